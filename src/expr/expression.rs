@@ -1,0 +1,98 @@
+//! One scalar expression over the columns of a batch.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::datatypes::{DataType, FieldRef, SchemaRef};
+use datafusion_common::DFSchema;
+use datafusion_expr::Expr;
+use datafusion_expr::execution_props::ExecutionProps;
+use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion_physical_expr::expressions::Column;
+use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
+
+use super::{Error, Result};
+
+/// A typed expression over the columns of one schema.
+///
+/// Its [`fmt::Display`] is canonical: two expressions with one text compute the
+/// same, so plans are compared by it.
+#[derive(Clone, Debug)]
+pub struct Expression {
+    physical: Arc<dyn PhysicalExpr>,
+    field: FieldRef,
+}
+
+impl Expression {
+    /// The expression of the planner, bound to the columns of `schema`.
+    ///
+    /// # Errors
+    /// If it names a column that `schema` lacks, or has no physical form.
+    pub fn new(logical: &Expr, schema: &DFSchema) -> Result<Self> {
+        let physical = create_physical_expr(
+            logical,
+            schema,
+            &ExecutionProps::new(),
+            &PhysicalPlanningContext::default(),
+        )?;
+        let field = physical.return_field(schema.as_arrow())?;
+        Ok(Self { physical, field })
+    }
+
+    /// Column `index` of `schema`.
+    ///
+    /// # Panics
+    /// If there is no such column.
+    pub fn column(schema: &SchemaRef, index: usize) -> Self {
+        let field = Arc::clone(&schema.fields()[index]);
+        Self {
+            physical: Arc::new(Column::new(field.name(), index)),
+            field,
+        }
+    }
+
+    /// The column that it is, if it is nothing but a column.
+    pub fn as_column(&self) -> Option<usize> {
+        self.physical.downcast_ref::<Column>().map(Column::index)
+    }
+
+    /// The type of its values.
+    pub fn data_type(&self) -> &DataType {
+        self.field.data_type()
+    }
+
+    /// Name, type and nullability of its values.
+    pub fn field(&self) -> &FieldRef {
+        &self.field
+    }
+
+    /// Its value for each row.
+    ///
+    /// # Errors
+    /// If it fails for some row: a division by zero, a text that is no number.
+    pub fn evaluate(&self, records: &RecordBatch) -> Result<ArrayRef> {
+        let value = self.physical.evaluate(records)?;
+        Ok(value.into_array(records.num_rows())?)
+    }
+
+    /// Its value for each row, of a condition.
+    ///
+    /// # Errors
+    /// As [`Self::evaluate`].
+    pub fn evaluate_condition(&self, records: &RecordBatch) -> Result<BooleanArray> {
+        let value = self.evaluate(records)?;
+        value.as_boolean_opt().cloned().ok_or_else(|| {
+            Error(format!(
+                "{self} is of type {}, not a condition",
+                value.data_type()
+            ))
+        })
+    }
+}
+
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.physical.fmt(f)
+    }
+}

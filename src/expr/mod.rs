@@ -1,0 +1,12 @@
+//! Expressions and aggregates over Arrow arrays.
+//!
+//! With `sql/` and `plan/` the only place that names the query library; what
+//! operators need of it they get here.
+
+mod aggregate;
+mod error;
+mod expression;
+
+pub use aggregate::{AggregateCall, AggregateFunction};
+pub use error::{Error, Result};
+pub use expression::Expression;

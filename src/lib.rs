@@ -1,0 +1,18 @@
+//! Thalweg: stateful stream processing with Flink SQL in one binary.
+//!
+//! The folder tree is the architecture; `ARCHITECTURE.md` is its map. Layers
+//! point down only, and `tests/tidy` fails on an import that points up.
+
+pub mod checkpoint;
+pub mod clock;
+pub mod connectors;
+pub mod expr;
+pub mod formats;
+pub mod metrics;
+pub mod operators;
+pub mod pipeline;
+pub mod plan;
+pub mod runtime;
+pub mod sql;
+pub mod state;
+pub mod stream;

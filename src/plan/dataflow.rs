@@ -1,0 +1,135 @@
+//! The dataflow: a graph of relational nodes from sources to sinks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+
+use super::{Table, table::Span};
+use crate::expr::{AggregateCall, Expression};
+use crate::stream::OperatorId;
+
+/// One program: what `run` runs, checked and planned.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// `SET 'key' = 'value'`, later ones over earlier ones.
+    pub settings: BTreeMap<String, (String, Span)>,
+    /// The graph.
+    pub dataflow: Dataflow,
+    /// What `EXPLAIN` statements in the text ask for, in order.
+    pub explains: Vec<Dataflow>,
+}
+
+/// A graph of nodes in an order in which inputs come before what reads them.
+/// A node's place is its [`OperatorId`].
+#[derive(Clone, Debug, Default)]
+pub struct Dataflow {
+    /// The nodes.
+    pub nodes: Vec<Node>,
+}
+
+/// One node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its place in the graph.
+    pub id: OperatorId,
+    /// The nodes that it reads.
+    pub inputs: Vec<OperatorId>,
+    /// What it does.
+    pub kind: NodeKind,
+    /// The rows that it makes; a sink makes none and has its table's columns.
+    pub schema: SchemaRef,
+}
+
+/// What a node does.
+#[derive(Clone, Debug)]
+pub enum NodeKind {
+    /// Reads a table.
+    Source {
+        /// The table.
+        table: Arc<Table>,
+        /// The physical columns to decode, by their place in
+        /// [`Table::physical_schema`].
+        physical: Vec<usize>,
+        /// The node's columns, computed from the decoded ones.
+        columns: Vec<Expression>,
+        /// The watermark of each row, computed from the decoded columns, as `TIMESTAMP(3)`.
+        watermark: Option<Expression>,
+    },
+    /// Lets rows pass for which `predicate` is true.
+    Filter {
+        /// The condition.
+        predicate: Expression,
+    },
+    /// Computes columns.
+    Project {
+        /// One expression a column.
+        columns: Vec<Expression>,
+    },
+    /// Appends `window_start`, `window_end` and `window_time` to each row, once
+    /// for each window that it belongs to.
+    WindowAssign {
+        /// The column of event time.
+        time: usize,
+        /// The windows.
+        window: Window,
+    },
+    /// Aggregates rows by key and window, and emits a window's rows when the
+    /// watermark closes it. Its columns are the keys, the results of the
+    /// aggregates, and `window_start`, `window_end` and `window_time`.
+    WindowAggregate {
+        /// The key columns of the input.
+        keys: Vec<usize>,
+        /// The aggregates over the input.
+        aggregates: Vec<AggregateCall>,
+        /// Where a row's windows come from.
+        input: WindowInput,
+    },
+    /// Passes the rows of all inputs on.
+    Union,
+    /// Writes a table.
+    Sink {
+        /// The table.
+        table: Arc<Table>,
+    },
+    /// Prints rows to standard output: the bare last `SELECT`.
+    Print,
+}
+
+/// Event-time windows, all in milliseconds, aligned to the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// Windows that do not overlap.
+    Tumble {
+        /// Their length.
+        size_ms: i64,
+    },
+    /// Windows of one length that start every `slide_ms`; the length is a
+    /// multiple of the slide.
+    Hop {
+        /// Their length.
+        size_ms: i64,
+        /// From one start to the next.
+        slide_ms: i64,
+    },
+}
+
+/// Where a window aggregate finds the windows of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowInput {
+    /// It computes them from a column of event time.
+    Time {
+        /// The column, of type `TIMESTAMP`.
+        time: usize,
+        /// The windows.
+        window: Window,
+    },
+    /// The rows carry one window each, in columns that a [`NodeKind::WindowAssign`]
+    /// below made.
+    Attached {
+        /// The column of the window's start.
+        start: usize,
+        /// The column of the window's end.
+        end: usize,
+    },
+}

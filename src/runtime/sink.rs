@@ -1,0 +1,85 @@
+//! The traits of a sink: how rows are written, and how what was written is
+//! published once its checkpoint is decided.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::runtime::Result;
+use crate::stream::{Barrier, Batch};
+
+/// One sink in one task.
+#[async_trait]
+pub trait Sink: Send {
+    /// Takes rows in. Waiting here is backpressure.
+    ///
+    /// # Errors
+    /// If the rows cannot be written.
+    async fn write(&mut self, batch: Batch) -> Result<Written>;
+
+    /// Makes everything written so far durable, but not yet visible.
+    ///
+    /// # Errors
+    /// If it cannot be made durable; the checkpoint then fails.
+    async fn prepare(&mut self, barrier: Barrier) -> Result<Prepared>;
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// Bytes that were written.
+    pub bytes: usize,
+    /// Rows that could not be written.
+    pub dead_letters: Vec<crate::stream::DeadLetter>,
+}
+
+/// What a sink needs to have kept with a checkpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prepared {
+    /// Outputs to publish once the checkpoint is decided.
+    pub publish: Vec<Value>,
+    /// Outputs that are still being written, as far as they have come. This
+    /// takes the place of what the sink of this task said last time.
+    pub open: Vec<Value>,
+}
+
+/// Publishes what the sinks of one table have prepared. Every call may be
+/// repeated after a crash and must then find that it was done.
+#[async_trait]
+pub trait Committer: Send + Sync {
+    /// Makes decided outputs visible.
+    ///
+    /// # Errors
+    /// If one is not visible for certain; the call is repeated.
+    async fn publish(&self, decided: &[Value]) -> Result<()>;
+
+    /// Settles an earlier run: publishes `decided`, publishes `open` as far as
+    /// it had come, and discards everything else that the job left unpublished.
+    ///
+    /// # Errors
+    /// If something decided is missing or cannot be published.
+    async fn recover(&self, decided: &[Value], open: &[Value]) -> Result<()>;
+}
+
+/// A sink table with its options, ready to run.
+pub trait SinkFactory: Send + Sync {
+    /// The sink of task `task` of `parallelism`.
+    ///
+    /// # Errors
+    /// If it cannot be set up.
+    fn sink(&self, task: SinkTask) -> Result<Box<dyn Sink>>;
+
+    /// Who publishes; `None` if rows are out when they are written (`print`).
+    fn committer(&self) -> Option<Arc<dyn Committer>>;
+}
+
+/// Which task of a sink this is, and in which life of the job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkTask {
+    /// The number of the task, from 0.
+    pub index: usize,
+    /// The checkpoint from which this life of the job starts: files that it
+    /// opens are named after it, so that no name is ever used twice.
+    pub restored: crate::stream::CheckpointId,
+}

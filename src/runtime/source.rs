@@ -1,0 +1,125 @@
+//! The traits of a source: how its splits are found, and how they are read.
+//!
+//! A *split* is the unit of reading, of position and of watermark: a file, a
+//! partition. The enumerator finds splits; the runtime gives each to one reader
+//! and keeps its position; a reader reads the splits it was given.
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::runtime::Result;
+use crate::stream::DeadLetter;
+
+/// One split, as it was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    /// Its name: unique in the source and the same after a restart.
+    pub id: String,
+    /// What the connector needs to open it, with the bound of a bounded read as
+    /// it was resolved when the split was found.
+    pub spec: Value,
+}
+
+/// What a look for splits has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Discovery {
+    /// Splits not known before, in the order in which they should be read.
+    pub found: Vec<Split>,
+    /// No later look will find more.
+    pub complete: bool,
+}
+
+/// Finds the splits of one source table.
+#[async_trait]
+pub trait Enumerator: Send {
+    /// Looks for splits other than `known`, which the enumerator may have found
+    /// in an earlier run.
+    ///
+    /// # Errors
+    /// If the source cannot be looked at.
+    async fn discover(&mut self, known: &[Split]) -> Result<Discovery>;
+}
+
+/// Reads the splits that one task was given.
+#[async_trait]
+pub trait SourceReader: Send {
+    /// Takes a split over, from its start or from a position that an earlier
+    /// [`SourceEvent::Rows`] of the split told.
+    ///
+    /// # Errors
+    /// If the split is gone or is not what it was.
+    async fn add_split(&mut self, split: &Split, position: Option<&Value>) -> Result<()>;
+
+    /// Waits for the next event of any of its splits. *Cancel safe*: a call that
+    /// is dropped while it waits loses nothing. Without an unfinished split it
+    /// waits for ever.
+    ///
+    /// # Errors
+    /// If a split cannot be read on.
+    async fn next(&mut self) -> Result<SourceEvent>;
+}
+
+/// What a reader has to say.
+#[derive(Debug)]
+pub enum SourceEvent {
+    /// Rows of one split, in the split's order.
+    Rows {
+        /// The split's name.
+        split: String,
+        /// The rows, perhaps none.
+        records: RecordBatch,
+        /// Records among them that are no rows.
+        dead_letters: Vec<DeadLetter>,
+        /// Bytes read for them.
+        bytes: u64,
+        /// Where to read on behind them.
+        position: Value,
+    },
+    /// A successful fetch has shown the split at its end; more may come.
+    AtEnd {
+        /// The split's name.
+        split: String,
+    },
+    /// The split is bounded and was read whole; the reader has let it go.
+    Finished {
+        /// The split's name.
+        split: String,
+    },
+}
+
+/// A source table with its options, ready to run.
+pub trait SourceFactory: Send + Sync {
+    /// An enumerator; one runs per job and table.
+    fn enumerator(&self) -> Box<dyn Enumerator>;
+
+    /// A reader for one task that makes rows of `schema`, the columns of the
+    /// table that the plan reads.
+    ///
+    /// # Errors
+    /// If the reader cannot be set up.
+    fn reader(&self, schema: &SchemaRef) -> Result<Box<dyn SourceReader>>;
+
+    /// Whether it ends by itself.
+    fn bounded(&self) -> bool;
+
+    /// Whether splits that were found but not yet started hold the watermark
+    /// back. A bounded read sets it, so that its result is the batch result.
+    fn unstarted_splits_hold_watermark(&self) -> bool {
+        self.bounded()
+    }
+
+    /// How many splits one reader reads at a time; the next is given to a reader
+    /// that has finished one.
+    fn splits_per_reader(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Whether rows may lie far ahead of the wall clock without doubt
+    /// (generators); else such rows do not push the watermark.
+    fn trusts_event_time(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,17 @@
+//! What flows on every edge, and the names by which all layers speak of it.
+//!
+//! This is the ground floor: it knows Arrow and nothing of this crate.
+//!
+//! *Stream contract.* On one edge, every batch has the edge's schema, watermarks
+//! never go back, barriers come in rising order of their checkpoint, and nothing
+//! overtakes: what was sent before a watermark or a barrier arrives before it.
+
+mod dead_letter;
+mod key;
+mod message;
+mod time;
+
+pub use dead_letter::{DeadLetter, Position};
+pub use key::{HASH_FUNCTION, KeyGroup, KeyGroups, KeyRange, is_key_type};
+pub use message::{Barrier, BarrierKind, Batch, CheckpointId, Message, OperatorId, Watermark};
+pub use time::EventTime;
