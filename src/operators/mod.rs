@@ -6,6 +6,8 @@ mod row_errors;
 mod window;
 mod window_aggregate;
 mod window_assign;
+#[cfg(test)]
+mod window_model;
 mod window_pre_aggregate;
 mod window_state;
 

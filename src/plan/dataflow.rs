@@ -41,6 +41,20 @@ pub struct Node {
     pub schema: SchemaRef,
 }
 
+impl Node {
+    /// Whether it aggregates rows that carry their windows, which are part of
+    /// its key then.
+    pub fn has_attached_windows(&self) -> bool {
+        matches!(
+            self.kind,
+            NodeKind::WindowAggregate {
+                input: WindowInput::Attached { .. },
+                ..
+            }
+        )
+    }
+}
+
 /// What a node does.
 #[derive(Clone, Debug)]
 pub enum NodeKind {

@@ -70,9 +70,8 @@ impl Chain {
         at: EventTime,
         effects: &mut Effects,
     ) -> Result<Progress> {
-        let progress = self.with_operator(place, effects, |operator, out| {
-            operator.watermark(at, out)
-        })?;
+        let progress =
+            self.with_operator(place, effects, |operator, out| operator.watermark(at, out))?;
         if progress == Progress::Done
             && let Some(check) = &mut self.links[place].check
         {
