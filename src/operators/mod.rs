@@ -13,7 +13,7 @@ mod window_state;
 
 pub use filter::Filter;
 pub use project::Project;
-pub use window::Slicing;
+pub use window::{Slicing, event_times};
 pub use window_aggregate::{Input, Spec as WindowAggregateSpec, WindowAggregate};
 pub use window_assign::WindowAssign;
 pub use window_pre_aggregate::WindowPreAggregate;

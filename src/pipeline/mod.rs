@@ -1,1 +1,16 @@
-//! pipeline
+//! One SQL program as it lives: compiled, built, driven, restarted, stopped.
+
+mod build;
+mod compile;
+mod driver;
+mod event_time;
+mod lifecycle;
+mod settings;
+mod stages;
+mod status;
+mod supervisor;
+
+pub use crate::connectors::ConsoleFormat as OutputFormat;
+pub use compile::{CheckedProgram, compile};
+pub use status::{CheckpointStatus, JobState, JobStatus, Progress, Status, Summary, VertexStatus};
+pub use supervisor::{Failure, Options, Outcome, run};

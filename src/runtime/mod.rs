@@ -23,7 +23,7 @@ pub use align::InputGate;
 pub use error::{Error, Result};
 pub use operator::{Operator, Output, Progress};
 pub use operator_task::OperatorTask;
-pub use report::{Command, Report, SinkSnapshot, TaskId, TaskSnapshot};
+pub use report::{Command, Report, SinkSnapshot, TaskSnapshot};
 pub use sink::{Committer, Prepared, Sink, SinkFactory, SinkTask, Written};
 pub use source::{
     Discovery, Enumerator, SourceEvent, SourceFactory, SourceReader, Split, WatermarkStrategy,

@@ -1,12 +1,9 @@
 //! What tasks tell the driver of the job, and what it tells them.
 
+use crate::checkpoint::TaskId;
 use crate::runtime::{Error, Prepared};
 use crate::state::{DeadLetterFile, OperatorDelta, SplitRecord};
 use crate::stream::{Barrier, CheckpointId, OperatorId};
-
-/// The number of a task in the job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TaskId(pub usize);
 
 /// What a task tells the driver.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! The loop of a task that reads splits of a source.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -9,7 +10,7 @@ use crate::clock;
 use crate::metrics::TaskMetrics;
 use crate::runtime::operator_task::Flow;
 use crate::runtime::report::{Command, Report, TaskSnapshot};
-use crate::runtime::split_clock::SplitClock;
+use crate::runtime::split_clock::{Read, SplitClock};
 use crate::runtime::splits::SplitQueue;
 use crate::runtime::task::{Task, TaskParts, sleep_until};
 use crate::runtime::{Error, Result, SourceEvent, SourceReader, Split, WatermarkStrategy};
@@ -163,14 +164,18 @@ impl Running {
                 bytes,
                 position,
             } => {
-                TaskMetrics::add(&self.task.metrics.records_in, records.num_rows());
-                let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-                TaskMetrics::add(&self.task.metrics.bytes_in, bytes);
+                let metrics = &self.task.metrics;
+                TaskMetrics::add(&metrics.records_in, records.num_rows());
+                metrics.bytes_in.fetch_add(bytes, Ordering::Relaxed);
                 self.task.put_aside(&dead_letters)?;
-                let watermark = self.watermark_of(&split, &records)?;
-                let any = records.num_rows() > 0;
+                let read = Read {
+                    position,
+                    rows: records.num_rows() as u64,
+                    bytes,
+                    watermark: self.watermark_of(&split, &records)?,
+                };
                 self.task.rows(Batch::new(records)).await?;
-                self.splits.rows(&split, position, watermark, any);
+                self.splits.read(&split, read);
             }
             SourceEvent::AtEnd { split } => self.splits.at_end(&split, Instant::now()),
             SourceEvent::Finished { split } => self.splits.finished(&split),

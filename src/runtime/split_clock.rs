@@ -25,6 +25,19 @@ struct ActiveSplit {
     at_end_since: Option<Instant>,
 }
 
+/// What was read of a split at a time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Read {
+    /// Where to read on.
+    pub position: serde_json::Value,
+    /// The rows.
+    pub rows: u64,
+    /// The bytes.
+    pub bytes: u64,
+    /// The highest watermark among the rows.
+    pub watermark: Option<EventTime>,
+}
+
 impl SplitClock {
     /// No splits. Without a timeout (a bounded source) nothing is ever idle.
     pub fn new(idle_timeout: Option<Duration>) -> Self {
@@ -61,22 +74,17 @@ impl SplitClock {
             .map_or(EventTime::MIN, |split| split.record.watermark)
     }
 
-    /// Rows of a split were read until `position`; the highest watermark among
-    /// them is `watermark`.
-    pub fn rows(
-        &mut self,
-        split: &str,
-        position: serde_json::Value,
-        watermark: Option<EventTime>,
-        any: bool,
-    ) {
+    /// More of a split was read.
+    pub fn read(&mut self, split: &str, read: Read) {
         if let Some(split) = self.splits.get_mut(split) {
-            split.record.position = Some(position);
-            if any {
+            split.record.position = Some(read.position);
+            split.record.rows += read.rows;
+            split.record.bytes += read.bytes;
+            if read.bytes > 0 || read.rows > 0 {
                 split.record.idle = false;
                 split.at_end_since = None;
             }
-            if let Some(at) = watermark {
+            if let Some(at) = read.watermark {
                 split.record.watermark = split.record.watermark.max(at);
             }
         }
@@ -187,11 +195,22 @@ mod tests {
             watermark: EventTime::MIN,
             idle: false,
             finished: false,
+            rows: 0,
+            bytes: 0,
         }
     }
 
     fn at(millis: i64) -> EventTime {
         EventTime::from_millis(millis)
+    }
+
+    fn row(millis: i64) -> Read {
+        Read {
+            position: json!(1),
+            rows: 1,
+            bytes: 1,
+            watermark: Some(at(millis)),
+        }
     }
 
     fn clock(splits: &[&str]) -> SplitClock {
@@ -206,14 +225,14 @@ mod tests {
     fn the_slowest_split_holds_the_watermark_until_it_is_idle() {
         let mut clock = clock(&["a", "b"]);
         let start = Instant::now();
-        clock.rows("a", json!(1), Some(at(100)), true);
+        clock.read("a", row(100));
         assert_eq!(clock.advance(None, false), None);
         clock.at_end("b", start);
         clock.at_end("b", start + TIMEOUT / 2);
         assert_eq!(clock.next_idle(), Some(start + TIMEOUT));
         clock.tick(start + TIMEOUT);
         assert_eq!(clock.advance(None, false), Some(Watermark::At(at(100))));
-        clock.rows("b", json!(1), Some(at(50)), true);
+        clock.read("b", row(50));
         assert_eq!(clock.advance(None, false), None, "time does not go back");
     }
 
@@ -222,7 +241,7 @@ mod tests {
         let mut clock = clock(&["a"]);
         let start = Instant::now();
         clock.at_end("a", start);
-        clock.rows("a", json!(1), Some(at(5)), true);
+        clock.read("a", row(5));
         clock.tick(start + TIMEOUT * 2);
         assert_eq!(clock.advance(None, false), Some(Watermark::At(at(5))));
     }
@@ -230,7 +249,7 @@ mod tests {
     #[test]
     fn splits_that_wait_hold_the_watermark() {
         let mut clock = clock(&["a"]);
-        clock.rows("a", json!(1), Some(at(5)), true);
+        clock.read("a", row(5));
         assert_eq!(clock.advance(Some(EventTime::MIN), false), None);
         assert_eq!(clock.advance(None, false), Some(Watermark::At(at(5))));
     }

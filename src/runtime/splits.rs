@@ -65,6 +65,11 @@ impl SplitQueue {
         }
     }
 
+    /// The source.
+    pub fn operator(&self) -> OperatorId {
+        self.operator
+    }
+
     /// The splits found so far.
     pub fn known(&self) -> Vec<Split> {
         self.inner.lock().known.clone()
@@ -88,6 +93,8 @@ impl SplitQueue {
                 watermark: EventTime::MIN,
                 idle: false,
                 finished: false,
+                rows: 0,
+                bytes: 0,
             };
             inner.known.push(split);
             inner.waiting.push_back(record.clone());

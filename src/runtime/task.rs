@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
+use crate::checkpoint::TaskId;
 use crate::metrics::{Activity, TaskMetrics};
 use crate::runtime::chain::{Chain, Effects};
-use crate::runtime::report::{Report, TaskId, TaskSnapshot};
+use crate::runtime::report::{Report, TaskSnapshot};
 use crate::runtime::tail::Tail;
 use crate::runtime::{Operator, Progress, Result};
 use crate::state::DeadLetterWriter;
@@ -132,10 +133,7 @@ impl Task {
     /// If they cannot be written.
     pub fn put_aside(&mut self, letters: &[DeadLetter]) -> Result<()> {
         TaskMetrics::add(&self.metrics.dead_letters, letters.len());
-        for letter in letters {
-            self.dead_letters.write(letter)?;
-        }
-        Ok(())
+        Ok(self.dead_letters.append(letters)?)
     }
 
     /// When rows that wait for others have to be flushed.
