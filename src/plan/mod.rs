@@ -4,7 +4,12 @@
 //! `pipeline/build` turns it into tasks.
 
 mod dataflow;
+mod diagnostic;
+mod explain;
+mod sql_type;
 mod table;
 
 pub use dataflow::{Dataflow, Node, NodeKind, Program, Window, WindowInput};
+pub use diagnostic::Diagnostic;
+pub use sql_type::{column_type_name, type_name};
 pub use table::{Column, ColumnKind, Span, Table, TableOption, WatermarkSpec};

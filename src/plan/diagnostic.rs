@@ -1,0 +1,14 @@
+//! What is wrong with a program, for its author.
+
+use super::Span;
+
+/// One error in a program, for its author.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Where.
+    pub span: Span,
+    /// What; lower case, no full stop.
+    pub message: String,
+    /// How to cure it, if that is known.
+    pub hint: Option<String>,
+}
