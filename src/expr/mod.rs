@@ -6,6 +6,7 @@
 mod aggregate;
 mod error;
 mod expression;
+pub mod functions;
 
 pub use aggregate::{AggregateCall, AggregateFunction, AggregateLayout, GroupedAccumulators};
 pub use error::{Error, Result};

@@ -315,11 +315,7 @@ async fn operators(
         let (Step::Node(id) | Step::PreAggregate(id) | Step::FinalAggregate(id)) = *step;
         let node = node_of(blueprint.dataflow, id);
         match &node.kind {
-            NodeKind::Source { columns, .. } => {
-                let schema = node.schema.clone();
-                operators.push(Box::new(Project::new(schema, columns.clone())));
-            }
-            NodeKind::Project { columns } => {
+            NodeKind::Source { columns, .. } | NodeKind::Project { columns } => {
                 let schema = node.schema.clone();
                 operators.push(Box::new(Project::new(schema, columns.clone())));
             }

@@ -87,14 +87,14 @@ impl CheckedProgram {
             .iter()
             .chain(self.runs().then_some(&self.dataflow))
         {
-            text.push_str(&dataflow.explain());
+            text.push_str(&dataflow.to_string());
         }
         text
     }
 
     /// What the program's `EXPLAIN` statements ask for.
     pub fn explanations(&self) -> String {
-        self.explains.iter().map(Dataflow::explain).collect()
+        self.explains.iter().map(ToString::to_string).collect()
     }
 
     /// Whether there is anything to run besides `EXPLAIN`.
@@ -156,7 +156,7 @@ pub(super) fn source_of(
             return Err(errors);
         }
     };
-    let day = Duration::from_secs(24 * 60 * 60);
+    let day = Duration::from_hours(24);
     let jump_ms = jump_max.unwrap_or(day).as_millis();
     let time = SourceTime {
         idle_timeout: (!factory.bounded())

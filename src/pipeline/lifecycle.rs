@@ -24,7 +24,7 @@ use crate::connectors::{self, ConsoleFormat, JobContext};
 use crate::plan::NodeKind;
 use crate::runtime::{Committer, Error, Report, Result, SinkFactory, Split};
 use crate::state::{
-    DeadLetterWriter, Finished, Header, OpenOptions, StoreHandle, recover_dead_letters,
+    DeadLetterWriter, Finished, Header, OpenOptions, Store, StoreHandle, recover_dead_letters,
 };
 use crate::stream::{CheckpointId, OperatorId};
 
@@ -90,7 +90,7 @@ impl Life<'_> {
         if self.fresh {
             self.end_old_job(store).await?;
         }
-        let plan = self.program.dataflow.explain();
+        let plan = self.program.dataflow.to_string();
         let wanted = checkpoint::Program {
             plan: plan.clone(),
             key_groups: None,
@@ -133,7 +133,7 @@ impl Life<'_> {
         sinks: &BTreeMap<OperatorId, Arc<dyn SinkFactory>>,
         committers: BTreeMap<OperatorId, Arc<dyn Committer>>,
     ) -> Result<LifeEnd> {
-        let kept = store.call(|store| store.dead_letter_files()).await?;
+        let kept = store.call(Store::dead_letter_files).await?;
         recover_dead_letters(&self.directory, &kept)?;
         let letters = |task: TaskId| {
             let writer = DeadLetterWriter::open(&self.directory, task.0, &kept);
@@ -190,7 +190,7 @@ impl Life<'_> {
         if job.progress.finished.is_none() {
             let settled = async {
                 // The outputs of another program are not known to this one.
-                if job.header.plan != self.program.dataflow.explain() {
+                if job.header.plan != self.program.dataflow.to_string() {
                     return Err(Error::Fatal(
                         "the old job ran another program, whose outputs this one does not know; \
                          run that program with --fresh, or add --abandon to leave its \
@@ -210,7 +210,7 @@ impl Life<'_> {
         }
         tracing::info!(job = %job.header.job, "ended the old job");
         recover_dead_letters(&self.directory, &[])?;
-        store.call(|store| store.remove_job()).await?;
+        store.call(Store::remove_job).await?;
         Ok(())
     }
 
@@ -384,13 +384,14 @@ struct Running {
     metrics: Vec<Arc<crate::metrics::TaskMetrics>>,
     vertices: Vec<super::status::VertexStatus>,
     bounded: bool,
-    running: JoinSet<()>,
+    /// The loops of the tasks.
+    loops: JoinSet<()>,
     enumerating: JoinSet<()>,
 }
 
 impl Running {
     fn start(job: Job) -> Self {
-        let mut running = JoinSet::new();
+        let mut loops = JoinSet::new();
         let mut enumerating = JoinSet::new();
         let queues: Vec<_> = job
             .sources
@@ -404,7 +405,7 @@ impl Running {
         let tasks = job.tasks.iter().map(|(id, _)| *id).collect();
         for (id, kind) in job.tasks {
             let reports = job.report.clone();
-            running.spawn(async move {
+            loops.spawn(async move {
                 let run = async {
                     match kind {
                         TaskKind::Source(task) => task.run().await,
@@ -429,7 +430,7 @@ impl Running {
             metrics: job.metrics,
             vertices: job.vertices,
             bounded: job.bounded,
-            running,
+            loops,
             enumerating,
         }
     }
@@ -446,9 +447,9 @@ impl Running {
     async fn end(mut self, well: bool) {
         self.enumerating.shutdown().await;
         if !well {
-            self.running.shutdown().await;
+            self.loops.shutdown().await;
         }
-        while self.running.join_next().await.is_some() {}
+        while self.loops.join_next().await.is_some() {}
     }
 }
 

@@ -143,9 +143,9 @@ fn restart_strategy(options: &mut Options) -> RestartStrategy {
         },
         Kind::Exponential => RestartStrategy::ExponentialDelay {
             initial: initial.unwrap_or(Duration::from_secs(1)),
-            max: max.unwrap_or(Duration::from_secs(60)),
+            max: max.unwrap_or(Duration::from_mins(1)),
             multiplier: multiplier.unwrap_or(1.5),
-            reset_after: reset_after.unwrap_or(Duration::from_secs(3_600)),
+            reset_after: reset_after.unwrap_or(Duration::from_hours(1)),
             attempts: in_a_row,
         },
     }

@@ -70,8 +70,9 @@ pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
             .collect();
         let stage = match &node.kind {
             NodeKind::Source { .. } => {
-                stages.push(Open::new(Head::Source(node.id)));
-                stages[stages.len() - 1].steps.push(Step::Node(node.id));
+                let mut stage = Open::new(Head::Source(node.id));
+                stage.steps.push(Step::Node(node.id));
+                stages.push(stage);
                 stages.len() - 1
             }
             NodeKind::Filter { .. } | NodeKind::Project { .. } | NodeKind::WindowAssign { .. } => {

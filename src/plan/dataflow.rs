@@ -111,7 +111,7 @@ pub enum NodeKind {
 }
 
 /// Event-time windows, all in milliseconds, aligned to the epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Window {
     /// Windows that do not overlap.
     Tumble {
