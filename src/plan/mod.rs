@@ -4,7 +4,9 @@
 //! `pipeline/build` turns it into tasks.
 
 mod dataflow;
+mod diagnostic;
 mod table;
 
 pub use dataflow::{Dataflow, Node, NodeKind, Program, Window, WindowInput};
+pub use diagnostic::Diagnostic;
 pub use table::{Column, ColumnKind, Span, Table, TableOption, WatermarkSpec};
