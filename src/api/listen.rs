@@ -132,10 +132,16 @@ mod tests {
         check("127.8.8.8:9000", "127.8.8.8:9000");
         check("localhost:0", "127.0.0.1:0");
         check("[::1]:8081", "[::1]:8081");
-        check("0.0.0.0:8081", "0.0.0.0:8081 can be reached over the network");
+        check(
+            "0.0.0.0:8081",
+            "0.0.0.0:8081 can be reached over the network",
+        );
         check("[::]:8081", "[::]:8081 can be reached over the network");
         check("10.1.2.3:80", "10.1.2.3:80 can be reached over the network");
-        check("[::ffff:10.1.2.3]:80", "[::ffff:10.1.2.3]:80 can be reached");
+        check(
+            "[::ffff:10.1.2.3]:80",
+            "[::ffff:10.1.2.3]:80 can be reached",
+        );
         check("8081", "expected an address");
         check("localhost:http", "expected an address");
         check("localhost.example.org:80", "expected an address");
