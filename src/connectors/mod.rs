@@ -1,1 +1,42 @@
-//! connectors
+//! The ends of a pipeline: where rows come from and where they go.
+//!
+//! A connector knows its options, its files or its service, and the runtime's
+//! traits; it knows nothing of SQL or of the plan. A new one is a folder or a
+//! file here, a line in `registry.rs`, and its descriptor.
+
+use arrow::datatypes::SchemaRef;
+use indexmap::IndexMap;
+use uuid::Uuid;
+
+mod blackhole;
+mod console;
+mod lines;
+mod print;
+mod registry;
+mod stdout;
+
+pub use crate::formats::{OptionDefault, OptionDoc, OptionError};
+pub use console::{ConsoleFormat, console};
+pub use registry::{Descriptor, descriptors, sink, source};
+
+/// A table as a connector sees it.
+#[derive(Clone, Debug)]
+pub struct TableOptions {
+    /// The table's name.
+    pub name: String,
+    /// `WITH (…)` without the key `connector`, in the order of the text.
+    pub options: IndexMap<String, String>,
+    /// The physical columns: what a record holds, what a sink writes.
+    pub schema: SchemaRef,
+    /// The columns of the primary key; empty if there is none.
+    pub primary_key: Vec<String>,
+}
+
+/// The job for which a connector works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobContext {
+    /// The job's identity: what it leaves in a shared place is named after it.
+    pub job: Uuid,
+    /// The pipeline's name, for people.
+    pub pipeline: String,
+}

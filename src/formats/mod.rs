@@ -9,13 +9,32 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
+mod batch;
+mod cells;
+mod column;
+mod csv;
+mod datetime;
+mod decimal;
+mod framing;
+mod json;
+mod limits;
 mod options;
+mod raw;
+mod registry;
+mod row_text;
+#[cfg(test)]
+mod tests;
 
-pub use options::{Format, Limits, Options};
+pub use framing::{Framing, Quoting, line_length};
+pub use limits::Limits;
+pub use options::{OptionDefault, OptionDoc, OptionError, Options, nearest};
+pub use registry::{NAMES, check_types, docs, format};
+pub use row_text::{RowText, row_to_json, sql_name};
 
 /// Turns records into rows of its schema.
 pub trait Decoder: Send {
-    /// Appends the row that `record` holds.
+    /// Appends the row that `record` holds. A record that holds none by the rules
+    /// of its format (an empty line, a comment) appends none.
     ///
     /// # Errors
     /// If the record does not hold a row of the schema; nothing is appended then.
@@ -49,15 +68,6 @@ pub trait Encoder: Send {
     }
 }
 
-/// How records follow each other in a file or a byte stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// A record a line; `\n` or `\r\n` ends it.
-    Lines,
-    /// A record a line, but a line end inside double quotes belongs to the record.
-    QuotedLines,
-}
-
 /// Why one record is not a row, in a sentence for its owner.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -82,3 +92,10 @@ pub trait FormatFactory: Send + Sync {
 
 /// A shared [`FormatFactory`].
 pub type FormatRef = Arc<dyn FormatFactory>;
+
+fn too_long(record_bytes: usize, limits: Limits) -> RowError {
+    RowError(format!(
+        "the record has {record_bytes} bytes; at most {} are taken",
+        limits.record_bytes_max
+    ))
+}

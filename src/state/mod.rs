@@ -2,9 +2,41 @@
 //!
 //! It keeps rows for operators without knowing what they mean, and a checkpoint
 //! as one transaction. It never knows of tasks, channels or connectors.
+//!
+//! *Shape.* A checkpoint appends the rows that changed to the **delta log**, in
+//! blobs of one **unit** each: one operator, key group and time. Folding turns the
+//! blobs of a unit into **pages**, sorted by key, once they outgrow half of its
+//! pages. It reads a snapshot on a thread of its own, and its pages are written
+//! with a later checkpoint. Closing a time is a fact of one line; the blobs and
+//! pages that it makes needless are deleted with later checkpoints.
+//!
+//! *Invariants.* Whatever a call has returned is durable. Of a checkpoint that did
+//! not commit nothing is ever seen. Blobs and pages of closed times are never
+//! read. After one failure the store refuses everything until it is opened anew.
 
+mod closed;
+mod codec;
 mod delta;
 mod error;
+mod failure;
+mod folding;
+mod handle;
+mod header;
+mod layout;
+mod log;
+mod reading;
+mod record;
+mod runs;
+mod store;
+#[cfg(test)]
+mod tests;
+mod units;
+mod writing;
 
 pub use delta::{DeltaKind, DeltaRows, Fold, OperatorDelta, RestoredState, StateSchema};
 pub use error::{Error, Result};
+pub use folding::{FoldJob, Folded};
+pub use handle::StoreHandle;
+pub use header::{Decider, Finished, Header, Job, Progress};
+pub use record::{Checkpoint, DeadLetterFile, OpenOutputs, Outputs, SplitRecord, Stats, Written};
+pub use store::{OpenOptions, Store};

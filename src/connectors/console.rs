@@ -1,0 +1,244 @@
+//! The sink of a bare `SELECT`: rows on standard output as a table, JSON or CSV.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, SchemaRef};
+use async_trait::async_trait;
+use indexmap::IndexMap;
+
+use super::OptionError;
+use super::lines::lines;
+use super::stdout::{self, Stream};
+use crate::formats::{self, Encoder, FormatRef, Options, RowText, check_types};
+use crate::runtime::{Committer, Prepared, Result, Sink, SinkFactory, SinkTask, Written};
+use crate::stream::{Barrier, BarrierKind, Batch};
+
+/// The name under which rows that cannot be shown become dead letters.
+const ORIGIN: &str = "SELECT";
+
+/// How the rows of a bare `SELECT` are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConsoleFormat {
+    /// A table for people, of columns of fixed width.
+    #[default]
+    Table,
+    /// A JSON object a line.
+    Json,
+    /// CSV.
+    Csv,
+}
+
+/// The sink of a bare `SELECT` with these columns.
+///
+/// # Errors
+/// Every column that has no form as text.
+pub fn console(
+    format: ConsoleFormat,
+    schema: &SchemaRef,
+) -> Result<Arc<dyn SinkFactory>, Vec<OptionError>> {
+    let name = match format {
+        ConsoleFormat::Table | ConsoleFormat::Json => "json",
+        ConsoleFormat::Csv => "csv",
+    };
+    let given = IndexMap::from([("format".to_owned(), name.to_owned())]);
+    let mut options = Options::new(&given);
+    let records = match format {
+        ConsoleFormat::Table => {
+            check_types(&mut options, schema);
+            options.text("format");
+            None
+        }
+        ConsoleFormat::Json | ConsoleFormat::Csv => formats::format(&mut options, schema),
+    };
+    options.finish()?;
+    Ok(Arc::new(Console {
+        schema: schema.clone(),
+        records,
+        header_shown: Arc::new(AtomicBool::new(false)),
+    }))
+}
+
+struct Console {
+    schema: SchemaRef,
+    /// The format of records; a table if there is none.
+    records: Option<FormatRef>,
+    header_shown: Arc<AtomicBool>,
+}
+
+impl SinkFactory for Console {
+    fn sink(&self, _task: SinkTask) -> Result<Box<dyn Sink>> {
+        let shape = match &self.records {
+            Some(format) => Shape::Records(format.encoder(&self.schema)),
+            None => Shape::Table(TableShape {
+                layout: Layout::new(&self.schema),
+                header_shown: self.header_shown.clone(),
+            }),
+        };
+        Ok(Box::new(ConsoleSink { shape }))
+    }
+
+    fn committer(&self) -> Option<Arc<dyn Committer>> {
+        None
+    }
+}
+
+struct ConsoleSink {
+    shape: Shape,
+}
+
+enum Shape {
+    Table(TableShape),
+    Records(Box<dyn Encoder>),
+}
+
+struct TableShape {
+    layout: Layout,
+    /// Shared by the tasks of the sink, so that the header comes once.
+    header_shown: Arc<AtomicBool>,
+}
+
+impl TableShape {
+    /// The header, the first time that anyone asks.
+    fn header(&self) -> Vec<u8> {
+        if self.header_shown.swap(true, Ordering::Relaxed) {
+            return Vec::new();
+        }
+        self.layout.header()
+    }
+}
+
+#[async_trait]
+impl Sink for ConsoleSink {
+    async fn write(&mut self, batch: Batch) -> Result<Written> {
+        let (text, dead_letters) = match &mut self.shape {
+            Shape::Table(table) => {
+                let mut text = table.header();
+                table.layout.rows(&batch.records, &mut text);
+                (text, Vec::new())
+            }
+            Shape::Records(encoder) => lines(encoder.as_mut(), &batch.records, ORIGIN),
+        };
+        let bytes = text.len();
+        stdout::write(Stream::Output, text).await?;
+        Ok(Written {
+            bytes,
+            dead_letters,
+        })
+    }
+
+    async fn prepare(&mut self, barrier: Barrier) -> Result<Prepared> {
+        // A query without rows still shows its columns.
+        if let (Shape::Table(table), BarrierKind::Last) = (&self.shape, barrier.kind) {
+            stdout::write(Stream::Output, table.header()).await?;
+        }
+        Ok(Prepared::default())
+    }
+}
+
+/// The widths of a table's columns.
+#[derive(Debug)]
+struct Layout {
+    columns: Vec<(String, usize)>,
+}
+
+impl Layout {
+    fn new(schema: &SchemaRef) -> Self {
+        let column = |field: &Field| {
+            let name_width = field.name().chars().count();
+            (
+                field.name().clone(),
+                name_width.max(width_of(field.data_type())),
+            )
+        };
+        Self {
+            columns: schema.fields().iter().map(|field| column(field)).collect(),
+        }
+    }
+
+    fn header(&self) -> Vec<u8> {
+        let mut rule = String::from("+----+");
+        let mut names = String::from("| op |");
+        for (name, width) in &self.columns {
+            rule.push_str(&"-".repeat(width + 2));
+            rule.push('+');
+            write!(names, " {name:>width$} |").expect("writing into memory succeeds");
+        }
+        format!("{rule}\n{names}\n{rule}\n").into_bytes()
+    }
+
+    /// A value that is wider than its column is shown whole all the same.
+    fn rows(&self, records: &RecordBatch, out: &mut Vec<u8>) {
+        let text = RowText::new(records);
+        let mut cell = Vec::new();
+        for row in 0..records.num_rows() {
+            out.extend_from_slice(b"| +I |");
+            for (place, (_, width)) in self.columns.iter().enumerate() {
+                cell.clear();
+                if !text.write(row, place, &mut cell) {
+                    cell.extend_from_slice(b"<NULL>");
+                }
+                let shown = String::from_utf8_lossy(&cell).replace(['\n', '\r', '\t'], " ");
+                out.extend_from_slice(format!(" {shown:>width$} |").as_bytes());
+            }
+            out.push(b'\n');
+        }
+    }
+}
+
+/// The width that holds most values of a type.
+fn width_of(data_type: &DataType) -> usize {
+    match data_type {
+        DataType::Boolean => 7,
+        DataType::Int8 => 4,
+        DataType::Int16 => 6,
+        DataType::Int32 => 11,
+        DataType::Int64 => 20,
+        DataType::Decimal128(precision, _) => usize::from(*precision) + 2,
+        DataType::Date32 => 10,
+        DataType::Time32(_) | DataType::Time64(_) => 12,
+        DataType::Timestamp(..) => 23,
+        _ => 30,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, Float64Array, Int32Array, StringArray};
+
+    use super::*;
+
+    fn sample() -> RecordBatch {
+        RecordBatch::try_from_iter([
+            ("id", Arc::new(Int32Array::from(vec![1, 2, 3])) as ArrayRef),
+            (
+                "share",
+                Arc::new(Float64Array::from(vec![0.5, f64::NAN, 2.0])),
+            ),
+            (
+                "name",
+                Arc::new(StringArray::from(vec![Some("a\nb"), None, Some("c")])),
+            ),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn a_table_has_fixed_widths() {
+        let records = sample().project(&[0, 2]).unwrap();
+        let layout = Layout::new(&records.schema());
+        let mut out = layout.header();
+        layout.rows(&records, &mut out);
+        let expected = "\
++----+-------------+--------------------------------+
+| op |          id |                           name |
++----+-------------+--------------------------------+
+| +I |           1 |                            a b |
+| +I |           2 |                         <NULL> |
+| +I |           3 |                              c |
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}

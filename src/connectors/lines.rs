@@ -1,0 +1,85 @@
+//! Rows to lines of text, past the rows that have no record in a format.
+
+use arrow::array::RecordBatch;
+
+use crate::formats::{Encoder, row_to_json};
+use crate::stream::DeadLetter;
+
+/// The records of a batch, a line each; a row that has no record becomes a dead letter.
+pub(super) fn lines(
+    encoder: &mut dyn Encoder,
+    records: &RecordBatch,
+    origin: &str,
+) -> (Vec<u8>, Vec<DeadLetter>) {
+    let (mut joined, mut ends) = (Vec::new(), Vec::new());
+    let mut dead_letters = Vec::new();
+    let mut next = 0;
+    while next < records.num_rows() {
+        let rest = records.slice(next, records.num_rows() - next);
+        let before = ends.len();
+        let result = encoder.encode(&rest, &mut joined, &mut ends);
+        next += ends.len() - before;
+        if let Err(error) = result {
+            dead_letters.push(DeadLetter {
+                origin: origin.to_owned(),
+                reason: error.0,
+                position: None,
+                bytes: row_to_json(records, next),
+            });
+            next += 1;
+        }
+    }
+    let mut lines = Vec::with_capacity(joined.len() + ends.len());
+    let mut start = 0;
+    for end in ends {
+        lines.extend_from_slice(joined.get(start..end).unwrap_or_default());
+        lines.push(b'\n');
+        start = end;
+    }
+    (lines, dead_letters)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Float64Array, Int32Array, StringArray};
+    use indexmap::IndexMap;
+
+    use super::*;
+    use crate::formats::{self, Options};
+
+    fn sample() -> RecordBatch {
+        RecordBatch::try_from_iter([
+            ("id", Arc::new(Int32Array::from(vec![1, 2, 3])) as ArrayRef),
+            (
+                "share",
+                Arc::new(Float64Array::from(vec![0.5, f64::NAN, 2.0])),
+            ),
+            (
+                "name",
+                Arc::new(StringArray::from(vec![Some("a\nb"), None, Some("c")])),
+            ),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn a_row_without_a_record_does_not_stop_the_others() {
+        let records = sample();
+        let given = IndexMap::from([("format".to_owned(), "json".to_owned())]);
+        let mut options = Options::new(&given);
+        let format = formats::format(&mut options, &records.schema()).unwrap();
+        let mut encoder = format.encoder(&records.schema());
+        let (text, letters) = lines(encoder.as_mut(), &records, "t");
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "{\"id\":1,\"share\":0.5,\"name\":\"a\\nb\"}\n{\"id\":3,\"share\":2.0,\"name\":\"c\"}\n"
+        );
+        let [letter] = letters.as_slice() else {
+            panic!("one row has no record: {letters:?}");
+        };
+        assert_eq!(letter.reason, "column 'share': NaN is not a number in JSON");
+        assert_eq!(letter.bytes, b"{\"id\":2,\"share\":\"NaN\",\"name\":null}");
+    }
+}

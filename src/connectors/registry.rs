@@ -1,0 +1,113 @@
+//! Which connectors there are, by name.
+
+use std::sync::Arc;
+
+use super::{JobContext, OptionDoc, OptionError, TableOptions, blackhole, print};
+use crate::formats::nearest;
+use crate::runtime::{SinkFactory, SourceFactory};
+
+/// What a person should know about a connector.
+#[derive(Debug)]
+pub struct Descriptor {
+    /// Its name, as in `'connector' = 'name'`.
+    pub name: &'static str,
+    /// What it is for, in one sentence.
+    pub purpose: &'static str,
+    /// What is promised when it is read; `None` if it is no source.
+    pub source: Option<&'static str>,
+    /// What is promised when it is written; `None` if it is no sink.
+    pub sink: Option<&'static str>,
+    /// Its options without those of its format.
+    pub options: &'static [OptionDoc],
+    /// Whether it needs a `'format'`, whose options come on top.
+    pub has_format: bool,
+    /// A program to copy.
+    pub example: &'static str,
+}
+
+/// One connector: what people and the program need of it.
+struct Connector {
+    descriptor: &'static Descriptor,
+    source: Option<Make<dyn SourceFactory>>,
+    sink: Option<Make<dyn SinkFactory>>,
+}
+
+type Make<T> = fn(&TableOptions, &JobContext) -> Made<T>;
+
+type Made<T> = Result<Arc<T>, Vec<OptionError>>;
+
+/// A connector is a line here.
+const CONNECTORS: &[Connector] = &[
+    Connector {
+        descriptor: &blackhole::DESCRIPTOR,
+        source: None,
+        sink: Some(blackhole::sink),
+    },
+    Connector {
+        descriptor: &print::DESCRIPTOR,
+        source: None,
+        sink: Some(print::sink),
+    },
+];
+
+/// All connectors, for people.
+pub fn descriptors() -> impl Iterator<Item = &'static Descriptor> {
+    CONNECTORS.iter().map(|connector| connector.descriptor)
+}
+
+/// The source that `table` declares with `'connector' = name`.
+///
+/// # Errors
+/// Everything that is wrong with the options.
+pub fn source(name: &str, table: &TableOptions, job: &JobContext) -> Made<dyn SourceFactory> {
+    let make = find(name)?.source.ok_or_else(|| {
+        let sources = names_of(|connector| connector.source.is_some());
+        wrong_connector(format!(
+            "connector '{name}' cannot be read from; sources are {sources}"
+        ))
+    })?;
+    make(table, job)
+}
+
+/// The sink that `table` declares with `'connector' = name`.
+///
+/// # Errors
+/// Everything that is wrong with the options.
+pub fn sink(name: &str, table: &TableOptions, job: &JobContext) -> Made<dyn SinkFactory> {
+    let make = find(name)?.sink.ok_or_else(|| {
+        let sinks = names_of(|connector| connector.sink.is_some());
+        wrong_connector(format!(
+            "connector '{name}' cannot be written to; sinks are {sinks}"
+        ))
+    })?;
+    make(table, job)
+}
+
+fn find(name: &str) -> Result<&'static Connector, Vec<OptionError>> {
+    let named = CONNECTORS
+        .iter()
+        .find(|connector| connector.descriptor.name == name);
+    named.ok_or_else(|| {
+        let near = nearest(name, descriptors().map(|descriptor| descriptor.name));
+        let hint = near.map_or_else(
+            || format!("there are {}", names_of(|_| true)),
+            |near| format!("did you mean '{near}'?"),
+        );
+        wrong_connector(format!("unknown connector '{name}'; {hint}"))
+    })
+}
+
+fn names_of(wanted: fn(&Connector) -> bool) -> String {
+    let wanted = CONNECTORS.iter().filter(|connector| wanted(connector));
+    let names: Vec<_> = wanted
+        .map(|connector| format!("'{}'", connector.descriptor.name))
+        .collect();
+    names.join(", ")
+}
+
+fn wrong_connector(message: String) -> Vec<OptionError> {
+    vec![OptionError {
+        key: Some("connector".to_owned()),
+        message,
+    }]
+}

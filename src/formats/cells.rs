@@ -1,0 +1,207 @@
+//! The values of a batch as text, column by column, for whoever writes them out.
+
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, RecordBatch};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, Time32MillisecondType, Time32SecondType, Time64MicrosecondType,
+    Time64NanosecondType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use super::column::unit_of;
+use super::datetime::{self, TimestampForm};
+use super::decimal;
+
+/// The values of one column of a batch, looked at once by type and then row by row.
+#[derive(Debug)]
+pub(super) struct Cells<'a> {
+    nulls: Option<&'a NullBuffer>,
+    values: Values<'a>,
+}
+
+#[derive(Debug)]
+enum Values<'a> {
+    Boolean(&'a BooleanBuffer),
+    Int8(&'a [i8]),
+    Int16(&'a [i16]),
+    Int32(&'a [i32]),
+    Int64(&'a [i64]),
+    Float32(&'a [f32]),
+    Float64(&'a [f64]),
+    Decimal(&'a [i128], i8),
+    Text(&'a arrow::array::StringArray),
+    Binary(&'a arrow::array::BinaryArray),
+    Date(&'a [i32]),
+    Time32(&'a [i32], TimeUnit),
+    Time64(&'a [i64], TimeUnit),
+    Timestamp(&'a [i64], TimeUnit),
+}
+
+/// How values are written where formats differ.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    /// Timestamps.
+    pub timestamp: TimestampForm,
+    /// Whether a small decimal is written with an exponent.
+    pub scientific_decimals: bool,
+}
+
+/// What kind of text a cell has given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// A number or a boolean, which JSON takes as it is.
+    Bare,
+    /// Text that JSON has to quote.
+    Text,
+    /// NaN or an infinity, which no number in JSON is.
+    NotFinite,
+}
+
+impl<'a> Cells<'a> {
+    /// The cells of every column, whose types were checked when the table was resolved.
+    pub(super) fn of(records: &'a RecordBatch) -> Vec<Self> {
+        records.columns().iter().map(Self::new).collect()
+    }
+
+    fn new(array: &'a ArrayRef) -> Self {
+        Self {
+            nulls: array.nulls(),
+            values: Values::new(array),
+        }
+    }
+
+    pub(super) fn is_null(&self, row: usize) -> bool {
+        self.nulls.is_some_and(|nulls| nulls.is_null(row))
+    }
+
+    /// The text of a `STRING` as it is.
+    pub(super) fn text(&self, row: usize) -> Option<&'a str> {
+        match self.values {
+            Values::Text(strings) => Some(strings.value(row)),
+            _ => None,
+        }
+    }
+
+    /// The bytes of a `BYTES` as they are.
+    pub(super) fn binary(&self, row: usize) -> Option<&'a [u8]> {
+        match self.values {
+            Values::Binary(values) => Some(values.value(row)),
+            _ => None,
+        }
+    }
+
+    /// Appends the value of a row that is not null; bytes as base64.
+    pub(super) fn write(&self, row: usize, form: Form, out: &mut Vec<u8>) -> Written {
+        match &self.values {
+            Values::Boolean(values) => {
+                out.extend_from_slice(if values.value(row) { b"true" } else { b"false" });
+                Written::Bare
+            }
+            Values::Int8(values) => write_number(&values[row], out),
+            Values::Int16(values) => write_number(&values[row], out),
+            Values::Int32(values) => write_number(&values[row], out),
+            Values::Int64(values) => write_number(&values[row], out),
+            Values::Float32(values) => match values[row] {
+                value if value.is_finite() => write_number(&value, out),
+                value => write_not_finite(f64::from(value), out),
+            },
+            Values::Float64(values) => match values[row] {
+                value if value.is_finite() => write_number(&value, out),
+                value => write_not_finite(value, out),
+            },
+            Values::Decimal(values, scale) => {
+                if form.scientific_decimals {
+                    decimal::write_scientific(values[row], *scale, out);
+                } else {
+                    decimal::write_plain(values[row], *scale, out);
+                }
+                Written::Bare
+            }
+            Values::Text(values) => {
+                out.extend_from_slice(values.value(row).as_bytes());
+                Written::Text
+            }
+            Values::Binary(values) => {
+                out.extend_from_slice(STANDARD.encode(values.value(row)).as_bytes());
+                Written::Text
+            }
+            Values::Date(values) => {
+                datetime::write_date(i64::from(values[row]), out);
+                Written::Text
+            }
+            Values::Time32(values, unit) => {
+                datetime::write_time(i64::from(values[row]) * datetime::nanos_per(*unit), out);
+                Written::Text
+            }
+            Values::Time64(values, unit) => {
+                datetime::write_time(values[row] * datetime::nanos_per(*unit), out);
+                Written::Text
+            }
+            Values::Timestamp(values, unit) => {
+                datetime::write_timestamp(values[row], *unit, form.timestamp, out);
+                Written::Text
+            }
+        }
+    }
+}
+
+impl<'a> Values<'a> {
+    fn new(array: &'a ArrayRef) -> Self {
+        let data_type = array.data_type();
+        let unit = unit_of(data_type);
+        match data_type {
+            DataType::Boolean => Self::Boolean(array.as_boolean().values()),
+            DataType::Int8 => Self::Int8(slice::<Int8Type>(array)),
+            DataType::Int16 => Self::Int16(slice::<Int16Type>(array)),
+            DataType::Int32 => Self::Int32(slice::<Int32Type>(array)),
+            DataType::Int64 => Self::Int64(slice::<Int64Type>(array)),
+            DataType::Float32 => Self::Float32(slice::<Float32Type>(array)),
+            DataType::Float64 => Self::Float64(slice::<Float64Type>(array)),
+            DataType::Decimal128(_, scale) => Self::Decimal(slice::<Decimal128Type>(array), *scale),
+            DataType::Utf8 => Self::Text(array.as_string()),
+            DataType::Binary => Self::Binary(array.as_binary()),
+            DataType::Date32 => Self::Date(slice::<Date32Type>(array)),
+            DataType::Time32(TimeUnit::Second) => {
+                Self::Time32(slice::<Time32SecondType>(array), unit)
+            }
+            DataType::Time32(_) => Self::Time32(slice::<Time32MillisecondType>(array), unit),
+            DataType::Time64(TimeUnit::Microsecond) => {
+                Self::Time64(slice::<Time64MicrosecondType>(array), unit)
+            }
+            DataType::Time64(_) => Self::Time64(slice::<Time64NanosecondType>(array), unit),
+            DataType::Timestamp(..) => Self::Timestamp(timestamps(array, unit), unit),
+            other => unreachable!("a column of {other} is refused when its table is resolved"),
+        }
+    }
+}
+
+fn timestamps(array: &ArrayRef, unit: TimeUnit) -> &[i64] {
+    match unit {
+        TimeUnit::Second => slice::<TimestampSecondType>(array),
+        TimeUnit::Millisecond => slice::<TimestampMillisecondType>(array),
+        TimeUnit::Microsecond => slice::<TimestampMicrosecondType>(array),
+        TimeUnit::Nanosecond => slice::<TimestampNanosecondType>(array),
+    }
+}
+
+fn slice<T: ArrowPrimitiveType>(array: &ArrayRef) -> &[T::Native] {
+    array.as_primitive::<T>().values()
+}
+
+fn write_number(value: &impl serde::Serialize, out: &mut Vec<u8>) -> Written {
+    serde_json::to_writer(out, value).expect("writing a number into memory succeeds");
+    Written::Bare
+}
+
+fn write_not_finite(value: f64, out: &mut Vec<u8>) -> Written {
+    out.extend_from_slice(if value.is_nan() {
+        b"NaN".as_slice()
+    } else if value > 0.0 {
+        b"Infinity"
+    } else {
+        b"-Infinity"
+    });
+    Written::NotFinite
+}

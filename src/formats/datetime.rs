@@ -1,0 +1,292 @@
+//! Dates and times as text, in the two forms that Flink's formats know.
+
+use std::io::Write as _;
+
+use arrow::datatypes::TimeUnit;
+
+const SECONDS_PER_DAY: i64 = 86_400;
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+
+/// How a `TIMESTAMP` is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum TimestampForm {
+    /// `2020-01-01 12:00:00.123`.
+    #[default]
+    Sql,
+    /// `2020-01-01T12:00:00.123`.
+    Iso8601,
+}
+
+impl TimestampForm {
+    const fn separator(self) -> char {
+        match self {
+            Self::Sql => ' ',
+            Self::Iso8601 => 'T',
+        }
+    }
+
+    /// An example for messages.
+    pub(super) const fn example(self) -> &'static str {
+        match self {
+            Self::Sql => "2020-01-01 12:00:00.123",
+            Self::Iso8601 => "2020-01-01T12:00:00.123",
+        }
+    }
+}
+
+/// Days since 1970-01-01 of a date such as `2020-02-29`.
+pub(super) fn parse_date(text: &str) -> Option<i32> {
+    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else {
+        return None;
+    };
+    let year = number(&[y1, y2, y3, y4])?;
+    let month = number(&[m1, m2])?;
+    let day = number(&[d1, d2])?;
+    let fits = (1..=12).contains(&month) && day >= 1 && day <= days_of_month(year, month);
+    fits.then(|| days_from_civil(year, month, day))
+        .and_then(|days| i32::try_from(days).ok())
+}
+
+/// Nanoseconds since midnight of a time such as `23:59:59.999`; at most nine
+/// digits of a second.
+pub(super) fn parse_time(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let &[h1, h2, b':', m1, m2, b':', s1, s2] = whole.as_bytes() else {
+        return None;
+    };
+    let (hour, minute, second) = (number(&[h1, h2])?, number(&[m1, m2])?, number(&[s1, s2])?);
+    if hour > 23 || minute > 59 || second > 59 || fraction.is_empty() || fraction.len() > 9 {
+        return None;
+    }
+    let scale = 10_i64.pow(9 - u32::try_from(fraction.len()).ok()?);
+    let nanos = number(fraction.as_bytes())? * scale;
+    Some(((hour * 60 + minute) * 60 + second) * NANOS_PER_SECOND + nanos)
+}
+
+/// The units since 1970-01-01 00:00:00 of a timestamp; `None` also if the unit
+/// cannot hold it. Digits beyond the unit are cut off, as in Flink.
+pub(super) fn parse_timestamp(text: &str, form: TimestampForm, unit: TimeUnit) -> Option<i64> {
+    let (date, time) = text.split_once(form.separator())?;
+    let days = i64::from(parse_date(date)?);
+    let nanos = parse_time(time)?;
+    let units_per_second = NANOS_PER_SECOND / nanos_per(unit);
+    (days * SECONDS_PER_DAY)
+        .checked_mul(units_per_second)?
+        .checked_add(nanos / nanos_per(unit))
+}
+
+/// How many nanoseconds one unit has.
+pub(super) const fn nanos_per(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => NANOS_PER_SECOND,
+        TimeUnit::Millisecond => 1_000_000,
+        TimeUnit::Microsecond => 1_000,
+        TimeUnit::Nanosecond => 1,
+    }
+}
+
+/// Appends `2020-02-29`.
+pub(super) fn write_date(days: i64, out: &mut Vec<u8>) {
+    let (year, month, day) = civil_from_days(days);
+    let written = match year {
+        0..=9_999 => write!(out, "{year:04}-{month:02}-{day:02}"),
+        10_000.. => write!(out, "+{year}-{month:02}-{day:02}"),
+        _ => write!(out, "-{:04}-{month:02}-{day:02}", year.unsigned_abs()),
+    };
+    written.expect("writing into memory succeeds");
+}
+
+/// Appends `12:00:00.5`; the fraction without zeros at its end, none if it is zero.
+pub(super) fn write_time(nanos_of_day: i64, out: &mut Vec<u8>) {
+    let (seconds, nanos) = (
+        nanos_of_day / NANOS_PER_SECOND,
+        nanos_of_day % NANOS_PER_SECOND,
+    );
+    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    write!(out, "{hour:02}:{minute:02}:{second:02}").expect("writing into memory succeeds");
+    if nanos != 0 {
+        write!(out, ".{nanos:09}").expect("writing into memory succeeds");
+        while out.last() == Some(&b'0') {
+            out.pop();
+        }
+    }
+}
+
+/// Appends a timestamp of `units` since 1970-01-01 00:00:00.
+pub(super) fn write_timestamp(units: i64, unit: TimeUnit, form: TimestampForm, out: &mut Vec<u8>) {
+    let units_per_day = SECONDS_PER_DAY * (NANOS_PER_SECOND / nanos_per(unit));
+    write_date(units.div_euclid(units_per_day), out);
+    out.push(match form {
+        TimestampForm::Sql => b' ',
+        TimestampForm::Iso8601 => b'T',
+    });
+    write_time(units.rem_euclid(units_per_day) * nanos_per(unit), out);
+}
+
+fn number(digits: &[u8]) -> Option<i64> {
+    let mut value = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        value = value * 10 + i64::from(digit - b'0');
+    }
+    Some(value)
+}
+
+const fn is_leap(year: i64) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+}
+
+const fn days_of_month(year: i64, month: i64) -> i64 {
+    match month {
+        2 if is_leap(year) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days from 1970-01-01 in the proleptic Gregorian calendar. Years begin in
+/// March here, so that the leap day is the last of its year.
+const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// Year, month and day of a day since 1970-01-01.
+const fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn dates() {
+        for (text, expected) in [
+            ("1970-01-01", Some(0)),
+            ("1969-12-31", Some(-1)),
+            ("2000-02-29", Some(11_016)),
+            ("1900-02-29", None),
+            ("2024-02-30", None),
+            ("2020-13-01", None),
+            ("2020-00-10", None),
+            ("2020-01-00", None),
+            ("2020-1-1", None),
+            ("0001-01-01", Some(-719_162)),
+            ("9999-12-31", Some(2_932_896)),
+            ("20200-01-01", None),
+            ("2020-01-01 ", None),
+            ("٢٠٢٠-01-01", None),
+        ] {
+            assert_eq!(parse_date(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn times() {
+        for (text, expected) in [
+            ("00:00:00", Some(0)),
+            ("23:59:59.999999999", Some(86_399_999_999_999)),
+            ("12:00:00.5", Some(43_200_500_000_000)),
+            ("24:00:00", None),
+            ("12:60:00", None),
+            ("12:00:60", None),
+            ("12:00", None),
+            ("12:00:00.", None),
+            ("12:00:00.1234567890", None),
+            ("12:00:00Z", None),
+            ("1:00:00", None),
+        ] {
+            assert_eq!(parse_time(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn timestamps() {
+        use TimeUnit::{Microsecond, Millisecond, Nanosecond, Second};
+        use TimestampForm::{Iso8601, Sql};
+        for (text, form, unit, expected) in [
+            ("1970-01-01 00:00:00.123", Sql, Millisecond, Some(123)),
+            ("1970-01-01T00:00:00.123", Iso8601, Millisecond, Some(123)),
+            ("1970-01-01T00:00:00", Sql, Millisecond, None),
+            ("1970-01-01 00:00:00", Iso8601, Millisecond, None),
+            ("1969-12-31 23:59:59.999", Sql, Millisecond, Some(-1)),
+            ("1970-01-01 00:00:00.123456789", Sql, Millisecond, Some(123)),
+            (
+                "1970-01-01 00:00:00.123456789",
+                Sql,
+                Microsecond,
+                Some(123_456),
+            ),
+            (
+                "1970-01-01 00:00:00.123456789",
+                Sql,
+                Nanosecond,
+                Some(123_456_789),
+            ),
+            ("1970-01-02 00:00:00", Sql, Second, Some(86_400)),
+            ("2300-01-01 00:00:00", Sql, Nanosecond, None),
+            (
+                "2300-01-01 00:00:00",
+                Sql,
+                Microsecond,
+                Some(10_413_792_000_000_000),
+            ),
+            ("1970-01-01", Sql, Millisecond, None),
+            ("", Sql, Millisecond, None),
+        ] {
+            assert_eq!(parse_timestamp(text, form, unit), expected, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn timestamps_are_read_back(
+            millis in -62_135_596_800_000_i64..253_402_300_800_000,
+            iso in any::<bool>(),
+        ) {
+            let form = if iso { TimestampForm::Iso8601 } else { TimestampForm::Sql };
+            let mut out = Vec::new();
+            write_timestamp(millis, TimeUnit::Millisecond, form, &mut out);
+            let text = std::str::from_utf8(&out).unwrap();
+            prop_assert_eq!(parse_timestamp(text, form, TimeUnit::Millisecond), Some(millis));
+        }
+
+        #[test]
+        fn days_follow_each_other(day in -800_000_i64..3_000_000) {
+            let (year, month, date) = civil_from_days(day);
+            prop_assert_eq!(days_from_civil(year, month, date), day);
+            prop_assert!(date >= 1 && date <= days_of_month(year, month));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC{0,30}") {
+            parse_date(&text);
+            parse_time(&text);
+            parse_timestamp(&text, TimestampForm::Sql, TimeUnit::Nanosecond);
+        }
+    }
+}

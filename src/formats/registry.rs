@@ -1,0 +1,54 @@
+//! Which formats there are, and how a table's options name one.
+
+use arrow::datatypes::SchemaRef;
+
+use super::{FormatRef, OptionDoc, Options, column, csv, json, raw};
+
+/// The names of the formats.
+pub const NAMES: [&str; 3] = ["json", "csv", "raw"];
+
+/// The format that `'format' = '…'` and the options of that format ask for,
+/// for a table with these physical columns. What is wrong is noted in `options`.
+pub fn format(options: &mut Options, schema: &SchemaRef) -> Option<FormatRef> {
+    let name = options.require("format");
+    if name.is_empty() {
+        return None;
+    }
+    check_types(options, schema);
+    match name {
+        "json" => Some(json::Json::from_options(options)),
+        "csv" => Some(csv::from_options(options)),
+        "raw" => Some(raw::from_options(options, schema)),
+        _ => {
+            let hint = super::options::nearest(name, NAMES.into_iter()).map_or_else(
+                || format!("there are '{}'", NAMES.join("', '")),
+                |near| format!("did you mean '{near}'?"),
+            );
+            options.reject("format", format!("unknown format '{name}'; {hint}"));
+            None
+        }
+    }
+}
+
+/// Notes every column whose type has no form as text.
+pub fn check_types(options: &mut Options, schema: &SchemaRef) {
+    for field in schema.fields() {
+        if !column::is_supported(field.data_type()) {
+            options.reject_table(format!(
+                "column '{}' has type {}, which cannot be read or written as text",
+                field.name(),
+                column::sql_name(field.data_type())
+            ));
+        }
+    }
+}
+
+/// The options of a format; none if there is no such format.
+pub fn docs(format: &str) -> &'static [OptionDoc] {
+    match format {
+        "json" => json::DOCS,
+        "csv" => csv::DOCS,
+        "raw" => raw::DOCS,
+        _ => &[],
+    }
+}

@@ -1,0 +1,1 @@
+//! What every format must do, as tables of records and rows.

@@ -1,0 +1,86 @@
+//! Whose state it is, and how far the job has come.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::stream::{CheckpointId, EventTime, HASH_FUNCTION, KeyGroups};
+
+/// What is fixed when a job begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// The job's identity: made with its first state, in no other directory.
+    pub job: Uuid,
+    /// `pipeline.name`, for people.
+    pub pipeline: String,
+    /// The plan as text: what `explain` prints of it. Two programs with the same
+    /// text may use each other's state.
+    pub plan: String,
+    /// Its hash, for messages and for comparison between nodes.
+    pub plan_hash: u64,
+    /// The number of key groups.
+    pub key_groups: KeyGroups,
+    /// The function that puts keys into groups.
+    pub hash_function: String,
+    /// Who decides a checkpoint.
+    pub decider: Decider,
+    /// When the job began, by the wall clock.
+    pub created: EventTime,
+}
+
+/// Who decides whether a prepared checkpoint counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decider {
+    /// The commit of the redb transaction is the decision.
+    Redb,
+}
+
+/// How far a job has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The last checkpoint that was made durable; 0 before the first.
+    pub prepared: CheckpointId,
+    /// The last checkpoint that was decided. With [`Decider::Redb`] the two are equal.
+    pub committed: CheckpointId,
+    /// Set once every output has confirmed that everything is published.
+    pub finished: Option<Finished>,
+}
+
+/// The record of a job that has read all its input and published all its output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finished {
+    /// When, by the wall clock.
+    pub at: EventTime,
+    /// Rows read by all sources since the job began.
+    pub rows_read: u64,
+    /// Bytes read by all sources since the job began.
+    pub bytes_read: u64,
+    /// Splits that were read.
+    pub splits: u64,
+}
+
+/// A job as it is found in a data directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Whose state it is.
+    pub header: Header,
+    /// How far it has come.
+    pub progress: Progress,
+}
+
+impl Header {
+    /// The header of a job that begins at `created`, with a new identity.
+    pub fn new(pipeline: String, plan: String, key_groups: KeyGroups, created: EventTime) -> Self {
+        Self {
+            job: Uuid::new_v4(),
+            pipeline,
+            plan_hash: xxh3_64(plan.as_bytes()),
+            plan,
+            key_groups,
+            hash_function: HASH_FUNCTION.to_owned(),
+            decider: Decider::Redb,
+            created,
+        }
+    }
+}

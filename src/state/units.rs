@@ -1,0 +1,147 @@
+//! Which blobs and pages each unit has: an index in memory of what is in the file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Stats;
+use super::layout::{ChunkKey, UnitKey};
+use crate::stream::{EventTime, KeyGroup, KeyRange, OperatorId};
+
+/// A unit with less than this in the delta log is left alone: folding it would
+/// cost more than it saves.
+const FOLD_BYTES_MIN: u64 = 16 * 1024;
+
+/// All units of the file.
+#[derive(Debug, Default)]
+pub(super) struct Units {
+    by_key: BTreeMap<UnitKey, Unit>,
+    /// Units whose deltas have outgrown half of their pages.
+    due: BTreeSet<UnitKey>,
+    /// Closed units that are still in the file.
+    closed: BTreeSet<UnitKey>,
+}
+
+/// What the file holds of one unit.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unit {
+    /// Its blobs in the delta log, oldest first, with their sizes.
+    pub chunks: Vec<(ChunkKey, u64)>,
+    pub delta_bytes: u64,
+    pub page_bytes: u64,
+    pub pages: u64,
+}
+
+impl Units {
+    /// Notes a blob, which is younger than all others of its unit.
+    pub fn add_chunk(&mut self, key: UnitKey, chunk: ChunkKey, bytes: u64) {
+        let unit = self.by_key.entry(key).or_default();
+        debug_assert!(unit.chunks.last().is_none_or(|(last, _)| *last < chunk));
+        unit.chunks.push((chunk, bytes));
+        unit.delta_bytes += bytes;
+        self.note_due(key);
+    }
+
+    /// Notes a page.
+    pub fn add_page(&mut self, key: UnitKey, bytes: u64) {
+        let unit = self.by_key.entry(key).or_default();
+        unit.pages += 1;
+        unit.page_bytes += bytes;
+    }
+
+    /// Puts pages of these sizes in the place of all pages and of the blobs up to `last`.
+    pub fn replace(&mut self, key: UnitKey, last: ChunkKey, pages: &[u64]) {
+        let unit = self.by_key.entry(key).or_default();
+        unit.chunks.retain(|(chunk, _)| *chunk > last);
+        unit.delta_bytes = unit.chunks.iter().map(|(_, bytes)| bytes).sum();
+        unit.pages = pages.len() as u64;
+        unit.page_bytes = pages.iter().sum();
+        self.due.remove(&key);
+        self.note_due(key);
+    }
+
+    /// Notes that the units of `range` up to `until` are closed.
+    pub fn close(&mut self, operator: OperatorId, range: KeyRange, until: EventTime) {
+        for group in range.groups() {
+            let first = UnitKey::first_of(operator, group);
+            let last = UnitKey::new(operator, group, until);
+            for (key, _) in self.by_key.range(first..=last) {
+                self.closed.insert(*key);
+                self.due.remove(key);
+            }
+        }
+    }
+
+    /// Forgets a unit.
+    pub fn remove(&mut self, key: UnitKey) {
+        self.by_key.remove(&key);
+        self.due.remove(&key);
+        self.closed.remove(&key);
+    }
+
+    pub fn get(&self, key: UnitKey) -> Option<&Unit> {
+        self.by_key.get(&key)
+    }
+
+    pub fn is_closed(&self, key: UnitKey) -> bool {
+        self.closed.contains(&key)
+    }
+
+    /// The closed units that are still in the file.
+    pub fn closed(&self) -> impl Iterator<Item = (UnitKey, &Unit)> {
+        self.closed.iter().map(|key| {
+            let unit = self
+                .by_key
+                .get(key)
+                .expect("a closed unit is known until it is removed");
+            (*key, unit)
+        })
+    }
+
+    /// The units of one key group that are not closed, by rising time.
+    pub fn open_of(
+        &self,
+        operator: OperatorId,
+        group: KeyGroup,
+    ) -> impl Iterator<Item = (UnitKey, &Unit)> {
+        self.by_key
+            .range(UnitKey::first_of(operator, group)..=UnitKey::last_of(operator, group))
+            .filter(|(key, _)| !self.closed.contains(key))
+            .map(|(key, unit)| (*key, unit))
+    }
+
+    /// Takes units that are due from the list until their sizes exceed `bytes`.
+    pub fn take_due(&mut self, bytes: u64) -> Vec<(UnitKey, Unit)> {
+        let mut taken = Vec::new();
+        let mut total = 0;
+        while total < bytes
+            && let Some(key) = self.due.pop_first()
+        {
+            let unit = self.by_key.get(&key).expect("a due unit is known").clone();
+            total += unit.delta_bytes + unit.page_bytes;
+            taken.push((key, unit));
+        }
+        taken
+    }
+
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats {
+            units: self.by_key.len() as u64,
+            fold_backlog: self.due.len() as u64,
+            closed_backlog: self.closed.len() as u64,
+            ..Stats::default()
+        };
+        for unit in self.by_key.values() {
+            stats.page_bytes += unit.page_bytes;
+            stats.delta_bytes += unit.delta_bytes;
+            stats.chunks += unit.chunks.len() as u64;
+        }
+        stats
+    }
+
+    fn note_due(&mut self, key: UnitKey) {
+        if let Some(unit) = self.by_key.get(&key)
+            && unit.delta_bytes > (unit.page_bytes / 2).max(FOLD_BYTES_MIN)
+        {
+            self.due.insert(key);
+        }
+    }
+}
