@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::api::Listen;
+use crate::formats::{nearest, parse_duration, parse_memory};
 use crate::pipeline::OutputFormat;
 
 /// The settings that a flag, a variable and a key of the config file give alike.
@@ -72,12 +73,14 @@ pub enum Error {
         message: String,
     },
     /// The config file has a key that means nothing.
-    #[error("unknown key '{key}' in the config file {path}: known are {}, and the table 'set'", KEYS.join(", "))]
+    #[error("unknown key '{key}' in the config file {path}: {hint}")]
     UnknownKey {
         /// The file.
         path: PathBuf,
         /// The key.
         key: String,
+        /// The key that was probably meant, or all of them.
+        hint: String,
     },
     /// A `--set` is not `key=value`.
     #[error(
@@ -171,9 +174,14 @@ impl Layer {
                     .ok_or_else(|| malformed(format!("'{key}' is not a single value")))?;
                 layer.values.insert(key, value);
             } else {
+                let hint = match nearest(&key, KEYS.into_iter()) {
+                    Some(near) => format!("did you mean '{near}'?"),
+                    None => format!("known are {}, and the table 'set'", KEYS.join(", ")),
+                };
                 return Err(Error::UnknownKey {
                     path: path.to_owned(),
                     key,
+                    hint,
                 });
             }
         }
@@ -280,50 +288,23 @@ fn output_format(text: &str) -> Result<OutputFormat, String> {
 /// A duration as Flink writes it, but never without a unit: a bare number is
 /// milliseconds there and seconds to most people.
 fn duration(text: &str) -> Result<Duration, String> {
-    let expected = || "expected a number and a unit such as 25s, 500 ms or 2 min".to_owned();
-    let (number, unit) = number_and_unit(text).ok_or_else(expected)?;
-    let millis = match unit {
-        "ms" | "milli" | "millis" => 1,
-        "s" | "sec" | "second" | "seconds" => 1_000,
-        "m" | "min" | "minute" | "minutes" => 60_000,
-        "h" | "hour" | "hours" => 3_600_000,
-        "d" | "day" | "days" => 86_400_000,
-        _ => return Err(expected()),
-    };
-    number
-        .checked_mul(millis)
-        .map(Duration::from_millis)
-        .ok_or_else(|| "the duration is too long".to_owned())
+    let bare = text
+        .trim_end()
+        .ends_with(|last: char| last.is_ascii_digit());
+    parse_duration(text)
+        .filter(|_| !bare)
+        .ok_or_else(|| "expected a number and a unit such as 25s, 500 ms or 2 min".to_owned())
 }
 
-/// A size as Flink and Kubernetes write it; units are powers of 1,024.
+/// A size as Flink writes it, or as Kubernetes does (`4Gi`).
 fn memory_size(text: &str) -> Result<u64, String> {
-    let expected = || "expected a size such as 512mb, 2 GiB or 4Gi".to_owned();
-    let (number, unit) = number_and_unit(text).ok_or_else(expected)?;
-    let shift = match unit.to_ascii_lowercase().as_str() {
-        "" | "b" | "bytes" => 0,
-        "k" | "kb" | "ki" | "kib" => 10,
-        "m" | "mb" | "mi" | "mib" => 20,
-        "g" | "gb" | "gi" | "gib" => 30,
-        "t" | "tb" | "ti" | "tib" => 40,
-        _ => return Err(expected()),
-    };
-    let bytes = number
-        .checked_mul(1 << shift)
-        .ok_or_else(|| "the size is too large".to_owned())?;
-    if bytes == 0 {
-        return Err("the size must be more than 0".to_owned());
+    let lower = text.trim().to_ascii_lowercase();
+    let flink = lower.strip_suffix("ib").or(lower.strip_suffix('i'));
+    match parse_memory(flink.unwrap_or(&lower)) {
+        Some(0) => Err("the size must be more than 0".to_owned()),
+        Some(bytes) => Ok(bytes),
+        None => Err("expected a size such as 512mb, 2 GiB or 4Gi".to_owned()),
     }
-    Ok(bytes)
-}
-
-fn number_and_unit(text: &str) -> Option<(u64, &str)> {
-    let text = text.trim();
-    let end = text
-        .find(|character: char| !character.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    Some((number.parse().ok()?, unit.trim_start()))
 }
 
 fn workers(text: &str) -> Result<usize, String> {
@@ -465,7 +446,11 @@ mod tests {
         };
         check(
             "worker = 4",
-            "unknown key 'worker' in the config file t.toml: known are data-dir,",
+            "unknown key 'worker' in the config file t.toml: did you mean 'workers'?",
+        );
+        check(
+            "replication = 4",
+            "'replication' in the config file t.toml: known are data-dir,",
         );
         check("workers = ", "line 1");
         check("workers = [1]", "'workers' is not a single value");

@@ -18,6 +18,5 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let layer = Layer::from_flags([], &arguments.set)?;
     let program = program::load(&arguments.files, &layer.set)?;
-    terminal::answer(&format!("{}: no errors\n", program.name()));
-    Ok(())
+    terminal::answer(|out| writeln!(out, "{}: no errors", program.name()))
 }

@@ -18,6 +18,5 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let layer = Layer::from_flags([], &arguments.set)?;
     let program = program::load(&arguments.files, &layer.set)?;
-    terminal::answer(&program.explain());
-    Ok(())
+    terminal::answer(|out| out.write_all(program.explain().as_bytes()))
 }

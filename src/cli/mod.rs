@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod check;
+mod connectors;
+mod dead_letters;
 mod explain;
 mod logging;
 mod program;
@@ -32,6 +34,8 @@ Examples:
   echo \"SELECT ...\" | thalweg run -         read the program from standard input
   thalweg check pipeline.sql                report every error of the program
   thalweg explain pipeline.sql              show what would run
+  thalweg dead-letters list                 show the rows that could not be processed
+  thalweg connectors show filesystem        show options, guarantees and an example
 
 Exit status: 0 finished or stopped cleanly, 1 the pipeline failed, 2 the input was wrong.";
 
@@ -43,6 +47,12 @@ enum Command {
     Check(check::Arguments),
     /// Show the plan of a program
     Explain(explain::Arguments),
+    /// Look at the rows that could not be processed
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
+    /// Look up connectors: options, defaults, guarantees, an example to copy
+    #[command(subcommand)]
+    Connectors(connectors::Command),
 }
 
 /// Why a command did not do what it was asked to, in a sentence or a page.
@@ -79,6 +89,8 @@ fn status(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::DeadLetters(command) => dead_letters::run(&command),
+        Command::Connectors(command) => connectors::run(&command),
     };
     match done {
         Ok(()) => 0,
@@ -136,13 +148,21 @@ mod tests {
         assert_eq!(status_of(&["run", "--config", "no/such.toml", file]), 2);
         assert_eq!(status_of(&["run", "--set", "novalue", file]), 2);
         assert_eq!(status_of(&["run", "--abandon", file]), 2);
+        assert_eq!(status_of(&["connectors", "show", "carrier-pigeon"]), 2);
+        assert_eq!(
+            status_of(&["dead-letters", "list", "--data-dir", "no/such"]),
+            2
+        );
     }
 
     #[test]
     fn every_command_and_option_says_what_it_is_for() {
         let mut root = Arguments::command();
         root.build();
-        for command in root.get_subcommands() {
+        let nested = root
+            .get_subcommands()
+            .flat_map(clap::Command::get_subcommands);
+        for command in root.get_subcommands().chain(nested) {
             assert!(command.get_about().is_some(), "{}", command.get_name());
             for argument in command.get_arguments() {
                 assert!(
