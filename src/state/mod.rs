@@ -16,6 +16,7 @@
 
 mod closed;
 mod codec;
+mod dead_letters;
 mod delta;
 mod error;
 mod failure;
@@ -33,6 +34,7 @@ mod tests;
 mod units;
 mod writing;
 
+pub use dead_letters::{DeadLetterWriter, read_dead_letters, recover as recover_dead_letters};
 pub use delta::{DeltaKind, DeltaRows, Fold, OperatorDelta, RestoredState, StateSchema};
 pub use error::{Error, Result};
 pub use folding::{FoldJob, Folded};
