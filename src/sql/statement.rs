@@ -1,0 +1,117 @@
+//! The statements of a program as they were written, before any name is resolved.
+//!
+//! Queries, expressions and types are the parser's own trees; what Flink adds
+//! around them has its shape here.
+
+use datafusion_sql::sqlparser::ast::{DataType, Expr, Ident, Query};
+use indexmap::IndexMap;
+
+use crate::plan::{Span, TableOption};
+
+/// One statement and where it begins.
+#[derive(Clone, Debug)]
+pub struct ParsedStatement {
+    /// The statement.
+    pub statement: Statement,
+    /// Where its first word stands.
+    pub span: Span,
+}
+
+/// A statement of a pipeline file.
+#[derive(Clone, Debug)]
+pub enum Statement {
+    /// `CREATE TABLE`.
+    CreateTable(CreateTable),
+    /// `CREATE VIEW`.
+    CreateView(CreateView),
+    /// `INSERT INTO … SELECT`.
+    Insert(Insert),
+    /// `EXECUTE STATEMENT SET BEGIN … END`.
+    StatementSet(Vec<Insert>),
+    /// `SET 'key' = 'value'`.
+    Set {
+        /// The setting's name.
+        key: String,
+        /// Its value as it was written.
+        value: String,
+    },
+    /// `EXPLAIN` of an [`Insert`], a statement set or a query.
+    Explain(Box<ParsedStatement>),
+    /// A bare `SELECT`; only the last statement is one.
+    Select(Box<Query>),
+}
+
+/// `CREATE [TEMPORARY] TABLE`.
+#[derive(Clone, Debug)]
+pub struct CreateTable {
+    /// Its name.
+    pub name: Ident,
+    /// Whether an older table of this name may stay.
+    pub if_not_exists: bool,
+    /// Its columns in order.
+    pub columns: Vec<ColumnDefinition>,
+    /// Its event time.
+    pub watermark: Option<WatermarkDefinition>,
+    /// The columns of its primary key, from the column or the table constraint.
+    pub primary_key: Vec<Ident>,
+    /// `WITH (…)` in the order of the text; no key is there twice.
+    pub options: IndexMap<String, TableOption>,
+}
+
+/// One column of a table.
+#[derive(Clone, Debug)]
+pub struct ColumnDefinition {
+    /// Its name.
+    pub name: Ident,
+    /// What it holds.
+    pub kind: ColumnDefinitionKind,
+}
+
+/// What a column holds.
+#[derive(Clone, Debug)]
+pub enum ColumnDefinitionKind {
+    /// A field of the record.
+    Physical {
+        /// Its type.
+        data_type: DataType,
+        /// Whether it said `NOT NULL`; a primary key column need not say it.
+        not_null: bool,
+    },
+    /// `name AS expression`.
+    Computed(Expr),
+}
+
+/// `WATERMARK FOR column AS expression`.
+#[derive(Clone, Debug)]
+pub struct WatermarkDefinition {
+    /// The column that is the event time.
+    pub column: Ident,
+    /// The watermark of a row.
+    pub expression: Expr,
+}
+
+/// `CREATE [TEMPORARY] VIEW`.
+#[derive(Clone, Debug)]
+pub struct CreateView {
+    /// Its name.
+    pub name: Ident,
+    /// Whether an older view of this name may stay.
+    pub if_not_exists: bool,
+    /// New names for the columns of the query; empty keeps the query's own.
+    pub columns: Vec<Ident>,
+    /// What it stands for.
+    pub query: Box<Query>,
+}
+
+/// `INSERT INTO table [(columns)] query`.
+#[derive(Clone, Debug)]
+pub struct Insert {
+    /// The table that is written.
+    pub table: Ident,
+    /// The columns that the query fills, in its order; empty means all.
+    pub columns: Vec<Ident>,
+    /// What is written.
+    pub query: Box<Query>,
+    /// Where the statement begins.
+    pub span: Span,
+}
