@@ -3,8 +3,11 @@
 //! The folder tree is the architecture; `ARCHITECTURE.md` is its map. Layers
 //! point down only, and `tests/tidy` fails on an import that points up.
 
+pub mod api;
 pub mod checkpoint;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod connectors;
 pub mod expr;
 pub mod formats;

@@ -27,7 +27,9 @@ mod tests;
 
 pub use framing::{Framing, Quoting, line_length};
 pub use limits::Limits;
-pub use options::{OptionDefault, OptionDoc, OptionError, Options, nearest};
+pub use options::{
+    OptionDefault, OptionDoc, OptionError, Options, nearest, parse_duration, parse_memory,
+};
 pub use registry::{NAMES, check_types, docs, format};
 pub use row_text::{RowText, row_to_json, sql_name};
 

@@ -243,7 +243,8 @@ fn number_and_unit(text: &str) -> Option<(u64, String)> {
     Some((number.parse().ok()?, unit.trim().to_ascii_lowercase()))
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
+/// A duration such as `500 ms`, `10 s` or `1 min`; a bare number is milliseconds, as in Flink.
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = number_and_unit(text)?;
     let seconds = |factor: u64| number.checked_mul(factor).map(Duration::from_secs);
     match unit.as_str() {
@@ -264,7 +265,8 @@ fn parse_duration(text: &str) -> Option<Duration> {
     }
 }
 
-fn parse_memory(text: &str) -> Option<u64> {
+/// A size in bytes such as `64kb` or `128MB`; the units are powers of 1,024 as in Flink.
+pub fn parse_memory(text: &str) -> Option<u64> {
     let (number, unit) = number_and_unit(text)?;
     let shift = match unit.as_str() {
         "" | "b" | "bytes" => 0,

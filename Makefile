@@ -1,0 +1,27 @@
+# A thin front: what a target does is in scripts/ and in cargo.
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Build and run the demo; DEMO_SECONDS=n ends it after n seconds
+	@scripts/demo
+
+.PHONY: test
+test: ## Set up what the tests need and pass them; this is what CI runs
+	@scripts/test
+
+.PHONY: setup
+setup: ## Install what building and testing need
+	@scripts/setup
+
+.PHONY: build
+build: setup ## Build target/release/thalweg
+	@cargo build --release
+
+.PHONY: fmt
+fmt: ## Lay the code out
+	@cargo fmt --all

@@ -1,0 +1,119 @@
+//! `thalweg connectors`: which ends there are, and how each is used.
+
+use std::io::{self, Write};
+
+use super::{Error, Result, terminal};
+use crate::connectors::{Descriptor, OptionDefault, descriptors};
+use crate::formats::nearest;
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// List all connectors
+    List,
+    /// Show one connector: its options, guarantees and an example
+    Show {
+        /// Its name, as in 'connector' = 'NAME'
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+}
+
+pub fn run(command: &Command) -> Result<()> {
+    match command {
+        Command::List => terminal::answer(|out| list(out)),
+        Command::Show { name } => {
+            let descriptor = find(name)?;
+            terminal::answer(|out| show(descriptor, out))
+        }
+    }
+}
+
+fn find(name: &str) -> Result<&'static Descriptor> {
+    let mut all = descriptors();
+    all.find(|descriptor| descriptor.name == name)
+        .ok_or_else(|| {
+            let names = || descriptors().map(|descriptor| descriptor.name);
+            let hint = match nearest(name, names()) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+            };
+            Error::Input(format!("unknown connector '{name}': {hint}"))
+        })
+}
+
+fn list(out: &mut dyn Write) -> io::Result<()> {
+    let names = descriptors().map(|descriptor| descriptor.name.len());
+    let width = names.max().unwrap_or(0);
+    for descriptor in descriptors() {
+        let ends = match (descriptor.source, descriptor.sink) {
+            (Some(_), Some(_)) => "source, sink",
+            (Some(_), None) => "source",
+            (None, _) => "sink",
+        };
+        let (name, purpose) = (descriptor.name, descriptor.purpose);
+        writeln!(out, "{name:width$}  {ends:12}  {purpose}")?;
+    }
+    Ok(())
+}
+
+fn show(descriptor: &Descriptor, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}: {}\n", descriptor.name, descriptor.purpose)?;
+    for (end, guarantee) in [("source", descriptor.source), ("sink", descriptor.sink)] {
+        if let Some(guarantee) = guarantee {
+            writeln!(out, "as a {end}: {guarantee}")?;
+        }
+    }
+    if descriptor.has_format {
+        writeln!(out, "needs a 'format': csv, json or raw")?;
+    }
+    if !descriptor.options.is_empty() {
+        writeln!(out, "\nOptions:")?;
+    }
+    for option in descriptor.options {
+        let default = match option.default {
+            OptionDefault::Required => "required".to_owned(),
+            OptionDefault::Off => "off".to_owned(),
+            OptionDefault::Value(value) => format!("default '{value}'"),
+        };
+        writeln!(out, "  '{}' ({default})\n      {}", option.key, option.doc)?;
+    }
+    writeln!(out, "\nExample:\n{}", descriptor.example.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> String {
+        let mut out = Vec::new();
+        write(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn every_connector_is_listed_and_shown_with_all_its_options() {
+        let listed = text(|out| list(out));
+        for descriptor in descriptors() {
+            let line = listed
+                .lines()
+                .find(|line| line.starts_with(descriptor.name));
+            assert!(line.unwrap().ends_with(descriptor.purpose), "{listed}");
+            let shown = text(|out| show(descriptor, out));
+            assert!(shown.contains(descriptor.example.trim_end()), "{shown}");
+            for option in descriptor.options {
+                assert!(shown.contains(&format!("  '{}' (", option.key)), "{shown}");
+                assert!(shown.contains(option.doc), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_misspelt_name_is_helped() {
+        let message = |name| find(name).unwrap_err().to_string();
+        assert_eq!(
+            message("pint"),
+            "unknown connector 'pint': did you mean 'print'?"
+        );
+        assert!(message("carrier-pigeon").contains("there are blackhole,"));
+    }
+}
