@@ -40,6 +40,28 @@ const EXPRESSION_WORDS: &[Keyword] = &[
     Keyword::TRY_CAST,
 ];
 
+/// Words that are never a name, so that one in the place of an expression is
+/// reported there and not where the parser loses the thread.
+const CLAUSE_WORDS: &[Keyword] = &[
+    Keyword::AND,
+    Keyword::AS,
+    Keyword::BY,
+    Keyword::ELSE,
+    Keyword::END,
+    Keyword::FROM,
+    Keyword::GROUP,
+    Keyword::HAVING,
+    Keyword::INTO,
+    Keyword::JOIN,
+    Keyword::ON,
+    Keyword::OR,
+    Keyword::ORDER,
+    Keyword::THEN,
+    Keyword::UNION,
+    Keyword::WHEN,
+    Keyword::WHERE,
+];
+
 /// The dialect, with the steps that are left to one parse.
 #[derive(Debug)]
 pub(super) struct FlinkDialect {
@@ -108,6 +130,9 @@ impl Dialect for FlinkDialect {
             Keyword::INTERVAL => Some(parse_interval(parser)),
             Keyword::TABLE if matches!(parser.peek_nth_token_ref(1).token, Token::Word(_)) => {
                 Some(parse_table_argument(parser))
+            }
+            keyword if CLAUSE_WORDS.contains(&keyword) => {
+                Some(parser.expected("an expression", parser.peek_token()))
             }
             _ => None,
         }

@@ -166,9 +166,15 @@ fn ends_with_semicolon(piece: &Piece, error: &TokenizerError) -> bool {
     end.is_some_and(|end| end < error.location)
 }
 
-/// A message of the parser in our style.
+/// A message of the parser in our style: it begins in lower case unless with a
+/// key word or a symbol.
 pub(super) fn lower_first(message: &str) -> String {
     let mut characters = message.chars();
-    let first = characters.next().map(|first| first.to_lowercase());
-    first.into_iter().flatten().chain(characters).collect()
+    match (characters.next(), characters.next()) {
+        (Some(first), Some(second)) if second.is_lowercase() => first
+            .to_lowercase()
+            .chain(message.chars().skip(1))
+            .collect(),
+        _ => message.to_owned(),
+    }
 }

@@ -170,6 +170,7 @@ impl Walk<'_> {
             flavor,
         } = select;
         self.pass(select_token.0.span);
+        let start = self.at;
         if !matches!(flavor, SelectFlavor::Standard) {
             self.refuse_here("a query begins with SELECT", "write SELECT * FROM …");
             return;
@@ -193,7 +194,7 @@ impl Walk<'_> {
                 "write SELECT columns FROM …",
             );
         }
-        self.from(from);
+        self.from(from, start);
         if !lateral_views.is_empty() {
             self.refuse("LATERAL", "LATERAL VIEW is not Flink SQL");
         }

@@ -1,9 +1,33 @@
 //! What is wrong or not supported, with its exact place and message.
 
-use super::{check_errors, parse_text};
+use super::{check_errors, errors_of, parse_text};
+
+/// Cases of which all that go wrong are shown.
+#[derive(Default)]
+struct Cases {
+    wrong: Vec<String>,
+}
+
+impl Cases {
+    /// `expected` is the first error of the text.
+    fn check(&mut self, text: &str, expected: &str) {
+        let errors = errors_of(text);
+        if errors.first().is_none_or(|first| first != expected) {
+            let wrong = format!("{text}\n  expected {expected}\n  found {errors:?}");
+            self.wrong.push(wrong);
+        }
+    }
+}
+
+impl Drop for Cases {
+    fn drop(&mut self) {
+        assert!(self.wrong.is_empty(), "{}", self.wrong.join("\n"));
+    }
+}
 
 #[test]
 fn statements_that_are_not_there() {
+    let mut cases = Cases::default();
     for (text, expected) in [
         (
             "ALTER TABLE t SET ('a' = 'b')",
@@ -91,12 +115,13 @@ fn statements_that_are_not_there() {
             "1:13: expected the name of the view, found AS",
         ),
     ] {
-        check_errors(text, &[expected]);
+        cases.check(text, expected);
     }
 }
 
 #[test]
 fn tables_that_cannot_be() {
+    let mut cases = Cases::default();
     for (element, expected) in [
         ("a ROW<x INT>", "3: the type ROW is not supported yet"),
         ("a ARRAY<INT>", "3: the type ARRAY is not supported yet"),
@@ -113,7 +138,7 @@ fn tables_that_cannot_be() {
             "a TIMESTAMP(3) WITH LOCAL TIME ZONE",
             "3: the type TIMESTAMP WITH TIME ZONE is not supported yet",
         ),
-        ("a INT[]", "3: the type INT[] is not supported yet"),
+        ("a INT[]", "6: expected , or ), found ["),
         ("a TEXT", "3: TEXT is not a type of Flink SQL"),
         ("a INT(3)", "3: an integer type has no length"),
         ("a", "2: expected a type, found )"),
@@ -165,21 +190,11 @@ fn tables_that_cannot_be() {
         ("a AS PROCTIME()", "6: PROCTIME() is not supported yet"),
         ("a AS b::INT", "7: :: is not Flink SQL"),
         ("a INT b INT", "7: expected , or ), found b"),
-        ("a AS (1", "8: expected ), found WITH"),
+        ("a AS (1", "10: expected , or ), found WITH"),
     ] {
         let text =
             format!("CREATE TABLE t (\n{element}) WITH ('connector' = 'x');\nSELECT b FROM s");
-        let line = if element == "a AS (1" {
-            "2:9: expected , or )"
-        } else {
-            ""
-        };
-        let expected = if line.is_empty() {
-            format!("2:{expected}")
-        } else {
-            format!("{line}, found WITH")
-        };
-        check_errors(&text, &[&expected]);
+        cases.check(&text, &format!("2:{expected}"));
     }
     for (behind, expected) in [
         (
@@ -226,11 +241,7 @@ fn tables_that_cannot_be() {
         ),
     ] {
         let text = format!("CREATE TABLE t (a INT){behind}");
-        let expected = match expected.strip_prefix("1:39") {
-            Some(rest) => format!("1:39{rest}"),
-            None => expected.to_owned(),
-        };
-        check_errors(&text, &[&expected]);
+        cases.check(&text, expected);
     }
     check_errors(
         "CREATE TABLE t AS SELECT a FROM s",
@@ -244,6 +255,7 @@ fn tables_that_cannot_be() {
 
 #[test]
 fn queries_that_cannot_be_planned() {
+    let mut cases = Cases::default();
     for (text, expected) in [
         ("SELECT 1", "1:1: SELECT without FROM is not supported"),
         (
@@ -309,7 +321,7 @@ fn queries_that_cannot_be_planned() {
         ),
         (
             "SELECT a FROM LATERAL TABLE(f(a)) AS x(b)",
-            "1:23: expected (, found TABLE",
+            "1:15: LATERAL table functions are not supported yet",
         ),
         (
             "SELECT a FROM UNNEST(b) AS x(c)",
@@ -447,7 +459,7 @@ fn queries_that_cannot_be_planned() {
         ),
         (
             "SELECT a, FROM t",
-            "1:16: expected the end of the statement, found t",
+            "1:11: expected an expression, found FROM",
         ),
         (
             "SELECT a FROM",
@@ -460,11 +472,7 @@ fn queries_that_cannot_be_planned() {
             "1:8: expected close delimiter '`' before EOF.",
         ),
     ] {
-        let (_, diagnostics) = parse_text(text);
-        let first = diagnostics
-            .first()
-            .map(|diagnostic| format!("{}: {}", diagnostic.span, diagnostic.message));
-        assert_eq!(first.as_deref(), Some(expected), "{text}");
+        cases.check(text, expected);
     }
 }
 
@@ -480,7 +488,7 @@ fn all_errors_of_a_text_at_once() {
             "2:1: DROP is not supported",
             "3:8: SELECT DISTINCT is not supported yet",
             "3:26: ORDER BY is not supported yet",
-            "4:24: :: is not Flink SQL",
+            "4:23: :: is not Flink SQL",
             "4:39: joins are not supported yet",
             "4:55: LIMIT and OFFSET are not supported yet",
             "5:8: expected an expression, found )",
@@ -568,7 +576,7 @@ fn a_bare_select_is_the_last_statement() {
 fn positions_count_characters() {
     check_errors(
         "SELECT 'äöü😀', a::INT FROM t",
-        &["1:18: :: is not Flink SQL"],
+        &["1:17: :: is not Flink SQL"],
     );
     check_errors(
         "SELECT a,\r\n  'ß' AS größe,\r\n  b::INT\r\nFROM t",
