@@ -20,6 +20,9 @@ use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 /// argument is the name.
 pub(crate) const TABLE_ARGUMENT: &str = "$TABLE";
 
+/// What is said of `ROW(…)`, `ARRAY[…]`, `MAP[…]` and access to their parts.
+pub(super) const NO_COLLECTIONS: &str = "rows, arrays and maps are not supported yet";
+
 /// Words with which an expression of a special form begins.
 const EXPRESSION_WORDS: &[Keyword] = &[
     Keyword::ARRAY,
@@ -130,6 +133,11 @@ impl Dialect for FlinkDialect {
             Keyword::INTERVAL => Some(parse_interval(parser)),
             Keyword::TABLE if matches!(parser.peek_nth_token_ref(1).token, Token::Word(_)) => {
                 Some(parse_table_argument(parser))
+            }
+            Keyword::ARRAY | Keyword::MAP
+                if parser.peek_nth_token_ref(1).token == Token::LBracket =>
+            {
+                Some(Err(error_at(&parser.peek_token(), NO_COLLECTIONS)))
             }
             keyword if CLAUSE_WORDS.contains(&keyword) => {
                 Some(parser.expected("an expression", parser.peek_token()))

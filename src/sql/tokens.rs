@@ -90,7 +90,7 @@ pub(super) fn read(
         return Vec::new();
     }
     *tokens_left -= tokens.len();
-    let tokens = substitute(file, tokens, environment, diagnostics);
+    let tokens = substitute(file, &tokens, environment, diagnostics);
     let reported: Vec<Span> = diagnostics[before..].iter().map(|d| d.span).collect();
     let mut pieces = cut(file, tokens, end);
     for piece in &mut pieces {
@@ -108,7 +108,7 @@ pub(super) fn read(
         }
         diagnostics.push(Diagnostic::new(
             span(file, error.location),
-            lower_first(&error.message),
+            lower_first(error.message.trim_end_matches('.')),
         ));
     }
     pieces

@@ -90,6 +90,13 @@ impl<'a> Walk<'a> {
     /// Notes the position of a name.
     fn place(&mut self, name: &Ident) {
         self.pass(name.span);
+        if let Some('\'' | '"') = name.quote_style {
+            self.report(
+                name.span.start,
+                "a name is not written in quotes",
+                Some("write it in `backticks`, or without anything"),
+            );
+        }
     }
 
     /// Notes a position; a node that does not know its own has an empty one.
@@ -131,11 +138,16 @@ impl<'a> Walk<'a> {
     /// Where the next such token behind the last known position stands;
     /// that position itself if there is none.
     fn find(&self, is_it: impl Fn(&Token) -> bool) -> Location {
+        self.next_token_of(is_it)
+            .map_or(self.at, |token| token.span.start)
+    }
+
+    /// The next such token behind the last known position.
+    fn next_token_of(&self, is_it: impl Fn(&Token) -> bool) -> Option<&TokenWithSpan> {
         let from = self
             .tokens
             .partition_point(|token| token.span.start <= self.at);
-        let found = self.tokens[from..].iter().find(|token| is_it(&token.token));
-        found.map_or(self.at, |token| token.span.start)
+        self.tokens[from..].iter().find(|token| is_it(&token.token))
     }
 
     fn report(&mut self, location: Location, message: &str, hint: Option<&str>) {

@@ -187,8 +187,17 @@ impl Walk<'_> {
                 "write SELECT columns FROM …",
             );
         }
-        projection.iter().for_each(|item| self.select_item(item));
-        if exclude.is_some() || into.is_some() || !optimizer_hints.is_empty() {
+        for item in projection {
+            self.select_item(item);
+        }
+        if into.is_some() {
+            self.refuse_with(
+                "INTO",
+                "SELECT INTO is not Flink SQL",
+                "write INSERT INTO … SELECT",
+            );
+        }
+        if exclude.is_some() || !optimizer_hints.is_empty() {
             self.refuse_here(
                 "this form of SELECT is not Flink SQL",
                 "write SELECT columns FROM …",
@@ -287,7 +296,9 @@ impl Walk<'_> {
                 "write the columns out",
             ),
             GroupByExpr::Expressions(keys, modifiers) => {
-                keys.iter().for_each(|key| self.expression(key));
+                for key in keys {
+                    self.expression(key);
+                }
                 if !modifiers.is_empty() {
                     self.refuse("WITH", "GROUP BY … WITH is not Flink SQL");
                 }
