@@ -13,6 +13,16 @@ fn parse(text: &str) -> Vec<ParsedStatement> {
     let parsed = statements.into_iter().map(|statement| {
         let statement = match statement {
             SqlStatement::CreateTable(create) => Statement::CreateTable(CreateTable {
+                watermark: create.columns.iter().find(|column| column.name.value == "ts").map(|column| {
+                    WatermarkDefinition {
+                        column: column.name.clone(),
+                        expression: Parser::new(&GenericDialect {})
+                            .try_with_sql("ts - INTERVAL '5' SECOND")
+                            .unwrap()
+                            .parse_expr()
+                            .unwrap(),
+                    }
+                }),
                 name: create.name.0[0].as_ident().unwrap().clone(),
                 if_not_exists: false,
                 columns: create
@@ -29,18 +39,6 @@ fn parse(text: &str) -> Vec<ParsedStatement> {
                         },
                     })
                     .collect(),
-                watermark: create.comment.map(|comment| {
-                    let text = comment.to_string();
-                    let (column, expression) = text.split_once(" AS ").unwrap();
-                    WatermarkDefinition {
-                        column: column.into(),
-                        expression: Parser::new(&GenericDialect {})
-                            .try_with_sql(expression)
-                            .unwrap()
-                            .parse_expr()
-                            .unwrap(),
-                    }
-                }),
                 primary_key: Vec::new(),
                 options: Default::default(),
             }),
@@ -64,7 +62,7 @@ fn parse(text: &str) -> Vec<ParsedStatement> {
 #[test]
 fn first() {
     let text = "
-        CREATE TABLE bid (auction BIGINT, bidder BIGINT NOT NULL, price INT, ts TIMESTAMP(3)) COMMENT 'ts AS ts - INTERVAL ''5'' SECOND';
+        CREATE TABLE bid (auction BIGINT, bidder BIGINT NOT NULL, price INT, ts TIMESTAMP(3));
         CREATE TABLE out (a BIGINT, p BIGINT);
         INSERT INTO out SELECT auction, price + 1 FROM bid WHERE bidder > 5;
         SELECT bidder, window_start, COUNT(*) AS n, AVG(price), SUM(price) s, MAX(auction % 7)
