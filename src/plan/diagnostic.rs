@@ -1,14 +1,32 @@
-//! What is wrong with a program, for its author.
+//! One error in a program's text, for the person who wrote it.
 
 use super::Span;
 
-/// One error in a program, for its author.
+/// An error in a program and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// Where.
+    /// Where the construct that is wrong begins.
     pub span: Span,
-    /// What; lower case, no full stop.
+    /// What is wrong: lower case, no full stop.
     pub message: String,
-    /// How to cure it, if that is known.
+    /// What to write instead, if that can be said.
     pub hint: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error that explains itself.
+    pub fn new(span: Span, message: impl Into<String>) -> Self {
+        Self {
+            span,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// The same error with advice.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
 }

@@ -1,4 +1,7 @@
-//! A statement of a program, as the parser hands it to the planner.
+//! The statements of a program as they were written, before any name is resolved.
+//!
+//! Queries, expressions and types are the parser's own trees; what Flink adds
+//! around them has its shape here.
 
 use datafusion_sql::sqlparser::ast::{DataType, Expr, Ident, Query};
 use indexmap::IndexMap;
@@ -10,11 +13,11 @@ use crate::plan::{Span, TableOption};
 pub struct ParsedStatement {
     /// The statement.
     pub statement: Statement,
-    /// Where it begins.
+    /// Where its first word stands.
     pub span: Span,
 }
 
-/// A statement.
+/// A statement of a pipeline file.
 #[derive(Clone, Debug)]
 pub enum Statement {
     /// `CREATE TABLE`.
@@ -27,54 +30,54 @@ pub enum Statement {
     StatementSet(Vec<Insert>),
     /// `SET 'key' = 'value'`.
     Set {
-        /// The key.
+        /// The setting's name.
         key: String,
-        /// The value.
+        /// Its value as it was written.
         value: String,
     },
-    /// `EXPLAIN` of an insert, a statement set or a query.
+    /// `EXPLAIN` of an [`Insert`], a statement set or a query.
     Explain(Box<ParsedStatement>),
-    /// A bare query, the last statement of its program.
+    /// A bare `SELECT`; only the last statement is one.
     Select(Box<Query>),
 }
 
-/// `CREATE TABLE`.
+/// `CREATE [TEMPORARY] TABLE`.
 #[derive(Clone, Debug)]
 pub struct CreateTable {
     /// Its name.
     pub name: Ident,
-    /// Whether it may exist already.
+    /// Whether an older table of this name may stay.
     pub if_not_exists: bool,
-    /// Its columns.
+    /// Its columns in order.
     pub columns: Vec<ColumnDefinition>,
-    /// `WATERMARK FOR`.
+    /// Its event time.
     pub watermark: Option<WatermarkDefinition>,
-    /// `PRIMARY KEY (…) NOT ENFORCED`.
+    /// The columns of its primary key, from the column or the table constraint.
     pub primary_key: Vec<Ident>,
-    /// `WITH (…)`.
+    /// `WITH (…)` in the order of the text; no key is there twice.
     pub options: IndexMap<String, TableOption>,
 }
 
-/// A column of `CREATE TABLE`.
+/// One column of a table.
 #[derive(Clone, Debug)]
 pub struct ColumnDefinition {
     /// Its name.
     pub name: Ident,
-    /// Where its values come from.
+    /// What it holds.
     pub kind: ColumnDefinitionKind,
 }
 
-/// Where the values of a declared column come from.
+/// What a column holds.
 #[derive(Clone, Debug)]
 pub enum ColumnDefinitionKind {
-    /// From the record.
+    /// A field of the record.
     Physical {
         /// Its type.
         data_type: DataType,
-        /// Whether it is `NOT NULL`.
+        /// Whether it said `NOT NULL`; a primary key column need not say it.
         not_null: bool,
     },
-    /// From an expression over the physical columns.
+    /// `name AS expression`.
     Computed(Expr),
 }
 
@@ -83,32 +86,32 @@ pub enum ColumnDefinitionKind {
 pub struct WatermarkDefinition {
     /// The column that is the event time.
     pub column: Ident,
-    /// The watermark.
+    /// The watermark of a row.
     pub expression: Expr,
 }
 
-/// `CREATE VIEW`.
+/// `CREATE [TEMPORARY] VIEW`.
 #[derive(Clone, Debug)]
 pub struct CreateView {
     /// Its name.
     pub name: Ident,
-    /// Whether it may exist already.
+    /// Whether an older view of this name may stay.
     pub if_not_exists: bool,
-    /// The names of its columns, if they are given.
+    /// New names for the columns of the query; empty keeps the query's own.
     pub columns: Vec<Ident>,
-    /// Its query.
+    /// What it stands for.
     pub query: Box<Query>,
 }
 
 /// `INSERT INTO table [(columns)] query`.
 #[derive(Clone, Debug)]
 pub struct Insert {
-    /// The table.
+    /// The table that is written.
     pub table: Ident,
-    /// The columns, if they are given.
+    /// The columns that the query fills, in its order; empty means all.
     pub columns: Vec<Ident>,
-    /// The rows.
+    /// What is written.
     pub query: Box<Query>,
-    /// Where it begins.
+    /// Where the statement begins.
     pub span: Span,
 }

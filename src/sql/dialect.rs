@@ -1,0 +1,166 @@
+//! How Flink SQL differs from the parser's other dialects inside a query.
+//!
+//! The parser backtracks, and on a text that is wrong in the right places its
+//! attempts multiply. Two things bound it: words that begin a construct of their
+//! own are never tried as names ([`Dialect::is_reserved_for_identifier`]), and
+//! every parse has a number of steps after which it gives up.
+
+use std::cell::Cell;
+
+use datafusion_sql::sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
+    ObjectName,
+};
+use datafusion_sql::sqlparser::dialect::Dialect;
+use datafusion_sql::sqlparser::keywords::{Keyword, RESERVED_FOR_IDENTIFIER};
+use datafusion_sql::sqlparser::parser::{Parser, ParserError};
+use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+
+/// The function as which a `TABLE name` argument appears in the tree; its only
+/// argument is the name.
+pub(crate) const TABLE_ARGUMENT: &str = "$TABLE";
+
+/// Words with which an expression of a special form begins.
+const EXPRESSION_WORDS: &[Keyword] = &[
+    Keyword::ARRAY,
+    Keyword::CASE,
+    Keyword::CAST,
+    Keyword::CEIL,
+    Keyword::CONVERT,
+    Keyword::EXISTS,
+    Keyword::EXTRACT,
+    Keyword::FLOOR,
+    Keyword::INTERVAL,
+    Keyword::NOT,
+    Keyword::OVERLAY,
+    Keyword::SAFE_CAST,
+    Keyword::SUBSTR,
+    Keyword::SUBSTRING,
+    Keyword::TRIM,
+    Keyword::TRY_CAST,
+];
+
+/// The dialect, with the steps that are left to one parse.
+#[derive(Debug)]
+pub(super) struct FlinkDialect {
+    steps: Cell<usize>,
+}
+
+impl FlinkDialect {
+    /// For the parse of one statement of so many tokens.
+    pub(super) fn new(tokens: usize) -> Self {
+        // A sound text needs a few steps for each token.
+        Self {
+            steps: Cell::new(tokens.saturating_mul(64).saturating_add(10_000)),
+        }
+    }
+}
+
+impl Dialect for FlinkDialect {
+    fn is_delimited_identifier_start(&self, character: char) -> bool {
+        character == '`'
+    }
+
+    fn is_identifier_start(&self, character: char) -> bool {
+        character.is_alphabetic() || character == '_'
+    }
+
+    fn is_identifier_part(&self, character: char) -> bool {
+        character.is_alphanumeric() || character == '_'
+    }
+
+    fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
+        EXPRESSION_WORDS.contains(&keyword) || RESERVED_FOR_IDENTIFIER.contains(&keyword)
+    }
+
+    fn supports_filter_during_aggregation(&self) -> bool {
+        true
+    }
+
+    fn supports_group_by_expr(&self) -> bool {
+        true
+    }
+
+    fn supports_match_recognize(&self) -> bool {
+        true
+    }
+
+    fn supports_table_versioning(&self) -> bool {
+        true
+    }
+
+    fn supports_window_clause_named_window_reference(&self) -> bool {
+        true
+    }
+
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        let Some(left) = self.steps.get().checked_sub(1) else {
+            return Some(Err(ParserError::RecursionLimitExceeded));
+        };
+        self.steps.set(left);
+        let Token::Word(word) = &parser.peek_token_ref().token else {
+            return None;
+        };
+        if word.quote_style.is_some() {
+            return None;
+        }
+        match word.keyword {
+            Keyword::INTERVAL => Some(parse_interval(parser)),
+            Keyword::TABLE if matches!(parser.peek_nth_token_ref(1).token, Token::Word(_)) => {
+                Some(parse_table_argument(parser))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// `INTERVAL` stands before a quoted number; anything else behind it would make
+/// the parser try the word twice at each place.
+fn parse_interval(parser: &mut Parser) -> Result<Expr, ParserError> {
+    parser.advance_token();
+    let next = parser.peek_token();
+    match next.token {
+        Token::SingleQuotedString(_) => parser.parse_interval(),
+        _ => parser.expected("a quoted number and a unit after INTERVAL", next),
+    }
+}
+
+/// `TABLE name` as an argument of a window function.
+fn parse_table_argument(parser: &mut Parser) -> Result<Expr, ParserError> {
+    parser.advance_token();
+    let name = parser.parse_object_name(false)?;
+    if parser.peek_keyword(Keyword::PARTITION) {
+        return Err(error_at(
+            &parser.peek_token(),
+            "PARTITION BY of a table argument is not supported yet",
+        ));
+    }
+    let parts: Vec<Ident> = name
+        .0
+        .iter()
+        .filter_map(|part| part.as_ident().cloned())
+        .collect();
+    let span = parts.first().map(|part| part.span);
+    let argument = FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::CompoundIdentifier(parts)));
+    let mut function = Ident::new(TABLE_ARGUMENT);
+    function.span = span.unwrap_or(function.span);
+    Ok(Expr::Function(Function {
+        name: ObjectName::from(vec![function]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: vec![argument],
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    }))
+}
+
+/// An error with the position of a token, in the parser's own form.
+pub(super) fn error_at(token: &TokenWithSpan, message: &str) -> ParserError {
+    ParserError::ParserError(format!("{message}{}", token.span.start))
+}

@@ -1,0 +1,264 @@
+//! The statements of Flink SQL, around the parser's queries, expressions and types.
+
+mod cursor;
+mod data_type;
+mod script;
+mod table;
+
+use datafusion_sql::sqlparser::tokenizer::Token;
+
+use self::cursor::{Cursor, Failure, Result};
+use super::statement::{CreateView, Insert, ParsedStatement, Statement};
+use super::tokens::is_word;
+use crate::plan::Span;
+
+pub(super) use data_type::unsupported as unsupported_type;
+pub(super) use script::{Script, finish, read_script};
+
+/// Statements that Flink has and this program has not (yet), with what to do instead.
+const REFUSED: &[(&str, &str)] = &[
+    (
+        "ADD",
+        "no code is loaded at run time: use the built-in functions",
+    ),
+    ("ALTER", "change the CREATE statement itself"),
+    ("ANALYZE", "leave it out: the planner needs no statistics"),
+    ("CALL", "leave it out"),
+    ("COMPILE", "the program's text is its plan"),
+    ("DELETE", "a stream is only appended to"),
+    ("DESC", "thalweg explain shows the schema of each step"),
+    ("DESCRIBE", "thalweg explain shows the schema of each step"),
+    (
+        "DROP",
+        "leave it out: a program declares what it uses and nothing more",
+    ),
+    (
+        "LOAD",
+        "no code is loaded at run time: use the built-in functions",
+    ),
+    ("MERGE", "a stream is only appended to"),
+    ("REMOVE", "leave it out"),
+    ("RESET", "leave out the SET that it takes back"),
+    ("SHOW", "thalweg explain shows what a program does"),
+    ("STOP", "stop a running job with SIGTERM"),
+    ("TRUNCATE", "a stream is only appended to"),
+    ("UNLOAD", "leave it out"),
+    ("UPDATE", "a stream is only appended to"),
+    (
+        "USE",
+        "leave it out: a program has one catalog and one database",
+    ),
+    (
+        "VALUES",
+        "put the rows into a file and declare it as a table",
+    ),
+];
+
+/// Reads one statement other than a statement set.
+fn statement(cursor: &mut Cursor, start: Span) -> Result<Statement> {
+    let word = cursor.word().unwrap_or_default();
+    match word.as_str() {
+        "CREATE" => create(cursor, start),
+        "INSERT" => Ok(Statement::Insert(insert(cursor, start)?)),
+        "EXECUTE" if cursor.eat(&["EXECUTE", "PLAN"]) => Err(not_supported(
+            start,
+            "EXECUTE PLAN",
+            "the program's text is its plan",
+        )),
+        "EXECUTE" => {
+            cursor.expect(&["EXECUTE"])?;
+            if !cursor.is_at(&["INSERT"]) {
+                return cursor.unexpected("STATEMENT SET BEGIN or INSERT");
+            }
+            Ok(Statement::Insert(insert(cursor, start)?))
+        }
+        "SET" => set(cursor),
+        "EXPLAIN" => explain(cursor, start),
+        "SELECT" | "WITH" => Ok(Statement::Select(cursor.query()?)),
+        "END" => Err(Failure::new(
+            cursor.location(),
+            "END without EXECUTE STATEMENT SET BEGIN",
+        )),
+        _ if cursor.is_symbol(&Token::LParen) => Ok(Statement::Select(cursor.query()?)),
+        word => match REFUSED.iter().find(|(refused, _)| *refused == word) {
+            Some((_, hint)) => Err(not_supported(start, word, hint)),
+            None => cursor.unexpected("a statement"),
+        },
+    }
+}
+
+fn not_supported(start: Span, what: &str, hint: &str) -> Failure {
+    let location = datafusion_sql::sqlparser::tokenizer::Location::new(start.line, start.column);
+    Failure::new(location, format!("{what} is not supported")).with_hint(hint)
+}
+
+fn create(cursor: &mut Cursor, start: Span) -> Result<Statement> {
+    cursor.expect(&["CREATE"])?;
+    let at = cursor.location();
+    if cursor.eat(&["OR", "REPLACE"]) || cursor.eat(&["OR", "ALTER"]) {
+        return Err(Failure::new(at, "OR REPLACE is not supported")
+            .with_hint("a name is declared once in a program"));
+    }
+    cursor.eat(&["TEMPORARY"]);
+    cursor.eat(&["SYSTEM"]);
+    let at = cursor.location();
+    let word = cursor.word().unwrap_or_default();
+    match word.as_str() {
+        "TABLE" => {
+            cursor.expect(&["TABLE"])?;
+            let table = table::create_table(cursor, start.file)?;
+            Ok(Statement::CreateTable(table))
+        }
+        "VIEW" => {
+            cursor.expect(&["VIEW"])?;
+            create_view(cursor)
+        }
+        "FUNCTION" => Err(Failure::new(at, "CREATE FUNCTION is not supported")
+            .with_hint("no code is loaded at run time: use the built-in functions")),
+        "CATALOG" | "DATABASE" => Err(Failure::new(at, format!("CREATE {word} is not supported"))
+            .with_hint("leave it out: a program has one catalog and one database")),
+        "MATERIALIZED" | "MODEL" | "CONNECTION" => {
+            Err(Failure::new(at, format!("CREATE {word} is not supported")))
+        }
+        _ => cursor.unexpected("TABLE or VIEW"),
+    }
+}
+
+fn create_view(cursor: &mut Cursor) -> Result<Statement> {
+    let if_not_exists = cursor.eat(&["IF", "NOT", "EXISTS"]);
+    let name = cursor.table_name("the name of the view")?;
+    let mut columns = Vec::new();
+    if cursor.eat_symbol(&Token::LParen) {
+        loop {
+            columns.push(cursor.name("a column of the view")?);
+            if cursor.eat(&["COMMENT"]) {
+                cursor.string("the comment in single quotes")?;
+            }
+            if !cursor.eat_symbol(&Token::Comma) {
+                break;
+            }
+        }
+        cursor.expect_symbol(&Token::RParen)?;
+    }
+    if cursor.eat(&["COMMENT"]) {
+        cursor.string("the comment in single quotes")?;
+    }
+    cursor.expect(&["AS"])?;
+    let query = cursor.query()?;
+    Ok(Statement::CreateView(CreateView {
+        name,
+        if_not_exists,
+        columns,
+        query,
+    }))
+}
+
+fn insert(cursor: &mut Cursor, span: Span) -> Result<Insert> {
+    cursor.expect(&["INSERT"])?;
+    let at = cursor.location();
+    if cursor.eat(&["OVERWRITE"]) {
+        return Err(Failure::new(at, "INSERT OVERWRITE is not supported")
+            .with_hint("a stream is only appended to: write INSERT INTO"));
+    }
+    cursor.expect(&["INTO"])?;
+    let table = cursor.table_name("the table to write to")?;
+    let at = cursor.location();
+    if cursor.is_at(&["PARTITION"]) {
+        return Err(
+            Failure::new(at, "INSERT INTO … PARTITION is not supported yet")
+                .with_hint("select the partition's columns like the others"),
+        );
+    }
+    let is_query = {
+        let behind = &cursor.parser().peek_nth_token_ref(1).token;
+        ["SELECT", "WITH"].iter().any(|word| is_word(behind, word)) || *behind == Token::LParen
+    };
+    let columns = if cursor.is_symbol(&Token::LParen) && !is_query {
+        cursor.names("a column of the table")?
+    } else {
+        Vec::new()
+    };
+    let at = cursor.location();
+    if cursor.is_at(&["VALUES"]) {
+        return Err(
+            Failure::new(at, "INSERT INTO … VALUES is not supported yet")
+                .with_hint("put the rows into a file and declare it as a table"),
+        );
+    }
+    if !cursor.is_at(&["SELECT"]) && !cursor.is_at(&["WITH"]) && !cursor.is_symbol(&Token::LParen) {
+        return cursor.unexpected("SELECT");
+    }
+    let query = cursor.query()?;
+    let at = cursor.location();
+    if cursor.is_at(&["ON", "CONFLICT"]) {
+        return Err(Failure::new(at, "ON CONFLICT is not supported"));
+    }
+    Ok(Insert {
+        table,
+        columns,
+        query,
+        span,
+    })
+}
+
+/// `SET 'key' = 'value'`, or both without quotes if they are words.
+fn set(cursor: &mut Cursor) -> Result<Statement> {
+    cursor.expect(&["SET"])?;
+    let key = if let Ok(key) = cursor.string("a key") {
+        key
+    } else {
+        let mut key = cursor.key_part()?;
+        loop {
+            if cursor.eat_symbol(&Token::Period) {
+                key.push('.');
+            } else if cursor.eat_symbol(&Token::Minus) {
+                key.push('-');
+            } else {
+                break key;
+            }
+            key.push_str(&cursor.key_part()?);
+        }
+    };
+    cursor.expect_symbol(&Token::Eq)?;
+    let value = if let Ok(value) = cursor.string("a value") {
+        value
+    } else {
+        let value = cursor.key_part()?;
+        if !cursor.is_symbol(&Token::EOF) {
+            return cursor.unexpected("the end of the statement (put quotes around the value)");
+        }
+        value
+    };
+    Ok(Statement::Set { key, value })
+}
+
+fn explain(cursor: &mut Cursor, start: Span) -> Result<Statement> {
+    cursor.expect(&["EXPLAIN"])?;
+    if !cursor.eat(&["PLAN", "FOR"]) {
+        while EXPLAIN_DETAILS.iter().any(|detail| cursor.eat(&[detail])) {
+            if !cursor.eat_symbol(&Token::Comma) {
+                break;
+            }
+        }
+    }
+    let location = cursor.location();
+    let span = super::tokens::span(start.file, location);
+    let statement = match cursor.word().unwrap_or_default().as_str() {
+        "INSERT" => Statement::Insert(insert(cursor, span)?),
+        "SELECT" | "WITH" => Statement::Select(cursor.query()?),
+        _ if cursor.is_symbol(&Token::LParen) => Statement::Select(cursor.query()?),
+        _ => return cursor.unexpected("INSERT INTO, SELECT or STATEMENT SET BEGIN"),
+    };
+    Ok(Statement::Explain(Box::new(ParsedStatement {
+        statement,
+        span,
+    })))
+}
+
+/// What `EXPLAIN` can be asked for; the answer holds all of it.
+const EXPLAIN_DETAILS: &[&str] = &[
+    "ESTIMATED_COST",
+    "CHANGELOG_MODE",
+    "JSON_EXECUTION_PLAN",
+    "PLAN_ADVICE",
+];

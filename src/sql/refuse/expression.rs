@@ -1,0 +1,432 @@
+//! Expressions: which kinds of them there are.
+
+use datafusion_sql::sqlparser::ast::{
+    BinaryOperator, CastKind, CeilFloorKind, DataType, DuplicateTreatment, Expr, Function,
+    FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, UnaryOperator, Value,
+};
+use datafusion_sql::sqlparser::tokenizer::Token;
+
+use super::Walk;
+use crate::sql::dialect::TABLE_ARGUMENT;
+use crate::sql::parser::unsupported_type;
+
+const NO_SUBQUERY: &str = "a query inside an expression is not supported yet";
+const NO_COLLECTIONS: &str = "rows, arrays and maps are not supported yet";
+
+impl Walk<'_> {
+    /// An expression and all inside it.
+    pub(super) fn expression(&mut self, expression: &Expr) {
+        self.descend(|walk| walk.expression_parts(expression));
+    }
+
+    fn expressions<'e>(&mut self, expressions: impl IntoIterator<Item = &'e Expr>) {
+        for expression in expressions {
+            self.expression(expression);
+        }
+    }
+
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm for each kind of expression, most of a single line"
+    )]
+    fn expression_parts(&mut self, expression: &Expr) {
+        match expression {
+            Expr::Identifier(name) => self.place(name),
+            Expr::CompoundIdentifier(names) => names.iter().for_each(|name| self.place(name)),
+            Expr::Value(value) => {
+                self.pass(value.span);
+                self.value(&value.value);
+            }
+            Expr::IsFalse(inner)
+            | Expr::IsNotFalse(inner)
+            | Expr::IsTrue(inner)
+            | Expr::IsNotTrue(inner)
+            | Expr::IsNull(inner)
+            | Expr::IsNotNull(inner)
+            | Expr::IsUnknown(inner)
+            | Expr::IsNotUnknown(inner)
+            | Expr::Extract { expr: inner, .. }
+            | Expr::Nested(inner) => self.expression(inner),
+            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+                self.expressions([&**left, &**right]);
+            }
+            Expr::InList { expr, list, .. } => {
+                self.expression(expr);
+                self.expressions(list);
+            }
+            Expr::Between {
+                expr, low, high, ..
+            } => self.expressions([&**expr, &**low, &**high]),
+            Expr::BinaryOp { left, op, right } => {
+                self.expression(left);
+                self.binary_operator(op);
+                self.expression(right);
+            }
+            Expr::UnaryOp { op, expr } => {
+                if !matches!(
+                    op,
+                    UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not
+                ) {
+                    self.refuse_here(&format!("the operator {op} is not Flink SQL"), ARITHMETIC);
+                }
+                self.expression(expr);
+            }
+            Expr::Like {
+                any, expr, pattern, ..
+            } => {
+                self.expression(expr);
+                if *any {
+                    self.refuse("ANY", "LIKE ANY is not Flink SQL");
+                }
+                self.expression(pattern);
+            }
+            Expr::Cast {
+                kind,
+                expr,
+                data_type,
+                array,
+                format,
+            } => {
+                self.expression(expr);
+                self.cast(kind, data_type, *array || format.is_some());
+            }
+            Expr::Ceil { expr, field } | Expr::Floor { expr, field } => {
+                self.expression(expr);
+                match field {
+                    CeilFloorKind::DateTimeField(_) => {}
+                    CeilFloorKind::Scale(scale) => {
+                        self.pass(scale.span);
+                        self.refuse_here("CEIL and FLOOR take no scale", "use ROUND");
+                    }
+                }
+            }
+            Expr::Position { expr, r#in } => self.expressions([&**expr, &**r#in]),
+            Expr::Substring {
+                expr,
+                substring_from,
+                substring_for,
+                ..
+            } => {
+                self.expression(expr);
+                self.expressions(
+                    substring_from
+                        .iter()
+                        .chain(substring_for)
+                        .map(|part| &**part),
+                );
+            }
+            Expr::Trim {
+                trim_what,
+                expr,
+                trim_characters,
+                ..
+            } => {
+                self.expressions(trim_what.iter().map(|what| &**what));
+                self.expression(expr);
+                if trim_characters.is_some() {
+                    self.refuse_here("TRIM(text, characters) is not Flink SQL", TRIM);
+                }
+            }
+            Expr::TypedString(typed) => self.pass(typed.value.span),
+            Expr::Interval(interval) => self.expression(&interval.value),
+            Expr::Case {
+                case_token,
+                end_token,
+                operand,
+                conditions,
+                else_result,
+            } => {
+                self.pass(case_token.0.span);
+                self.expressions(operand.iter().map(|operand| &**operand));
+                for when in conditions {
+                    self.expressions([&when.condition, &when.result]);
+                }
+                self.expressions(else_result.iter().map(|result| &**result));
+                self.pass(end_token.0.span);
+            }
+            Expr::Function(function) => self.function(function),
+            Expr::Exists { subquery, .. } => {
+                self.refuse("EXISTS", NO_SUBQUERY);
+                self.query(subquery);
+            }
+            Expr::InSubquery { expr, subquery, .. } => {
+                self.expression(expr);
+                self.refuse("SELECT", NO_SUBQUERY);
+                self.query(subquery);
+            }
+            Expr::Subquery(subquery) => {
+                self.refuse("SELECT", NO_SUBQUERY);
+                self.query(subquery);
+            }
+            Expr::GroupingSets(_) => {
+                self.refuse("GROUPING", "GROUPING SETS is not supported yet");
+            }
+            Expr::Cube(_) => self.refuse("CUBE", "CUBE is not supported yet"),
+            Expr::Rollup(_) => self.refuse("ROLLUP", "ROLLUP is not supported yet"),
+            Expr::SimilarTo { expr, pattern, .. } => {
+                self.expression(expr);
+                self.refuse_with("SIMILAR", "SIMILAR TO is not supported yet", "use LIKE");
+                self.expression(pattern);
+            }
+            Expr::ILike { expr, pattern, .. } => {
+                self.expression(expr);
+                self.refuse_with("ILIKE", "ILIKE is not Flink SQL", "use UPPER(…) LIKE");
+                self.expression(pattern);
+            }
+            Expr::RLike { expr, .. } => {
+                self.expression(expr);
+                self.refuse_here("RLIKE is not Flink SQL", "use LIKE");
+            }
+            Expr::Overlay { expr, .. } => {
+                self.expression(expr);
+                self.refuse_here("OVERLAY is not supported yet", "use SUBSTRING and ||");
+            }
+            Expr::AtTimeZone { timestamp, .. } => {
+                self.expression(timestamp);
+                self.refuse("AT", "AT TIME ZONE is not supported");
+            }
+            Expr::CompoundFieldAccess { root, .. } => {
+                self.expression(root);
+                let bracket = self.find(|token| *token == Token::LBracket);
+                self.report(bracket, NO_COLLECTIONS, None);
+            }
+            Expr::Array(_) | Expr::InUnnest { .. } => {
+                let bracket =
+                    self.find(|token| *token == Token::LBracket || super::is_word(token, "UNNEST"));
+                self.report(bracket, NO_COLLECTIONS, None);
+            }
+            Expr::Map(_) | Expr::Dictionary(_) | Expr::Struct { .. } | Expr::MemberOf(_) => {
+                self.report(self.at, NO_COLLECTIONS, None);
+            }
+            Expr::Tuple(parts) => {
+                self.report(self.at, NO_COLLECTIONS, None);
+                self.expressions(parts);
+            }
+            Expr::AnyOp { left, .. } | Expr::AllOp { left, .. } => {
+                self.expression(left);
+                self.refuse_here("ANY and ALL are not supported yet", "use IN (…)");
+            }
+            Expr::Collate { expr, .. } => {
+                self.expression(expr);
+                self.refuse("COLLATE", "COLLATE is not Flink SQL");
+            }
+            Expr::Convert { .. } => self.refuse_with("CONVERT", NO_CONVERT, CAST),
+            Expr::Wildcard(token) | Expr::QualifiedWildcard(_, token) => {
+                self.pass(token.0.span);
+                self.refuse_here("* is no value", "write the columns out");
+            }
+            Expr::JsonAccess { value, .. } => {
+                self.expression(value);
+                self.refuse_here(
+                    "this way into a JSON text is not Flink SQL",
+                    "use JSON_VALUE",
+                );
+            }
+            Expr::IsNormalized { expr, .. }
+            | Expr::OuterJoin(expr)
+            | Expr::Prior(expr)
+            | Expr::Named { expr, .. } => {
+                self.expression(expr);
+                self.refuse_here("this expression is not Flink SQL", ARITHMETIC);
+            }
+            Expr::Prefixed { .. } | Expr::MatchAgainst { .. } | Expr::Lambda(_) => {
+                self.refuse_here("this expression is not Flink SQL", ARITHMETIC);
+            }
+        }
+    }
+
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Number(..) | Value::SingleQuotedString(_) | Value::Boolean(_) | Value::Null => {}
+            Value::DoubleQuotedString(_) => self.refuse_here(
+                "double quotes are not Flink SQL",
+                "write 'text' for a string and `name` for a name",
+            ),
+            _ => self.refuse_here("this form of a literal is not supported", "write 'text'"),
+        }
+    }
+
+    fn binary_operator(&mut self, operator: &BinaryOperator) {
+        use BinaryOperator as B;
+        let known = matches!(
+            operator,
+            B::Plus
+                | B::Minus
+                | B::Multiply
+                | B::Divide
+                | B::Modulo
+                | B::StringConcat
+                | B::Gt
+                | B::Lt
+                | B::GtEq
+                | B::LtEq
+                | B::Eq
+                | B::NotEq
+                | B::And
+                | B::Or
+        );
+        if !known {
+            let written = operator.to_string();
+            let location = self.find(|token| token.to_string().eq_ignore_ascii_case(&written));
+            let message = format!("the operator {written} is not Flink SQL");
+            self.report(location, &message, Some(ARITHMETIC));
+        }
+    }
+
+    fn cast(&mut self, kind: &CastKind, data_type: &DataType, has_more: bool) {
+        match kind {
+            CastKind::Cast | CastKind::TryCast => {}
+            CastKind::SafeCast => self.refuse_here("SAFE_CAST is not Flink SQL", "use TRY_CAST"),
+            CastKind::DoubleColon => {
+                let location = self.find(|token| *token == Token::DoubleColon);
+                self.report(location, ":: is not Flink SQL", Some(CAST));
+            }
+        }
+        if has_more {
+            self.refuse_here("a clause in CAST is not Flink SQL", CAST);
+        }
+        if let Some(message) = unsupported_type(data_type) {
+            self.report(self.at, &message, None);
+        }
+    }
+
+    fn function(&mut self, function: &Function) {
+        let Function {
+            name,
+            uses_odbc_syntax,
+            parameters,
+            args,
+            filter,
+            null_treatment,
+            over,
+            within_group,
+        } = function;
+        self.object_name(name);
+        let written = name.to_string().to_uppercase();
+        self.function_name(&written);
+        if name.0.len() > 1 || *uses_odbc_syntax || !matches!(parameters, FunctionArguments::None) {
+            self.refuse_here(
+                &format!("there is no function {name}"),
+                "use a built-in function",
+            );
+        }
+        match args {
+            FunctionArguments::None => {}
+            FunctionArguments::Subquery(query) => {
+                self.refuse("SELECT", NO_SUBQUERY);
+                self.query(query);
+            }
+            FunctionArguments::List(list) => {
+                if let Some(DuplicateTreatment::Distinct) = list.duplicate_treatment {
+                    let message = format!("{written}(DISTINCT …) is not supported yet");
+                    self.refuse("DISTINCT", &message);
+                }
+                list.args
+                    .iter()
+                    .for_each(|argument| self.argument(argument));
+                list.clauses
+                    .iter()
+                    .for_each(|clause| self.argument_clause(clause));
+            }
+        }
+        if !within_group.is_empty() {
+            self.refuse("WITHIN", "WITHIN GROUP is not supported yet");
+        }
+        if null_treatment.is_some() {
+            self.refuse(
+                "NULLS",
+                "IGNORE NULLS and RESPECT NULLS are not supported yet",
+            );
+        }
+        if let Some(condition) = filter {
+            self.refuse_with(
+                "FILTER",
+                "FILTER is not supported yet",
+                "COUNT and SUM over CASE WHEN condition THEN value END say the same",
+            );
+            self.expression(condition);
+        }
+        if over.is_some() {
+            self.refuse("OVER", "OVER is not supported yet");
+        }
+    }
+
+    /// Functions that are refused for what they mean, not because they are unknown.
+    fn function_name(&mut self, name: &str) {
+        match name {
+            "TUMBLE" | "HOP" | "SESSION" | "TUMBLE_START" | "TUMBLE_END" | "TUMBLE_ROWTIME"
+            | "TUMBLE_PROCTIME" | "HOP_START" | "HOP_END" | "HOP_ROWTIME" | "HOP_PROCTIME"
+            | "SESSION_START" | "SESSION_END" | "SESSION_ROWTIME" | "SESSION_PROCTIME" => {
+                let message = format!("{name} in an expression is Flink's old group window");
+                self.refuse_here(&message, GROUP_WINDOW);
+            }
+            "PROCTIME" => self.refuse_here("PROCTIME() is not supported yet", PROCESSING_TIME),
+            "MAP" | "ROW" | "ARRAY" => self.report(self.at, NO_COLLECTIONS, None),
+            TABLE_ARGUMENT => self.refuse_here("TABLE is no value", GROUP_WINDOW),
+            _ => {}
+        }
+    }
+
+    fn argument(&mut self, argument: &FunctionArg) {
+        let value = match argument {
+            FunctionArg::Unnamed(value) => value,
+            FunctionArg::Named { name, arg, .. } => {
+                self.place(name);
+                self.refuse_here(
+                    "named arguments are not supported here",
+                    "write only the value",
+                );
+                arg
+            }
+            FunctionArg::ExprNamed { arg, .. } => {
+                self.refuse_here(
+                    "named arguments are not supported here",
+                    "write only the value",
+                );
+                arg
+            }
+        };
+        match value {
+            FunctionArgExpr::Expr(expression) => self.expression(expression),
+            FunctionArgExpr::Wildcard => {}
+            FunctionArgExpr::QualifiedWildcard(name) => {
+                self.object_name(name);
+                self.refuse_here("a table's * is no argument", "write COUNT(*)");
+            }
+            FunctionArgExpr::WildcardWithOptions(options) => self.wildcard(options),
+        }
+    }
+
+    fn argument_clause(&mut self, clause: &FunctionArgumentClause) {
+        match clause {
+            FunctionArgumentClause::OrderBy(_) => {
+                self.refuse("ORDER", "ORDER BY in an aggregate is not supported yet");
+            }
+            FunctionArgumentClause::IgnoreOrRespectNulls(_) => {
+                self.refuse(
+                    "NULLS",
+                    "IGNORE NULLS and RESPECT NULLS are not supported yet",
+                );
+            }
+            FunctionArgumentClause::Limit(_)
+            | FunctionArgumentClause::OnOverflow(_)
+            | FunctionArgumentClause::Having(_)
+            | FunctionArgumentClause::Separator(_)
+            | FunctionArgumentClause::JsonNullClause(_)
+            | FunctionArgumentClause::JsonReturningClause(_) => {
+                self.refuse_here(
+                    "a clause in a function call is not supported",
+                    "leave it out",
+                );
+            }
+        }
+    }
+}
+
+const ARITHMETIC: &str = "the operators are + - * / % || = <> < <= > >= AND OR NOT";
+const CAST: &str = "write CAST(value AS type)";
+const NO_CONVERT: &str = "CONVERT is not Flink SQL";
+const TRIM: &str = "write TRIM(BOTH 'x' FROM text)";
+const PROCESSING_TIME: &str = "use event time: a column with a WATERMARK";
+const GROUP_WINDOW: &str = "write FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) \
+                            and GROUP BY window_start, window_end";

@@ -1,0 +1,174 @@
+//! The text of one file as tokens, cut into statements.
+
+use datafusion_sql::sqlparser::tokenizer::{
+    Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Whitespace,
+};
+
+use super::dialect::FlinkDialect;
+use super::environment::{Environment, substitute};
+use super::limits;
+use crate::plan::{Diagnostic, Span};
+
+/// The tokens between two semicolons, without white space. The last one is
+/// [`Token::EOF`] and stands where the semicolon or the file's end is.
+#[derive(Debug)]
+pub(super) struct Piece {
+    /// Which file it is from.
+    pub file: usize,
+    /// The tokens; never only the last one.
+    pub tokens: Vec<TokenWithSpan>,
+    /// Whether something in it was reported already.
+    pub broken: bool,
+}
+
+impl Piece {
+    /// Where it begins.
+    pub(super) fn start(&self) -> Span {
+        let start = self.tokens.first().map(|token| token.span.start);
+        span(self.file, start.unwrap_or_else(Location::empty))
+    }
+
+    /// Whether token `index` is this word, in any case and without quotes.
+    pub(super) fn is_word(&self, index: usize, word: &str) -> bool {
+        self.tokens
+            .get(index)
+            .is_some_and(|token| is_word(&token.token, word))
+    }
+
+    /// Whether it begins with these words.
+    pub(super) fn begins_with(&self, words: &[&str]) -> bool {
+        let mut words = words.iter().enumerate();
+        words.all(|(index, word)| self.is_word(index, word))
+    }
+}
+
+/// Whether `token` is this word, in any case and without quotes.
+pub(super) fn is_word(token: &Token, word: &str) -> bool {
+    match token {
+        Token::Word(found) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
+        _ => false,
+    }
+}
+
+/// A place in a file.
+pub(super) fn span(file: usize, location: Location) -> Span {
+    Span {
+        file,
+        line: location.line,
+        column: location.column,
+    }
+}
+
+/// Reads one file. `tokens_left` is what the program's other files leave of the
+/// limit; `None` behind a file that exceeded it.
+pub(super) fn read(
+    file: usize,
+    text: &str,
+    tokens_left: &mut usize,
+    environment: Environment,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Piece> {
+    let dialect = FlinkDialect::new(0);
+    let mut tokens = Vec::new();
+    let outcome = Tokenizer::new(&dialect, text).tokenize_with_location_into_buf(&mut tokens);
+    let end = match &outcome {
+        Ok(()) => tokens
+            .last()
+            .map_or(Location::new(1, 1), |last| last.span.end),
+        Err(error) => error.location,
+    };
+    let before = diagnostics.len();
+    tokens.retain(|token| !is_blank(token, file, diagnostics));
+    if tokens.len() > *tokens_left {
+        let excess = tokens[*tokens_left].span.start;
+        let message = format!(
+            "the program has more than {} words and symbols",
+            limits::TOKENS_MAX
+        );
+        diagnostics.push(Diagnostic::new(span(file, excess), message));
+        *tokens_left = 0;
+        return Vec::new();
+    }
+    *tokens_left -= tokens.len();
+    let tokens = substitute(file, tokens, environment, diagnostics);
+    let reported: Vec<Span> = diagnostics[before..].iter().map(|d| d.span).collect();
+    let mut pieces = cut(file, tokens, end);
+    for piece in &mut pieces {
+        let last = piece.tokens.last().map(|token| token.span.start);
+        let end = span(file, last.unwrap_or(end));
+        let start = piece.start();
+        piece.broken = reported.iter().any(|at| (start..=end).contains(at));
+    }
+    if let Err(error) = outcome {
+        let unfinished = pieces
+            .last_mut()
+            .filter(|piece| !ends_with_semicolon(piece, &error));
+        if let Some(piece) = unfinished {
+            piece.broken = true;
+        }
+        diagnostics.push(Diagnostic::new(
+            span(file, error.location),
+            lower_first(&error.message),
+        ));
+    }
+    pieces
+}
+
+/// White space and comments, except that a hint would be passed over in silence.
+fn is_blank(token: &TokenWithSpan, file: usize, diagnostics: &mut Vec<Diagnostic>) -> bool {
+    let Token::Whitespace(blank) = &token.token else {
+        return false;
+    };
+    if let Whitespace::MultiLineComment(comment) = blank
+        && comment.starts_with('+')
+        && diagnostics.len() < limits::DIAGNOSTICS_MAX
+    {
+        diagnostics.push(
+            Diagnostic::new(
+                span(file, token.span.start),
+                "hints such as /*+ OPTIONS(…) */ are not supported yet",
+            )
+            .with_hint("put the options into WITH (…) of the table"),
+        );
+    }
+    true
+}
+
+/// Cuts at each semicolon.
+fn cut(file: usize, tokens: Vec<TokenWithSpan>, end: Location) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut current = Vec::new();
+    let mut close = |current: &mut Vec<TokenWithSpan>, at: Location| {
+        if !current.is_empty() {
+            let mut tokens = std::mem::take(current);
+            tokens.push(TokenWithSpan::at(Token::EOF, at, at));
+            pieces.push(Piece {
+                file,
+                tokens,
+                broken: false,
+            });
+        }
+    };
+    for token in tokens {
+        if token.token == Token::SemiColon {
+            close(&mut current, token.span.start);
+        } else {
+            current.push(token);
+        }
+    }
+    close(&mut current, end);
+    pieces
+}
+
+/// Whether a piece was complete when the tokenizer gave up behind it.
+fn ends_with_semicolon(piece: &Piece, error: &TokenizerError) -> bool {
+    let end = piece.tokens.last().map(|token| token.span.start);
+    end.is_some_and(|end| end < error.location)
+}
+
+/// A message of the parser in our style.
+pub(super) fn lower_first(message: &str) -> String {
+    let mut characters = message.chars();
+    let first = characters.next().map(|first| first.to_lowercase());
+    first.into_iter().flatten().chain(characters).collect()
+}
