@@ -102,7 +102,8 @@ fn decimal(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Result<E
 /// # Errors
 /// If `result` is no decimal.
 pub(super) fn divide(left: Expr, right: Expr, result: &DataType) -> Result<Expr> {
-    let shape = lit(ScalarValue::try_from(result)?);
+    // Zero, not null: its text shows the digits, and texts tell plans apart.
+    let shape = lit(ScalarValue::new_zero(result)?);
     Ok(Expr::ScalarFunction(ScalarFunction::new_udf(
         decimal_divide(),
         vec![left, right, shape],

@@ -192,37 +192,48 @@ impl Lowering {
         if schema == input.schema && columns.iter().enumerate().all(in_place) {
             return input;
         }
-        let (source, columns) = self.without_choice(input.id, columns);
+        let (source, columns) = self.merged(input.id, columns);
         let id = self.push(source, NodeKind::Project { columns }, Arc::clone(&schema));
         Rows { id, schema, roles }
     }
 
-    /// If the last node only chooses columns, it is dropped and the expressions
-    /// read its input.
-    fn without_choice(
+    /// If the last node and the new one are both projections and one of them only
+    /// chooses columns, they become one.
+    fn merged(
         &mut self,
         input: OperatorId,
         columns: Vec<Expression>,
     ) -> (Vec<OperatorId>, Vec<Expression>) {
-        let chosen = match self.nodes.last() {
-            Some(node) if node.id == input => match &node.kind {
-                NodeKind::Project { columns } => {
-                    columns.iter().map(Expression::as_column).collect()
-                }
-                _ => None,
-            },
-            _ => None,
+        let below = match self.nodes.last() {
+            Some(Node {
+                id,
+                kind: NodeKind::Project { columns },
+                inputs,
+                ..
+            }) if *id == input => (columns, inputs),
+            _ => return (vec![input], columns),
         };
-        let chosen: Option<Vec<usize>> = chosen;
-        match (chosen, self.nodes.pop()) {
-            (Some(chosen), Some(dropped)) => {
-                let rebased = columns.iter().map(|column| column.rebased(&chosen));
-                (dropped.inputs, rebased.collect())
+        let (inner, inputs) = below;
+        let merged = match (choice(&columns), choice(inner)) {
+            (Some(outer), _) => outer
+                .into_iter()
+                .map(|place| inner.get(place).cloned())
+                .collect::<Option<Vec<_>>>(),
+            (None, Some(inner)) => Some(
+                columns
+                    .iter()
+                    .map(|column| column.rebased(&inner))
+                    .collect(),
+            ),
+            (None, None) => None,
+        };
+        match merged {
+            Some(merged) => {
+                let inputs = inputs.clone();
+                self.nodes.pop();
+                (inputs, merged)
             }
-            (_, kept) => {
-                self.nodes.extend(kept);
-                (vec![input], columns)
-            }
+            None => (vec![input], columns),
         }
     }
 
@@ -312,6 +323,11 @@ impl Lowering {
         });
         id
     }
+}
+
+/// The columns that the expressions are, if they are nothing but columns.
+fn choice(columns: &[Expression]) -> Option<Vec<usize>> {
+    columns.iter().map(Expression::as_column).collect()
 }
 
 /// A logical expression, bound to the columns of `schema`.

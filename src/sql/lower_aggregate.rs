@@ -6,10 +6,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
-use datafusion_common::{Column, DFSchema, Result, ScalarValue};
+use datafusion_common::{Column, DFSchema, Result};
 use datafusion_expr::expr::{AggregateFunction as LogicalCall, BinaryExpr, Case, ScalarFunction};
 use datafusion_expr::logical_plan::{Aggregate, Filter, Projection, SubqueryAlias};
-use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, Operator, lit};
+use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
 
 use super::aggregates::{Meaning, meaning};
 use super::arithmetic;
@@ -158,16 +158,8 @@ impl Lowering {
         };
         let schema = DFSchema::try_from(schema)?;
         let mut columns = Vec::new();
-        for part in groups
-            .outputs
-            .iter()
-            .map(Ok)
-            .chain(calls.results(&schema).iter().map(|r| {
-                r.as_ref()
-                    .map_err(|error| refusal(error.message().into_owned(), None, None))
-            }))
-        {
-            columns.push(expression(part?, &schema)?);
+        for column in groups.outputs.iter().chain(&calls.results(&schema)?) {
+            columns.push(expression(column, &schema)?);
         }
         let names = aggregate.schema.fields().iter().map(|field| field.name());
         Ok(self.project(rows, columns, names.map(String::as_str)))
@@ -364,10 +356,7 @@ impl Calls {
                 let sum = self.sum(wide, &wide_type, schema)?;
                 let count = self.count(argument);
                 let result = match data_type {
-                    DataType::Decimal128(precision, scale) => {
-                        let _ = precision;
-                        DataType::Decimal128(38, scale.max(6))
-                    }
+                    DataType::Decimal128(_, scale) => DataType::Decimal128(38, scale.max(6)),
                     other => other,
                 };
                 CallResult::Quotient { sum, count, result }
@@ -424,11 +413,11 @@ impl Calls {
     }
 
     /// The results over the columns of the window aggregate.
-    fn results(&self, schema: &DFSchema) -> Vec<Result<Expr>> {
+    fn results(&self, schema: &DFSchema) -> Result<Vec<Expr>> {
         let column = |place: &usize| Expr::Column(Column::new_unqualified(format!("$agg{place}")));
         let results = self.results.iter().map(|result| match result {
             CallResult::Plain(place) => Ok(column(place)),
-            CallResult::Narrow(place, data_type) => narrowed(column(place), data_type),
+            CallResult::Narrow(place, data_type) => Ok(narrowed(column(place), data_type)),
             CallResult::Quotient { sum, count, result } => {
                 quotient(column(sum), column(count), result, schema)
             }
@@ -446,13 +435,11 @@ fn filtered(argument: &Expr, filter: &Expr) -> Expr {
     })
 }
 
-fn narrowed(value: Expr, data_type: &DataType) -> Result<Expr> {
-    if *data_type == DataType::Int64 {
-        return Ok(value);
+fn narrowed(value: Expr, data_type: &DataType) -> Expr {
+    match narrow(data_type) {
+        Some(function) => Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![value])),
+        None => value,
     }
-    let shape = lit(ScalarValue::try_from(data_type)?);
-    let call = ScalarFunction::new_udf(narrow(), vec![value, shape]);
-    Ok(Expr::ScalarFunction(call))
 }
 
 /// The sum is null when nothing was counted, so nothing is divided by zero.
@@ -469,7 +456,7 @@ fn quotient(sum: Expr, count: Expr, result: &DataType, schema: &DFSchema) -> Res
             let count = cast_to(count, &DataType::Decimal128(19, 0), schema)?;
             arithmetic::divide(sum, count, result)
         }
-        data_type if data_type.is_integer() => narrowed(division(sum, count), data_type),
+        data_type if data_type.is_integer() => Ok(narrowed(division(sum, count), data_type)),
         data_type => {
             let count = cast_to(count, &DataType::Float64, schema)?;
             cast_to(division(sum, count), data_type, schema)

@@ -26,19 +26,33 @@ pub fn decimal_divide() -> Arc<ScalarUDF> {
     Arc::clone(&FUNCTION)
 }
 
-/// `NARROW(value, shape)`: the lowest bits of a `BIGINT` as the integer type of
-/// `shape`, as Java's casts have it: a `SUM` of `INT` wraps around.
-pub fn narrow() -> Arc<ScalarUDF> {
-    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
-        Kernel {
-            name: "NARROW",
-            accept: |arguments| Ok(arguments.to_vec()),
-            result: |arguments| arguments.get(1).cloned().unwrap_or(DataType::Null),
-            evaluate: lowest_bits,
-        }
-        .function()
+/// The lowest bits of a `BIGINT` as `data_type`, a narrower integer, as Java's
+/// casts have it: a `SUM` of `INT` wraps around. `None` for another type.
+pub fn narrow(data_type: &DataType) -> Option<Arc<ScalarUDF>> {
+    static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 3]> = LazyLock::new(|| {
+        [
+            narrowing("TO_TINYINT", |_| DataType::Int8),
+            narrowing("TO_SMALLINT", |_| DataType::Int16),
+            narrowing("TO_INT", |_| DataType::Int32),
+        ]
     });
-    Arc::clone(&FUNCTION)
+    let [tiny, small, int] = &*FUNCTIONS;
+    match data_type {
+        DataType::Int8 => Some(Arc::clone(tiny)),
+        DataType::Int16 => Some(Arc::clone(small)),
+        DataType::Int32 => Some(Arc::clone(int)),
+        _ => None,
+    }
+}
+
+fn narrowing(name: &'static str, result: fn(&[DataType]) -> DataType) -> Arc<ScalarUDF> {
+    Kernel {
+        name,
+        accept: |arguments| Ok(arguments.to_vec()),
+        result,
+        evaluate: lowest_bits,
+    }
+    .function()
 }
 
 fn divide(arguments: &[ArrayRef], result: &DataType) -> Result<ArrayRef> {
@@ -102,7 +116,7 @@ fn lowest_bits(arguments: &[ArrayRef], result: &DataType) -> Result<ArrayRef> {
     let values = arguments
         .first()
         .and_then(|array| array.as_primitive_opt::<Int64Type>())
-        .ok_or_else(|| DataFusionError::Internal("NARROW is planned for BIGINT only".into()))?;
+        .ok_or_else(|| DataFusionError::Internal("only a BIGINT is narrowed".into()))?;
     Ok(match result {
         DataType::Int8 => {
             let narrowed: PrimitiveArray<Int8Type> = values.unary(|value| value as i8);
@@ -116,7 +130,7 @@ fn lowest_bits(arguments: &[ArrayRef], result: &DataType) -> Result<ArrayRef> {
             let narrowed: PrimitiveArray<Int32Type> = values.unary(|value| value as i32);
             Arc::new(narrowed)
         }
-        _ => return internal_err!("NARROW is planned for integers below BIGINT only"),
+        _ => return internal_err!("a BIGINT is narrowed to a narrower integer"),
     })
 }
 
