@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
-use super::compile::{CheckedSource, source_of};
+use super::ends::{CheckedSource, Ends, source_of};
 use super::event_time::DeclaredWatermark;
 use super::stages::{End, Head, Stage, Step, stages};
 use super::status::VertexStatus;
@@ -73,6 +73,8 @@ pub struct Blueprint<'a> {
     pub dataflow: &'a Dataflow,
     /// The sinks, by plan node.
     pub sinks: &'a BTreeMap<OperatorId, Arc<dyn SinkFactory>>,
+    /// What a table's connector is.
+    pub ends: &'a dyn Ends,
     /// Whose job it is, as a connector is told.
     pub context: &'a dyn Fn(OperatorId) -> JobContext,
     /// How many tasks a stage has.
@@ -225,7 +227,7 @@ async fn open_source(
         unreachable!("a stage that begins with a source begins with a source node");
     };
     let context = (blueprint.context)(node);
-    let checked = source_of(table, &context).map_err(|errors| {
+    let checked = source_of(blueprint.ends, table, &context).map_err(|errors| {
         let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
         Error::Fatal(format!("table {}: {}", table.name, errors.join("; ")))
     })?;
@@ -240,6 +242,8 @@ async fn open_source(
         queue: Arc::clone(&queue),
         enumerator: checked.factory.enumerator(),
     });
+    let told = checked.factory.tells_watermarks();
+    let declared = watermark.clone().filter(|_| !told);
     let schema = table
         .physical_schema()
         .project(physical)
@@ -248,7 +252,7 @@ async fn open_source(
         checked,
         queue,
         schema: Arc::new(schema),
-        watermark: watermark.clone().map(DeclaredWatermark::strategy),
+        watermark: declared.map(DeclaredWatermark::strategy),
     })
 }
 

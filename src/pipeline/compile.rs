@@ -3,32 +3,26 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
-use indexmap::IndexMap;
 use uuid::Uuid;
 
+use super::ends::{Connectors, Ends, sink_of, source_of};
 use super::settings::Settings;
-use crate::connectors::{self, ConsoleFormat, JobContext, TableOptions};
-use crate::formats::{OptionError, Options};
+use crate::connectors::{self, ConsoleFormat, JobContext};
+use crate::formats::OptionError;
 use crate::plan::{Dataflow, Diagnostic, NodeKind, Span, Table};
-use crate::runtime::{SinkFactory, SourceFactory, SourceTime};
 use crate::sql::{self, SourceFile};
 use crate::stream::OperatorId;
 
-/// Options that every source table may have, whatever its connector.
-const IDLE_TIMEOUT: &str = "scan.idle-timeout";
-const JUMP_MAX: &str = "scan.watermark.max-jump";
-
 /// A program that can run.
-#[derive(Debug)]
 pub struct CheckedProgram {
     /// `pipeline.name`, else the stem of the first file's name.
     pub(super) name: String,
     pub(super) settings: Settings,
     pub(super) dataflow: Dataflow,
     explains: Vec<Dataflow>,
+    pub(super) ends: Arc<dyn Ends>,
 }
 
 /// Parses and plans `files` and checks their connectors; `overrides` go over the
@@ -39,6 +33,18 @@ pub struct CheckedProgram {
 pub fn compile(
     files: &[SourceFile],
     overrides: &BTreeMap<String, String>,
+) -> Result<CheckedProgram, Vec<Diagnostic>> {
+    compile_with(files, overrides, Arc::new(Connectors))
+}
+
+/// [`compile`] with other connectors than those of [`crate::connectors`].
+///
+/// # Errors
+/// All errors of the program.
+pub fn compile_with(
+    files: &[SourceFile],
+    overrides: &BTreeMap<String, String>,
+    ends: Arc<dyn Ends>,
 ) -> Result<CheckedProgram, Vec<Diagnostic>> {
     let program = sql::compile(files, &|name| std::env::var(name).ok())?;
     let mut diagnostics = Vec::new();
@@ -59,7 +65,7 @@ pub fn compile(
     };
     for dataflow in std::iter::once(&program.dataflow).chain(&program.explains) {
         for node in &dataflow.nodes {
-            diagnostics.extend(check_ends(&node.kind, &node.schema, &job));
+            diagnostics.extend(check_ends(&*ends, &node.kind, &node.schema, &job));
         }
     }
     diagnostics.sort_by_key(|diagnostic| diagnostic.span);
@@ -75,6 +81,7 @@ pub fn compile(
         settings,
         dataflow: program.dataflow,
         explains: program.explains,
+        ends,
     })
 }
 
@@ -127,80 +134,15 @@ impl CheckedProgram {
     }
 }
 
-/// A source table ready to run.
-pub(super) struct CheckedSource {
-    pub factory: Arc<dyn SourceFactory>,
-    pub time: SourceTime,
-}
-
-/// The source of a table.
-pub(super) fn source_of(
-    table: &Table,
+fn check_ends(
+    ends: &dyn Ends,
+    kind: &NodeKind,
+    schema: &SchemaRef,
     job: &JobContext,
-) -> Result<CheckedSource, Vec<OptionError>> {
-    let (connector, mut given) = options_of(table)?;
-    let mut own = IndexMap::new();
-    for key in [IDLE_TIMEOUT, JUMP_MAX] {
-        own.extend(given.options.shift_remove_entry(key));
-    }
-    let mut options = Options::new(&own);
-    let idle_timeout = options.duration(IDLE_TIMEOUT);
-    let jump_max = options.duration(JUMP_MAX);
-    let factory = connectors::source(&connector, &given, job);
-    let (factory, own) = (factory, options.finish());
-    let factory = match (factory, own) {
-        (Ok(factory), Ok(())) => factory,
-        (factory, own) => {
-            let mut errors = factory.err().unwrap_or_default();
-            errors.extend(own.err().unwrap_or_default());
-            return Err(errors);
-        }
-    };
-    let day = Duration::from_hours(24);
-    let jump_ms = jump_max.unwrap_or(day).as_millis();
-    let time = SourceTime {
-        idle_timeout: (!factory.bounded())
-            .then_some(idle_timeout.unwrap_or(Duration::from_secs(10))),
-        jump_ms_max: (!factory.trusts_event_time())
-            .then_some(i64::try_from(jump_ms).unwrap_or(i64::MAX)),
-    };
-    Ok(CheckedSource { factory, time })
-}
-
-/// The sink of a table.
-pub(super) fn sink_of(
-    table: &Table,
-    job: &JobContext,
-) -> Result<Arc<dyn SinkFactory>, Vec<OptionError>> {
-    let (connector, given) = options_of(table)?;
-    connectors::sink(&connector, &given, job)
-}
-
-fn options_of(table: &Table) -> Result<(String, TableOptions), Vec<OptionError>> {
-    let mut options: IndexMap<String, String> = table
-        .options
-        .iter()
-        .map(|(key, option)| (key.clone(), option.value.clone()))
-        .collect();
-    let Some(connector) = options.shift_remove("connector") else {
-        return Err(vec![OptionError {
-            key: None,
-            message: "option 'connector' is required".to_owned(),
-        }]);
-    };
-    let given = TableOptions {
-        name: table.name.clone(),
-        options,
-        schema: table.physical_schema(),
-        primary_key: table.primary_key.clone(),
-    };
-    Ok((connector, given))
-}
-
-fn check_ends(kind: &NodeKind, schema: &SchemaRef, job: &JobContext) -> Vec<Diagnostic> {
+) -> Vec<Diagnostic> {
     let (table, errors) = match kind {
-        NodeKind::Source { table, .. } => (table, source_of(table, job).err()),
-        NodeKind::Sink { table } => (table, sink_of(table, job).err()),
+        NodeKind::Source { table, .. } => (table, source_of(ends, table, job).err()),
+        NodeKind::Sink { table } => (table, sink_of(ends, table, job).err()),
         NodeKind::Print => {
             let errors = connectors::console(ConsoleFormat::Table, schema).err();
             let errors = errors.into_iter().flatten();

@@ -15,8 +15,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::build::{Blueprint, Job, RunningSource, TaskKind, build};
-use super::compile::{CheckedProgram, sink_of, source_of};
+use super::compile::CheckedProgram;
 use super::driver::{Driver, Ended};
+use super::ends::{sink_of, source_of};
 use super::status::{JobState, Progress, Status};
 use crate::checkpoint::{self, Coordinator, Refusal, Start, TaskId, Timing};
 use crate::clock;
@@ -142,6 +143,7 @@ impl Life<'_> {
         let job = build(Blueprint {
             dataflow: &self.program.dataflow,
             sinks,
+            ends: &*self.program.ends,
             context: &|operator| context(header, operator),
             parallelism: self.parallelism,
             key_groups: header.key_groups,
@@ -235,7 +237,7 @@ impl Life<'_> {
                 pipeline: self.program.name.clone(),
                 operator: id,
             };
-            if let Ok(source) = source_of(table, &nobody)
+            if let Ok(source) = source_of(&*self.program.ends, table, &nobody)
                 && let Ok(discovery) = source.factory.enumerator().discover(&known).await
             {
                 since += discovery.found.len();
@@ -298,7 +300,9 @@ impl Life<'_> {
         let mut sinks = BTreeMap::new();
         for node in &self.program.dataflow.nodes {
             let sink = match &node.kind {
-                NodeKind::Sink { table } => sink_of(table, &context(header, node.id)),
+                NodeKind::Sink { table } => {
+                    sink_of(&*self.program.ends, table, &context(header, node.id))
+                }
                 NodeKind::Print => {
                     let columns = self.input_schema(node);
                     connectors::console(self.output, columns)

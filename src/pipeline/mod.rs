@@ -3,6 +3,7 @@
 mod build;
 mod compile;
 mod driver;
+mod ends;
 mod event_time;
 mod lifecycle;
 mod settings;
@@ -11,6 +12,7 @@ mod status;
 mod supervisor;
 
 pub use crate::connectors::ConsoleFormat as OutputFormat;
-pub use compile::{CheckedProgram, compile};
+pub use compile::{CheckedProgram, compile, compile_with};
+pub use ends::Ends;
 pub use status::{CheckpointStatus, JobState, JobStatus, Progress, Status, Summary, VertexStatus};
 pub use supervisor::{Failure, Options, Outcome, run};

@@ -85,6 +85,16 @@ pub enum SourceEvent {
         /// Where to read on behind them.
         position: Value,
     },
+    /// The source itself says that no row of the split at or before this time is
+    /// to come ([`SourceFactory::tells_watermarks`]).
+    Watermark {
+        /// The split's name.
+        split: String,
+        /// The time.
+        at: EventTime,
+        /// Where to read on behind it.
+        position: Value,
+    },
     /// A successful fetch has shown the split at its end; more may come.
     AtEnd {
         /// The split's name.
@@ -126,6 +136,18 @@ pub trait SourceFactory: Send + Sync {
     /// back. A bounded read sets it, so that its result is the batch result.
     fn unstarted_splits_hold_watermark(&self) -> bool {
         self.bounded()
+    }
+
+    /// Whether its splits carry watermarks of their own
+    /// ([`SourceEvent::Watermark`]), which then count instead of the declared ones.
+    fn tells_watermarks(&self) -> bool {
+        false
+    }
+
+    /// How many bytes a split has, if that is known: for progress.
+    fn split_bytes(&self, split: &Split) -> Option<u64> {
+        let _ = split;
+        None
     }
 
     /// How many splits one reader reads at a time; the next is given to a reader

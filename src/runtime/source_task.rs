@@ -14,7 +14,7 @@ use crate::runtime::split_clock::{Read, SplitClock};
 use crate::runtime::splits::SplitQueue;
 use crate::runtime::task::{Task, TaskParts, sleep_until};
 use crate::runtime::{Error, Result, SourceEvent, SourceReader, Split, WatermarkStrategy};
-use crate::stream::{BarrierKind, Batch, EventTime, Watermark};
+use crate::stream::{BarrierKind, Batch, EventTime};
 
 /// A task that reads splits of a source.
 pub struct SourceTask {
@@ -177,6 +177,18 @@ impl Running {
                 self.task.rows(Batch::new(records)).await?;
                 self.splits.read(&split, read);
             }
+            SourceEvent::Watermark {
+                split,
+                at,
+                position,
+            } => {
+                let read = Read {
+                    position,
+                    watermark: Some(at),
+                    ..Read::default()
+                };
+                self.splits.read(&split, read);
+            }
             SourceEvent::AtEnd { split } => self.splits.at_end(&split, Instant::now()),
             SourceEvent::Finished { split } => self.splits.finished(&split),
         }
@@ -206,9 +218,7 @@ impl Running {
         let held_at = self.queue.holds_watermark_at();
         let exhausted = self.queue.is_exhausted();
         let watermark = self.splits.advance(held_at, exhausted);
-        if let Some(watermark) = watermark
-            && (self.strategy.is_some() || watermark == Watermark::At(EventTime::MAX))
-        {
+        if let Some(watermark) = watermark {
             self.task.watermark(watermark).await?;
         }
         if exhausted && self.splits.len() == 0 && !self.at_end {

@@ -80,7 +80,7 @@ impl SplitClock {
             split.record.position = Some(read.position);
             split.record.rows += read.rows;
             split.record.bytes += read.bytes;
-            if read.bytes > 0 || read.rows > 0 {
+            if read.bytes > 0 || read.rows > 0 || read.watermark.is_some() {
                 split.record.idle = false;
                 split.at_end_since = None;
             }
