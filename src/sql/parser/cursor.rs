@@ -186,10 +186,16 @@ impl<'a> Cursor<'a> {
     /// Fails if anything is left.
     pub(super) fn expect_end(&self) -> Result<()> {
         if self.is_symbol(&Token::EOF) {
-            Ok(())
-        } else {
-            self.unexpected("the end of the statement")
+            return Ok(());
         }
+        let next = [
+            "CREATE", "EXECUTE", "EXPLAIN", "INSERT", "SELECT", "SET", "WITH",
+        ];
+        let failure = self.unexpected("the end of the statement");
+        if next.iter().any(|word| self.is_at(&[word])) {
+            return failure.map_err(|failure: Failure| failure.with_hint("put a ; before it"));
+        }
+        failure
     }
 
     /// A string in single quotes; `what` says which.

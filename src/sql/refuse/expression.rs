@@ -2,7 +2,8 @@
 
 use datafusion_sql::sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, DataType, DuplicateTreatment, Expr, Function,
-    FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, UnaryOperator, Value,
+    FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, TimezoneInfo,
+    TypedString, UnaryOperator, Value,
 };
 use datafusion_sql::sqlparser::tokenizer::Token;
 
@@ -130,8 +131,13 @@ impl Walk<'_> {
                     self.refuse_here("TRIM(text, characters) is not Flink SQL", TRIM);
                 }
             }
-            Expr::TypedString(typed) => self.pass(typed.value.span),
-            Expr::Interval(interval) => self.expression(&interval.value),
+            Expr::TypedString(typed) => self.typed_string(typed),
+            Expr::Interval(interval) => {
+                self.expression(&interval.value);
+                if interval.leading_field.is_none() {
+                    self.refuse_here("an INTERVAL has a unit", "write INTERVAL '10' SECOND");
+                }
+            }
             Expr::Case {
                 case_token,
                 end_token,
@@ -241,6 +247,9 @@ impl Walk<'_> {
 
     fn value(&mut self, value: &Value) {
         match value {
+            Value::Number(_, true) => {
+                self.refuse_here("a number has no suffix", "write CAST(1 AS BIGINT)");
+            }
             Value::Number(..) | Value::SingleQuotedString(_) | Value::Boolean(_) | Value::Null => {}
             Value::DoubleQuotedString(_) => self.refuse_here(
                 "double quotes are not Flink SQL",
@@ -248,6 +257,29 @@ impl Walk<'_> {
             ),
             _ => self.refuse_here("this form of a literal is not supported", "write 'text'"),
         }
+    }
+
+    /// `DATE '2020-01-01'`.
+    fn typed_string(&mut self, typed: &TypedString) {
+        let TypedString {
+            data_type,
+            value,
+            uses_odbc_syntax,
+        } = typed;
+        self.pass(value.span);
+        let plain = matches!(
+            data_type,
+            DataType::Date
+                | DataType::Time(None, TimezoneInfo::None)
+                | DataType::Timestamp(None, TimezoneInfo::None)
+        );
+        if !plain || *uses_odbc_syntax {
+            self.refuse_here(
+                &format!("there are no literals of the type {data_type}"),
+                "there are DATE '…', TIME '…' and TIMESTAMP '…'",
+            );
+        }
+        self.value(&value.value);
     }
 
     fn binary_operator(&mut self, operator: &BinaryOperator) {

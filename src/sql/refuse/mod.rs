@@ -91,8 +91,15 @@ impl<'a> Walk<'a> {
     fn place(&mut self, name: &Ident) {
         self.pass(name.span);
         if let Some('\'' | '"') = name.quote_style {
+            // The parser takes a string for a name and forgets where it stood.
+            let location = self.find(|token| match token {
+                Token::SingleQuotedString(text) | Token::DoubleQuotedString(text) => {
+                    *text == name.value
+                }
+                _ => false,
+            });
             self.report(
-                name.span.start,
+                location,
                 "a name is not written in quotes",
                 Some("write it in `backticks`, or without anything"),
             );

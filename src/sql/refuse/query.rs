@@ -1,7 +1,7 @@
 //! Queries: their clauses and how they are combined.
 
 use datafusion_sql::sqlparser::ast::{
-    Cte, Distinct, GroupByExpr, Query, Select, SelectFlavor, SelectItem,
+    Cte, Distinct, Expr, GroupByExpr, Query, Select, SelectFlavor, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier,
     WildcardAdditionalOptions, With,
 };
@@ -298,6 +298,12 @@ impl Walk<'_> {
             GroupByExpr::Expressions(keys, modifiers) => {
                 for key in keys {
                     self.expression(key);
+                    if matches!(key, Expr::Value(_)) {
+                        self.refuse_here(
+                            "GROUP BY names columns, not their places",
+                            "write the column",
+                        );
+                    }
                 }
                 if !modifiers.is_empty() {
                     self.refuse("WITH", "GROUP BY … WITH is not Flink SQL");

@@ -44,7 +44,7 @@ fn expressions() {
     check_cases(EXPRESSIONS);
 }
 
-const STATEMENTS: &str = r#"
+const STATEMENTS: &str = r"
 ALTER TABLE t SET ('a' = 'b')
   1:1: ALTER is not supported
 DROP TABLE t
@@ -145,9 +145,9 @@ STOP JOB 'x'
   1:1: STOP is not supported
 🦀
   1:1: expected a statement, found 🦀
-"#;
+";
 
-const TABLES: &str = r#"
+const TABLES: &str = r"
 CREATE TABLE t (a ROW<x INT>) WITH ('connector' = 'x'); SELECT b FROM s
   1:19: the type ROW is not supported yet
 CREATE TABLE t (a ARRAY<INT>) WITH ('connector' = 'x'); SELECT b FROM s
@@ -234,7 +234,7 @@ CREATE TABLE t AS SELECT a FROM s
   1:16: CREATE TABLE … AS SELECT is not supported yet
 CREATE TABLE (a INT) WITH ()
   1:14: expected the name of the table, found (
-"#;
+";
 
 const QUERIES: &str = r#"
 SELECT 1
@@ -333,6 +333,10 @@ SELECT a FROM (t JOIN u ON a = b)
   1:18: joins are not supported yet
 SELECT a FROM t GROUP BY ALL
   1:17: GROUP BY ALL is not Flink SQL
+SELECT a FROM t GROUP BY 1
+  1:26: GROUP BY names columns, not their places
+SELECT a FROM t GROUP BY ()
+  1:26: rows, arrays and maps are not supported yet
 SELECT a FROM t NATURAL JOIN u
   1:25: joins are not supported yet
 SELECT a FROM t PIVOT (SUM(a) FOR b IN (1))
@@ -353,16 +357,21 @@ SELECT a FROM t GROUP a
   1:17: expected the end of the statement, found GROUP
 SELECT FROM t
   1:8: expected an expression, found FROM
+SELECT a FROM t SELECT b FROM u
+  1:17: expected the end of the statement, found SELECT
+SELECT a FROM t /* b
+  1:21: unexpected EOF while in a multi-line comment
 SELECT a FRM t
   1:14: expected the end of the statement, found t
 SELECT a FROM t u v
   1:19: expected the end of the statement, found v
 SELECT a FROM 't' AS 'x'
-  1:1: a name is not written in quotes
+  1:15: a name is not written in quotes
+  1:22: a name is not written in quotes
 SELECT a AS "x" FROM t
-  1:1: a name is not written in quotes
+  1:13: a name is not written in quotes
 WITH 'c' AS (SELECT a FROM t) SELECT a FROM c
-  1:1: a name is not written in quotes
+  1:6: a name is not written in quotes
 "#;
 
 const EXPRESSIONS: &str = r#"
@@ -433,8 +442,18 @@ SELECT a b c FROM t
 SELECT CASE a END FROM t
   1:15: expected WHEN, found END
 SELECT X'00', N'a', E'b' FROM t
-  1:1: a name is not written in quotes
   1:8: this form of a literal is not supported
+  1:15: this form of a literal is not supported
+  1:22: a name is not written in quotes
+SELECT INTERVAL '1' FROM t
+  1:17: an INTERVAL has a unit
+SELECT BIGINT '1', TIMESTAMP WITH TIME ZONE 'x', 10L FROM t
+  1:15: there are no literals of the type BIGINT
+  1:45: there are no literals of the type TIMESTAMP WITH TIME ZONE
+  1:50: a number has no suffix
+SELECT ?, $1, :a FROM t
+  1:8: this form of a literal is not supported
+  1:11: this form of a literal is not supported
   1:15: this form of a literal is not supported
 SELECT (a, b) FROM t
   1:8: rows, arrays and maps are not supported yet
