@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 mod blackhole;
 mod console;
+mod datagen;
 mod filesystem;
 mod lines;
 mod print;
