@@ -10,6 +10,8 @@ mod field;
 mod options;
 mod reader;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub(super) use source::source;
 
