@@ -379,13 +379,13 @@ mod tests {
     fn a_line_without_its_end_waits() {
         let (mut window, mut decoder) = (window(Framing::Lines, 0), decoder());
         window.append(b"ab\ncd".to_vec());
-        let decoded = window.decode(decoder.as_mut()).unwrap();
-        assert_eq!((decoded.records.num_rows(), decoded.position), (1, 3));
+        let batch = window.decode(decoder.as_mut()).unwrap();
+        assert_eq!((batch.records.num_rows(), batch.position), (1, 3));
         assert!(window.decode(decoder.as_mut()).is_none());
         window.append(b"e\n".to_vec());
-        let decoded = window.decode(decoder.as_mut()).unwrap();
-        assert_eq!(decoded.records.column(0).as_string::<i32>().value(0), "cde");
-        assert_eq!(decoded.position, 7);
+        let batch = window.decode(decoder.as_mut()).unwrap();
+        assert_eq!(batch.records.column(0).as_string::<i32>().value(0), "cde");
+        assert_eq!(batch.position, 7);
     }
 
     #[test]
