@@ -53,11 +53,11 @@ pub struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    /// Nothing read yet.
+    /// Nothing read yet but `connector`, which has led to whoever reads the rest.
     pub fn new(values: &'a IndexMap<String, String>) -> Self {
         Self {
             values,
-            known: BTreeSet::new(),
+            known: BTreeSet::from(["connector".to_owned()]),
             errors: Vec::new(),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, DurationSecondArray, RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use indexmap::IndexMap;
 
@@ -152,6 +152,22 @@ fn rows_are_written_in_flinks_forms() {
         let found = [first, second].map(|record| String::from_utf8(record.to_vec()).unwrap());
         assert_eq!(found, expected, "{options:?}");
     }
+}
+
+#[test]
+fn a_row_of_any_type_can_be_shown() {
+    let intervals: ArrayRef = Arc::new(DurationSecondArray::from(vec![90]));
+    let names: ArrayRef = Arc::new(StringViewArray::from(vec!["a \"b\""]));
+    let rows = RecordBatch::try_from_iter([("i", intervals), ("n", names)]).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&row_to_json(&rows, 0)).unwrap();
+    assert_eq!(json["n"], "a \"b\"");
+    assert!(json["i"].is_string(), "{json}");
+    let errors = made(&[("format", "json")], &rows.schema()).err().unwrap();
+    assert_eq!(
+        errors.len(),
+        2,
+        "a table may not have such columns: {errors:?}"
+    );
 }
 
 #[test]
