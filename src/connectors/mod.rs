@@ -12,6 +12,7 @@ use crate::stream::OperatorId;
 
 mod blackhole;
 mod console;
+mod datagen;
 mod filesystem;
 mod lines;
 mod print;
@@ -27,7 +28,7 @@ pub use registry::{Descriptor, descriptors, sink, source};
 pub struct TableOptions {
     /// The table's name.
     pub name: String,
-    /// `WITH (…)` without the key `connector`, in the order of the text.
+    /// `WITH (…)` in the order of the text.
     pub options: IndexMap<String, String>,
     /// The physical columns: what a record holds, what a sink writes.
     pub schema: SchemaRef,

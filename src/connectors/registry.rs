@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{JobContext, OptionDoc, OptionError, TableOptions, blackhole, filesystem, print};
+use super::{
+    JobContext, OptionDoc, OptionError, TableOptions, blackhole, datagen, filesystem, print,
+};
 use crate::formats::nearest;
 use crate::runtime::{SinkFactory, SourceFactory};
 
@@ -38,6 +40,11 @@ type Made<T> = Result<Arc<T>, Vec<OptionError>>;
 
 /// A connector is a line here.
 const CONNECTORS: &[Connector] = &[
+    Connector {
+        descriptor: &datagen::DESCRIPTOR,
+        source: Some(datagen::source),
+        sink: None,
+    },
     Connector {
         descriptor: &filesystem::DESCRIPTOR,
         source: Some(filesystem::source),
@@ -115,4 +122,99 @@ fn wrong_connector(message: String) -> Vec<OptionError> {
         key: Some("connector".to_owned()),
         message,
     }]
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::{DataType, Field, Schema};
+    use indexmap::IndexMap;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::formats::OptionDefault;
+
+    fn table(options: IndexMap<String, String>) -> TableOptions {
+        TableOptions {
+            name: "t".to_owned(),
+            options,
+            schema: Arc::new(Schema::new(vec![Field::new("v", DataType::Utf8, true)])),
+            primary_key: Vec::new(),
+        }
+    }
+
+    fn job() -> JobContext {
+        JobContext {
+            job: Uuid::nil(),
+            pipeline: "p".to_owned(),
+        }
+    }
+
+    fn messages<T: ?Sized>(made: Made<T>) -> Vec<String> {
+        let errors = made.err().unwrap_or_default();
+        errors.into_iter().map(|error| error.message).collect()
+    }
+
+    #[test]
+    fn a_wrong_name_gets_a_hint() {
+        let nothing = table(IndexMap::new());
+        for (name, expected) in [
+            (
+                "filesytem",
+                "unknown connector 'filesytem'; did you mean 'filesystem'?",
+            ),
+            (
+                "mongodb-cdc",
+                "unknown connector 'mongodb-cdc'; there are 'datagen', 'filesystem', 'blackhole', 'print'",
+            ),
+            (
+                "print",
+                "connector 'print' cannot be read from; sources are 'datagen', 'filesystem'",
+            ),
+        ] {
+            assert_eq!(messages(source(name, &nothing, &job())), [expected]);
+        }
+        assert_eq!(
+            messages(sink("datagen", &nothing, &job())),
+            [
+                "connector 'datagen' cannot be written to; sinks are 'filesystem', 'blackhole', 'print'"
+            ]
+        );
+    }
+
+    #[test]
+    fn every_documented_option_is_known_and_its_default_is_valid() {
+        for descriptor in descriptors() {
+            let mut given = IndexMap::new();
+            for doc in descriptor.options {
+                let value = match (doc.default, doc.key) {
+                    (OptionDefault::Value(value), _) => value,
+                    (OptionDefault::Required, "path") => "/nonexistent",
+                    (OptionDefault::Required, "format") => "json",
+                    // Without a default nothing is known of the form of the value.
+                    _ => continue,
+                };
+                given.insert(doc.key.replace('#', "v"), value.to_owned());
+            }
+            if descriptor.has_format {
+                for doc in crate::formats::docs("json") {
+                    if let OptionDefault::Value(value) = doc.default {
+                        given.insert(doc.key.to_owned(), value.to_owned());
+                    }
+                }
+            }
+            // What only a column of another type takes is tested with the generator.
+            given.shift_remove("fields.v.max-past");
+            let table = table(given);
+            if descriptor.source.is_some() {
+                assert!(messages(source(descriptor.name, &table, &job())).is_empty());
+            }
+            if descriptor.sink.is_some() {
+                assert_eq!(
+                    messages(sink(descriptor.name, &table, &job())),
+                    [] as [&str; 0]
+                );
+            }
+            assert!(descriptor.example.contains(descriptor.name));
+        }
+    }
 }

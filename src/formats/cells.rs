@@ -8,6 +8,7 @@ use arrow::datatypes::{
     Time64NanosecondType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType,
 };
+use arrow::util::display::array_value_to_string;
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::column::unit_of;
@@ -37,6 +38,8 @@ enum Values<'a> {
     Time32(&'a [i32], TimeUnit),
     Time64(&'a [i64], TimeUnit),
     Timestamp(&'a [i64], TimeUnit),
+    /// A type that no table has, but a column inside the plan may.
+    Other(&'a ArrayRef),
 }
 
 /// How values are written where formats differ.
@@ -53,14 +56,16 @@ pub(super) struct Form {
 pub(super) enum Written {
     /// A number or a boolean, which JSON takes as it is.
     Bare,
-    /// Text that JSON has to quote.
+    /// Text that JSON has to quote; nothing in it has to be escaped.
+    Plain,
+    /// Text that JSON has to quote and escape.
     Text,
     /// NaN or an infinity, which no number in JSON is.
     NotFinite,
 }
 
 impl<'a> Cells<'a> {
-    /// The cells of every column, whose types were checked when the table was resolved.
+    /// The cells of every column.
     pub(super) fn of(records: &'a RecordBatch) -> Vec<Self> {
         records.columns().iter().map(Self::new).collect()
     }
@@ -125,23 +130,29 @@ impl<'a> Cells<'a> {
             }
             Values::Binary(values) => {
                 out.extend_from_slice(STANDARD.encode(values.value(row)).as_bytes());
-                Written::Text
+                Written::Plain
             }
             Values::Date(values) => {
                 datetime::write_date(i64::from(values[row]), out);
-                Written::Text
+                Written::Plain
             }
             Values::Time32(values, unit) => {
                 datetime::write_time(i64::from(values[row]) * datetime::nanos_per(*unit), out);
-                Written::Text
+                Written::Plain
             }
             Values::Time64(values, unit) => {
                 datetime::write_time(values[row] * datetime::nanos_per(*unit), out);
+                Written::Plain
+            }
+            Values::Other(array) => {
+                let text = array_value_to_string(array, row);
+                let text = text.unwrap_or_else(|error| error.to_string());
+                out.extend_from_slice(text.as_bytes());
                 Written::Text
             }
             Values::Timestamp(values, unit) => {
                 datetime::write_timestamp(values[row], *unit, form.timestamp, out);
-                Written::Text
+                Written::Plain
             }
         }
     }
@@ -172,7 +183,7 @@ impl<'a> Values<'a> {
             }
             DataType::Time64(_) => Self::Time64(slice::<Time64NanosecondType>(array), unit),
             DataType::Timestamp(..) => Self::Timestamp(timestamps(array, unit), unit),
-            other => unreachable!("a column of {other} is refused when its table is resolved"),
+            _ => Self::Other(array),
         }
     }
 }

@@ -53,11 +53,11 @@ pub struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    /// Nothing read yet.
+    /// Nothing read yet but `connector`, which has led to whoever reads the rest.
     pub fn new(values: &'a IndexMap<String, String>) -> Self {
         Self {
             values,
-            known: BTreeSet::new(),
+            known: BTreeSet::from(["connector".to_owned()]),
             errors: Vec::new(),
         }
     }
@@ -288,11 +288,11 @@ mod tests {
         for (text, expected) in [
             ("10 s", Some(Duration::from_secs(10))),
             ("10s", Some(Duration::from_secs(10))),
-            ("1 min", Some(Duration::from_secs(60))),
+            ("1 min", Some(Duration::from_mins(1))),
             ("500ms", Some(Duration::from_millis(500))),
             ("7", Some(Duration::from_millis(7))),
-            ("2 h", Some(Duration::from_secs(7_200))),
-            ("1 day", Some(Duration::from_secs(86_400))),
+            ("2 h", Some(Duration::from_hours(2))),
+            ("1 day", Some(Duration::from_hours(24))),
             ("3 fortnights", None),
             ("-1 s", None),
             ("s", None),

@@ -22,6 +22,8 @@ mod reader;
 mod record_window;
 mod sink;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub(super) use sink::sink;
 pub(super) use source::source;

@@ -234,3 +234,205 @@ impl RecordWindow {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::AsArray;
+    use arrow::datatypes::{DataType, Field, Schema};
+    use indexmap::IndexMap;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::formats::{self, Options, Quoting};
+
+    const LIMITS: Limits = Limits {
+        record_bytes_max: 6,
+        depth_max: 4,
+        number_bytes_max: 4,
+    };
+
+    const QUOTED: Framing = Framing::QuotedLines(Quoting {
+        delimiter: b',',
+        quote: b'"',
+        escape: None,
+        comment: None,
+    });
+
+    fn decoder() -> Box<dyn Decoder> {
+        let schema = Arc::new(Schema::new(vec![Field::new("v", DataType::Utf8, false)]));
+        let given = IndexMap::from([("format".to_owned(), "raw".to_owned())]);
+        let format = formats::format(&mut Options::new(&given), &schema).unwrap();
+        format.decoder(&schema, &schema)
+    }
+
+    fn window(framing: Framing, start: u64) -> RecordWindow {
+        RecordWindow::new("t".to_owned(), "s".to_owned(), framing, start).with_limits(LIMITS)
+    }
+
+    /// What one record has become.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    enum Seen {
+        Row(String),
+        Letter(u64, Vec<u8>),
+    }
+
+    /// Reads `file` from `start` on in blocks of these sizes, over and over; what
+    /// was seen, and after each batch the position and how much was seen until then.
+    fn read(
+        framing: Framing,
+        file: &[u8],
+        start: u64,
+        blocks: &[usize],
+    ) -> (Vec<Seen>, Vec<(u64, usize)>) {
+        let (mut window, mut decoder) = (window(framing, start), decoder());
+        let (mut seen, mut positions) = (Vec::new(), vec![(start, 0)]);
+        let mut rest = &file[usize::try_from(start).unwrap()..];
+        let mut blocks = blocks.iter().cycle();
+        let mut next_position = start;
+        loop {
+            while let Some(decoded) = window.decode(decoder.as_mut()) {
+                assert_eq!(decoded.position, next_position + decoded.bytes);
+                next_position = decoded.position;
+                // Rows and letters of a batch have no common order to compare.
+                let rows = decoded.records.column(0).as_string::<i32>().iter();
+                seen.extend(rows.map(|row| Seen::Row(row.unwrap().to_owned())));
+                let letters = decoded.dead_letters.into_iter();
+                seen.extend(
+                    letters
+                        .map(|letter| Seen::Letter(letter.position.unwrap().offset, letter.bytes)),
+                );
+                positions.push((decoded.position, seen.len()));
+            }
+            if rest.is_empty() && window.is_finished() {
+                return (seen, positions);
+            }
+            let (block, behind) = rest.split_at((*blocks.next().unwrap()).min(rest.len()));
+            rest = behind;
+            window.append(block.to_vec());
+            if rest.is_empty() {
+                window.end();
+            }
+        }
+    }
+
+    /// Rows in order, then letters in order: batches may be cut differently.
+    fn apart(mut seen: Vec<Seen>) -> (Vec<Seen>, Vec<Seen>) {
+        let letters = seen
+            .extract_if(.., |one| matches!(one, Seen::Letter(..)))
+            .collect();
+        (seen, letters)
+    }
+
+    #[test]
+    fn lines_become_records() {
+        let row = |text: &str| Seen::Row(text.to_owned());
+        let letter = |offset, bytes: &str| Seen::Letter(offset, bytes.as_bytes().to_vec());
+        for (framing, file, expected) in [
+            (Framing::Lines, "", vec![]),
+            (Framing::Lines, "a", vec![row("a")]),
+            (Framing::Lines, "a\n", vec![row("a")]),
+            (Framing::Lines, "a\r\nb\r\n", vec![row("a"), row("b")]),
+            (Framing::Lines, "a\n\nb", vec![row("a"), row(""), row("b")]),
+            (Framing::Lines, "123456\r\n1", vec![row("123456"), row("1")]),
+            (
+                Framing::Lines,
+                "1234567\n1",
+                vec![letter(0, "123456"), row("1")],
+            ),
+            (
+                Framing::Lines,
+                "1\n12345678901234567890\n2\n",
+                vec![row("1"), letter(2, "123456"), row("2")],
+            ),
+            (
+                Framing::Lines,
+                "1\n12345678901234567890",
+                vec![row("1"), letter(2, "123456")],
+            ),
+            (QUOTED, "\"a\nb\"\nc\n", vec![row("\"a\nb\""), row("c")]),
+            (
+                QUOTED,
+                "\"a\nb\nc\nd\ne\"",
+                vec![row("\"a"), row("b"), row("c"), row("d"), row("e\"")],
+            ),
+            (QUOTED, "\"a\nb", vec![row("\"a"), row("b")]),
+            (
+                QUOTED,
+                "\"12345678\nb",
+                vec![letter(0, "\"12345"), row("b")],
+            ),
+        ] {
+            for block in 1..file.len() + 2 {
+                let (seen, _) = read(framing, file.as_bytes(), 0, &[block]);
+                assert_eq!(
+                    apart(seen),
+                    apart(expected.clone()),
+                    "{file:?} in blocks of {block}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_without_its_end_waits() {
+        let (mut window, mut decoder) = (window(Framing::Lines, 0), decoder());
+        window.append(b"ab\ncd".to_vec());
+        let batch = window.decode(decoder.as_mut()).unwrap();
+        assert_eq!((batch.records.num_rows(), batch.position), (1, 3));
+        assert!(window.decode(decoder.as_mut()).is_none());
+        window.append(b"e\n".to_vec());
+        let batch = window.decode(decoder.as_mut()).unwrap();
+        assert_eq!(batch.records.column(0).as_string::<i32>().value(0), "cde");
+        assert_eq!(batch.position, 7);
+    }
+
+    #[test]
+    fn a_long_record_is_not_half_passed() {
+        let (mut window, mut decoder) = (window(Framing::Lines, 0), decoder());
+        window.append(b"a\n123456789".to_vec());
+        window.decode(decoder.as_mut()).unwrap();
+        window.append(b"123456789".to_vec());
+        assert!(window.decode(decoder.as_mut()).is_none());
+        assert_eq!(window.position(), 2, "a restart must find the record whole");
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_and_restarts_change_nothing(
+            file in "[ab\"\n\r]{0,80}",
+            blocks in proptest::collection::vec(1_usize..20, 1..5),
+            quoted in any::<bool>(),
+        ) {
+            let framing = if quoted { QUOTED } else { Framing::Lines };
+            let file = file.as_bytes();
+            let (straight, _) = read(framing, file, 0, &[file.len() + 1]);
+            let (in_blocks, positions) = read(framing, file, 0, &blocks);
+            let whole = apart(straight);
+            prop_assert_eq!(&apart(in_blocks.clone()), &whole);
+            for (position, seen) in positions {
+                let (rest, _) = read(framing, file, position, &blocks);
+                let joined = [&in_blocks[..seen], rest.as_slice()].concat();
+                prop_assert_eq!(&apart(joined), &whole, "restart at {}", position);
+            }
+        }
+
+        #[test]
+        fn lines_are_what_a_naive_split_finds(file in "[abc\n]{0,60}") {
+            let (seen, _) = read(Framing::Lines, file.as_bytes(), 0, &[7]);
+            let mut expected = Vec::new();
+            let mut offset = 0;
+            let whole = file.strip_suffix('\n').unwrap_or(&file);
+            for line in whole.split('\n').filter(|_| !file.is_empty()) {
+                expected.push(if line.len() > LIMITS.record_bytes_max {
+                    Seen::Letter(offset, line.as_bytes()[..6].to_vec())
+                } else {
+                    Seen::Row(line.to_owned())
+                });
+                offset += line.len() as u64 + 1;
+            }
+            prop_assert_eq!(apart(seen), apart(expected));
+        }
+    }
+}

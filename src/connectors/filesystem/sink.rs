@@ -1,7 +1,7 @@
 //! Writes part files under hidden names and makes them durable at every checkpoint.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -82,9 +82,14 @@ struct FileSink {
 }
 
 /// A part file that is being written.
+///
+/// It has its own buffer because that of the standard library writes when it is
+/// dropped: a sink that is thrown away at a restart must not touch the file any
+/// more, which may be published already.
 struct OpenPart {
     part: Part,
-    writer: BufWriter<File>,
+    file: File,
+    buffer: Vec<u8>,
     opened: Instant,
     written: Instant,
 }
@@ -123,7 +128,8 @@ impl FileSink {
             let now = Instant::now();
             let mut open = OpenPart {
                 part: Part { file, length: 0 },
-                writer: BufWriter::with_capacity(WRITE_BYTES, created),
+                file: created,
+                buffer: Vec::with_capacity(WRITE_BYTES),
                 opened: now,
                 written: now,
             };
@@ -136,12 +142,9 @@ impl FileSink {
 
     /// Closes the open part file: nothing is added to it any more.
     fn roll(&mut self) -> io::Result<()> {
-        if let Some(open) = self.open.take() {
-            let file = open
-                .writer
-                .into_inner()
-                .map_err(io::IntoInnerError::into_error)?;
-            self.closed.push((open.part, file));
+        if let Some(mut open) = self.open.take() {
+            open.flush()?;
+            self.closed.push((open.part, open.file));
         }
         Ok(())
     }
@@ -172,8 +175,8 @@ impl FileSink {
             files.push(file.try_clone()?);
         }
         if let Some(open) = &mut self.open {
-            open.writer.flush()?;
-            files.push(open.writer.get_ref().try_clone()?);
+            open.flush()?;
+            files.push(open.file.try_clone()?);
         }
         Ok(files)
     }
@@ -188,9 +191,18 @@ impl FileSink {
 
 impl OpenPart {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.writer.write_all(bytes)?;
+        self.buffer.extend_from_slice(bytes);
         self.part.length += bytes.len() as u64;
         self.written = Instant::now();
+        if self.buffer.len() >= WRITE_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.buffer)?;
+        self.buffer.clear();
         Ok(())
     }
 }

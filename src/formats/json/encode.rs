@@ -123,7 +123,8 @@ fn write_cell(
     let written = cells.write(row, form, scratch);
     match written {
         Written::Bare => out.extend_from_slice(scratch),
-        Written::Text => {
+        Written::Text => write_string(&String::from_utf8_lossy(scratch), out),
+        Written::Plain => {
             out.push(b'"');
             out.extend_from_slice(scratch);
             out.push(b'"');

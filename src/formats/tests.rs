@@ -1,1 +1,0 @@
-//! What every format must do, as tables of records and rows.
