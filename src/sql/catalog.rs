@@ -91,13 +91,21 @@ impl Catalog {
     }
 
     /// What a statement says that creates `name` a second time.
-    fn taken(&self, name: &Ident, if_not_exists: bool, statement: Span) -> Option<Vec<Diagnostic>> {
+    fn taken(
+        &mut self,
+        name: &Ident,
+        if_not_exists: bool,
+        statement: Span,
+    ) -> Option<Vec<Diagnostic>> {
         if !self.relations.contains_key(&name.value) && !self.broken.contains(&name.value) {
             return None;
         }
         if if_not_exists {
             return Some(Vec::new());
         }
+        // Which of the two is meant, nobody knows: who reads it is not told more.
+        self.relations.shift_remove(&name.value);
+        self.broken.insert(name.value.clone());
         Some(vec![Diagnostic {
             span: span_of(name, statement),
             message: format!("a table or view {} exists already", name.value),

@@ -163,10 +163,7 @@ pub(super) fn is_assignable(from: &DataType, to: &DataType) -> bool {
     match (from, to) {
         (DataType::Null, _) => true,
         (DataType::Decimal128(_, _), to) => to_decimal || to.is_floating(),
-        (from, to) if from.is_integer() && to_decimal => {
-            let merged = common_type(from, to);
-            merged.as_ref() == Some(to)
-        }
+        (from, _) if from.is_integer() && to_decimal => true,
         (from, to) if is_timestamp(from) && is_timestamp(to) => true,
         (from, to) => common_type(from, to).as_ref() == Some(to),
     }

@@ -1,10 +1,12 @@
 //! From the query library's errors to diagnostics, and from our refusals to its errors.
 
+use arrow::datatypes::DataType;
 use datafusion_common::{DataFusionError, Diagnostic as LibraryDiagnostic, Span as LibrarySpan};
 use datafusion_sql::sqlparser::ast::Ident;
 use datafusion_sql::sqlparser::tokenizer::Span as TokenSpan;
 
-use crate::plan::{Diagnostic, Span};
+use super::{aggregates, functions};
+use crate::plan::{Diagnostic, Span, type_name};
 
 /// A refusal of ours, on its way through the library.
 pub(super) fn refusal(
@@ -61,7 +63,10 @@ pub(super) fn did_you_mean<'a>(
     candidates
         .into_iter()
         .map(|name| (distance(&lower, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= 1 + wanted.len().min(name.len()) / 4)
+        .filter(|(distance, name)| {
+            let shorter = wanted.len().min(name.len());
+            *distance <= 1 + shorter / 4 && *distance < shorter
+        })
         .min()
         .map(|(_, name)| format!("did you mean {name}?"))
 }
@@ -97,11 +102,15 @@ fn collect(
         }
         other => match around {
             Some(diagnostic) => found.extend(from_library(diagnostic, fallback)),
-            None => found.push(Diagnostic {
-                span: fallback,
-                message: sentence(&other.message()),
-                hint: None,
-            }),
+            None => {
+                let message = other.message();
+                let message = if message.starts_with("Cannot create filter with non-boolean") {
+                    "a condition must be BOOLEAN".to_owned()
+                } else {
+                    sentence(&message)
+                };
+                found.push(Diagnostic::new(fallback, message));
+            }
         },
     }
 }
@@ -110,13 +119,68 @@ fn from_library(diagnostic: &LibraryDiagnostic, fallback: Span) -> Option<Diagno
     if diagnostic.message.is_empty() {
         return None;
     }
-    let helps = diagnostic.helps.iter().map(|help| &help.message);
-    let notes = diagnostic.notes.iter().map(|note| &note.message);
+    let own_hint = diagnostic.helps.first().map(|help| help.message.clone());
+    let notes: Vec<&str> = diagnostic
+        .notes
+        .iter()
+        .map(|note| note.message.as_str())
+        .collect();
+    let reworded = reworded(&diagnostic.message, &notes);
+    let (message, hint) = reworded.unwrap_or_else(|| (sentence(&diagnostic.message), own_hint));
     Some(Diagnostic {
         span: place(diagnostic.span, fallback),
-        message: sentence(&diagnostic.message),
-        hint: helps.chain(notes).next().map(|hint| sentence(hint)),
+        message,
+        hint,
     })
+}
+
+/// What the library says most often, in our words. A message that it changes
+/// comes through as it is.
+fn reworded(message: &str, notes: &[&str]) -> Option<(String, Option<String>)> {
+    if let Some(rest) = message.strip_prefix("column '") {
+        let (name, rest) = rest.split_once("' not found")?;
+        let nearest = notes
+            .first()
+            .and_then(|note| note.strip_prefix("possible column "));
+        let within = rest
+            .strip_prefix(" in '")
+            .and_then(|rest| rest.strip_suffix('\''));
+        let within = within.map_or_else(String::new, |within| format!(" in {within}"));
+        let hint = nearest.map(|nearest| format!("did you mean {nearest}?"));
+        return Some((format!("there is no column {name}{within}"), hint));
+    }
+    if let Some(rest) = message.strip_prefix("Invalid function '") {
+        let name = rest.strip_suffix('\'')?.to_uppercase();
+        let known: Vec<String> = functions::names()
+            .into_iter()
+            .chain(aggregates::names())
+            .collect();
+        let hint = did_you_mean(&name, known.iter().map(String::as_str));
+        return Some((format!("the function {name} is not supported"), hint));
+    }
+    if let Some(rest) = message.strip_prefix('\'') {
+        let (name, _) = rest.split_once("' must appear in GROUP BY clause")?;
+        return Some((
+            format!("{name} is neither aggregated nor in GROUP BY"),
+            None,
+        ));
+    }
+    if message.starts_with("UNION queries have different number of columns") {
+        let message = "the inputs of UNION ALL have different numbers of columns";
+        return Some((message.to_owned(), None));
+    }
+    if message == "expressions have incompatible types" {
+        let types = notes.iter().filter_map(|note| {
+            let arrow: DataType = note.strip_prefix("has type ")?.parse().ok()?;
+            Some(type_name(&arrow))
+        });
+        let types = types.collect::<Vec<_>>().join(" and ");
+        return Some((
+            format!("the types do not fit: {types}: write CAST(…)"),
+            None,
+        ));
+    }
+    None
 }
 
 /// The first line of a message in our style: lower case, no full stop.

@@ -210,25 +210,27 @@ pub(super) fn typed_call(
         }
         Expand(expand) => expand(arguments, schema)?,
     };
-    plain_text(typed, schema)
+    plain_text(name, typed, schema)
 }
 
 /// The library's functions may make other layouts of text than columns have.
-fn plain_text(expression: Expr, schema: &DFSchema) -> Result<Expr> {
+fn plain_text(name: &str, expression: Expr, schema: &DFSchema) -> Result<Expr> {
     match expression.get_type(schema) {
         Ok(DataType::Utf8View | DataType::LargeUtf8) => {
             cast_to(expression, &DataType::Utf8, schema)
         }
         Ok(_) => Ok(expression),
-        Err(error) => Err(misfit(
-            error
-                .message()
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
-            &[&expression],
-        )),
+        Err(_) => {
+            let parts: Vec<&Expr> = match &expression {
+                Expr::ScalarFunction(call) => call.args.iter().collect(),
+                other => vec![other],
+            };
+            let types = parts.iter().map(|part| part.get_type(schema));
+            let types: Result<Vec<String>> =
+                types.map(|own| own.map(|own| type_name(&own))).collect();
+            let message = format!("{name} does not take ({})", types?.join(", "));
+            Err(misfit(message, &parts))
+        }
     }
 }
 
