@@ -1,7 +1,9 @@
 //! From the query library's errors to diagnostics, and from our refusals to its errors.
 
 use arrow::datatypes::DataType;
-use datafusion_common::{DataFusionError, Diagnostic as LibraryDiagnostic, Span as LibrarySpan};
+use datafusion_common::{
+    DataFusionError, Diagnostic as LibraryDiagnostic, SchemaError, Span as LibrarySpan,
+};
 use datafusion_sql::sqlparser::ast::Ident;
 use datafusion_sql::sqlparser::tokenizer::Span as TokenSpan;
 
@@ -103,7 +105,16 @@ fn collect(
         other => match around {
             Some(diagnostic) => found.extend(from_library(diagnostic, fallback)),
             None => {
-                let message = other.message();
+                let (message, fallback) = match other {
+                    DataFusionError::SchemaError(error, _) => match error.as_ref() {
+                        SchemaError::FieldNotFound { field, .. } => {
+                            let message = format!("there is no column {}", field.flat_name());
+                            (message, place(field.spans.first(), fallback))
+                        }
+                        _ => (other.message().into_owned(), fallback),
+                    },
+                    _ => (other.message().into_owned(), fallback),
+                };
                 let message = if message.starts_with("Cannot create filter with non-boolean") {
                     "a condition must be BOOLEAN".to_owned()
                 } else {
@@ -169,6 +180,10 @@ fn reworded(message: &str, notes: &[&str]) -> Option<(String, Option<String>)> {
         let message = "the inputs of UNION ALL have different numbers of columns";
         return Some((message.to_owned(), None));
     }
+    if let Some(rest) = message.strip_prefix("- cannot be used with ") {
+        let arrow: DataType = rest.parse().ok()?;
+        return Some((format!("- needs a number, not {}", type_name(&arrow)), None));
+    }
     if message == "expressions have incompatible types" {
         let types = notes.iter().filter_map(|note| {
             let arrow: DataType = note.strip_prefix("has type ")?.parse().ok()?;
@@ -193,5 +208,41 @@ fn sentence(message: &str) -> String {
             first.to_lowercase().chain(characters).collect()
         }
         _ => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_are_proposed() {
+        for (wanted, expected) in [
+            ("bids", Some("bid")),
+            ("BID", Some("bid")),
+            ("auctoin", Some("auction")),
+            ("person", None),
+            ("b", None),
+            ("bib", Some("bid")),
+        ] {
+            let expected = expected.map(|name| format!("did you mean {name}?"));
+            assert_eq!(
+                did_you_mean(wanted, ["bid", "auction"]),
+                expected,
+                "{wanted}"
+            );
+        }
+    }
+
+    #[test]
+    fn sentences_are_in_our_style() {
+        for (message, expected) in [
+            ("Cannot do it.\nMore", "cannot do it"),
+            ("UNION is wrong", "UNION is wrong"),
+            ("", ""),
+            ("ü", "ü"),
+        ] {
+            assert_eq!(sentence(message), expected);
+        }
     }
 }

@@ -33,7 +33,7 @@ enum Form {
 }
 
 /// A function: its name, the arguments that it takes (a letter each: `s` text,
-/// `i` integer, `n` number, `d` number as `DOUBLE`, `a` anything, `*` any number
+/// `i` integer, `n` number, `d` number as `DOUBLE`, `t` date or time, `a` anything, `*` any number
 /// of the one before), and how a call of it is typed.
 struct Function(&'static str, &'static [&'static str], Form);
 
@@ -105,58 +105,58 @@ static TABLE: &[Function] = &[
     Function("IFNULL", &["aa"], Expand(coalesce)),
     Function("NULLIF", &["aa"], Unified(library::core::nullif)),
     Function("IF", &["aaa"], Expand(choose)),
-    Function("EXTRACT", &["sa"], Call(own::extract)),
+    Function("EXTRACT", &["st"], Call(own::extract)),
     Function(
         "YEAR",
-        &["a"],
+        &["t"],
         Expand(|arguments, _| Ok(part("YEAR", arguments))),
     ),
     Function(
         "QUARTER",
-        &["a"],
+        &["t"],
         Expand(|arguments, _| Ok(part("QUARTER", arguments))),
     ),
     Function(
         "MONTH",
-        &["a"],
+        &["t"],
         Expand(|arguments, _| Ok(part("MONTH", arguments))),
     ),
     Function(
         "WEEK",
-        &["a"],
+        &["t"],
         Expand(|arguments, _| Ok(part("WEEK", arguments))),
     ),
     Function(
         "DAYOFYEAR",
-        &["a"],
+        &["t"],
         Expand(|arguments, _| Ok(part("DOY", arguments))),
     ),
     Function(
         "DAYOFMONTH",
-        &["a"],
+        &["t"],
         Expand(|arguments, _| Ok(part("DAY", arguments))),
     ),
     Function(
         "DAYOFWEEK",
-        &["a"],
+        &["t"],
         Expand(|arguments, _| Ok(part("DOW", arguments))),
     ),
     Function(
         "HOUR",
-        &["a"],
+        &["t"],
         Expand(|arguments, _| Ok(part("HOUR", arguments))),
     ),
     Function(
         "MINUTE",
-        &["a"],
+        &["t"],
         Expand(|arguments, _| Ok(part("MINUTE", arguments))),
     ),
     Function(
         "SECOND",
-        &["a"],
+        &["t"],
         Expand(|arguments, _| Ok(part("SECOND", arguments))),
     ),
-    Function("DATE_FORMAT", &["as"], Call(own::date_format)),
+    Function("DATE_FORMAT", &["ts"], Call(own::date_format)),
     Function("TO_TIMESTAMP", &["s"], Expand(to_timestamp)),
     Function("TO_DATE", &["s"], Expand(to_date)),
 ];
@@ -254,6 +254,7 @@ fn fitted(
             'i' => (own.is_integer(), Some(DataType::Int64)),
             'd' => (own.is_numeric(), Some(DataType::Float64)),
             'n' => (own.is_numeric(), None),
+            't' => (own.is_temporal(), None),
             _ => (true, None),
         };
         if !fits && own != DataType::Null {

@@ -337,7 +337,39 @@ fn retype_like(like: Like, schema: &DFSchema) -> Result<Expr> {
             &[&like.expr],
         ));
     }
-    Ok(Expr::Like(like))
+    let pattern = match *like.pattern {
+        Expr::Literal(ScalarValue::Utf8(Some(pattern)), _) => {
+            lit(escaped_by_backslash(&pattern, like.escape_char))
+        }
+        // The kernel escapes by a backslash, whatever the text of the rows.
+        other if matches!(like.escape_char, None | Some('\\')) => other,
+        other => {
+            let message = "ESCAPE needs a pattern that is written out".to_owned();
+            return Err(misfit(message, &[&other]));
+        }
+    };
+    Ok(Expr::Like(Like {
+        pattern: Box::new(pattern),
+        escape_char: Some('\\'),
+        ..like
+    }))
+}
+
+/// Without `ESCAPE` no character of a pattern escapes another, and with it the
+/// one that it names does; the library's kernels know the backslash alone.
+fn escaped_by_backslash(pattern: &str, escape: Option<char>) -> String {
+    if escape == Some('\\') {
+        return pattern.to_owned();
+    }
+    let mut escaped = String::with_capacity(pattern.len());
+    for character in pattern.chars() {
+        match character {
+            _ if Some(character) == escape => escaped.push('\\'),
+            '\\' => escaped.push_str("\\\\"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
 }
 
 /// The expressions, cast to the type that they have in common.
