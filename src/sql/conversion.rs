@@ -97,7 +97,7 @@ fn can_cast(from: &DataType, to: &DataType) -> bool {
         is_timestamp(data_type) || is_time(data_type) || *data_type == Date32
     };
     match (from, to) {
-        (Null, _) | (Utf8, Binary) | (Binary, Utf8) | (Boolean, Utf8) | (Utf8, Boolean) => true,
+        (Null, _) | (Utf8, Binary | Boolean) | (Binary | Boolean, Utf8) => true,
         (from, to) if from == to => true,
         (from, to) if from.is_numeric() && to.is_numeric() => true,
         (from, Utf8) => from.is_numeric() || is_moment(from),

@@ -102,27 +102,30 @@ fn collect(
             };
             collect(inner, Some(&merged), fallback, found);
         }
-        other => match around {
-            Some(diagnostic) => found.extend(from_library(diagnostic, fallback)),
-            None => {
-                let (message, fallback) = match other {
-                    DataFusionError::SchemaError(error, _) => match error.as_ref() {
-                        SchemaError::FieldNotFound { field, .. } => {
-                            let message = format!("there is no column {}", field.flat_name());
-                            (message, place(field.spans.first(), fallback))
-                        }
-                        _ => (other.message().into_owned(), fallback),
-                    },
-                    _ => (other.message().into_owned(), fallback),
-                };
-                let message = if message.starts_with("Cannot create filter with non-boolean") {
-                    "a condition must be BOOLEAN".to_owned()
-                } else {
-                    sentence(&message)
-                };
-                found.push(Diagnostic::new(fallback, message));
+        other => {
+            if let Some(diagnostic) = around {
+                found.extend(from_library(diagnostic, fallback));
+            } else {
+                found.push(plain(other, fallback));
             }
-        },
+        }
+    }
+}
+
+/// An error that no diagnostic is wrapped around.
+fn plain(error: &DataFusionError, fallback: Span) -> Diagnostic {
+    if let DataFusionError::SchemaError(error, _) = error
+        && let SchemaError::FieldNotFound { field, .. } = error.as_ref()
+    {
+        let message = format!("there is no column {}", field.flat_name());
+        return Diagnostic::new(place(field.spans.first(), fallback), message);
+    }
+    let message = error.message();
+    let (message, hint) = reworded(&message, &[]).unwrap_or_else(|| (sentence(&message), None));
+    Diagnostic {
+        span: fallback,
+        message,
+        hint,
     }
 }
 
@@ -144,6 +147,30 @@ fn from_library(diagnostic: &LibraryDiagnostic, fallback: Span) -> Option<Diagno
         hint,
     })
 }
+
+/// How messages of the library begin, what we say instead, and our hint.
+const REWORDED: &[(&str, &str, Option<&str>)] = &[
+    (
+        "UNION queries have different number of columns",
+        "the inputs of UNION ALL have different numbers of columns",
+        None,
+    ),
+    (
+        "Cannot create filter with non-boolean predicate",
+        "a condition must be BOOLEAN",
+        None,
+    ),
+    (
+        "Aggregate functions are not allowed in the WHERE clause",
+        "an aggregate cannot stand in WHERE",
+        Some("conditions on aggregates stand in HAVING"),
+    ),
+    (
+        "Aggregate function calls cannot be nested",
+        "aggregates cannot be nested",
+        Some("compute the inner one in a subquery"),
+    ),
+];
 
 /// What the library says most often, in our words. A message that it changes
 /// comes through as it is.
@@ -176,9 +203,10 @@ fn reworded(message: &str, notes: &[&str]) -> Option<(String, Option<String>)> {
             None,
         ));
     }
-    if message.starts_with("UNION queries have different number of columns") {
-        let message = "the inputs of UNION ALL have different numbers of columns";
-        return Some((message.to_owned(), None));
+    for (beginning, ours, hint) in REWORDED {
+        if message.starts_with(beginning) {
+            return Some(((*ours).to_owned(), hint.map(str::to_owned)));
+        }
     }
     if let Some(rest) = message.strip_prefix("- cannot be used with ") {
         let arrow: DataType = rest.parse().ok()?;
@@ -201,7 +229,15 @@ fn reworded(message: &str, notes: &[&str]) -> Option<(String, Option<String>)> {
 /// The first line of a message in our style: lower case, no full stop.
 fn sentence(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
-    let line = line.trim().trim_end_matches('.');
+    let mut line = line.trim().trim_end_matches('.');
+    for prefix in [
+        "Parser error: ",
+        "Cast error: ",
+        "Execution error: ",
+        "Arrow error: ",
+    ] {
+        line = line.strip_prefix(prefix).unwrap_or(line);
+    }
     let mut characters = line.chars();
     match (characters.next(), characters.clone().next()) {
         (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {

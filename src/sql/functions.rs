@@ -28,6 +28,8 @@ enum Form {
     Call(fn() -> Arc<ScalarUDF>),
     /// The call of another function whose arguments all get their common type.
     Unified(fn() -> Arc<ScalarUDF>),
+    /// An expression, whatever the types.
+    Rewrite(fn(Vec<Expr>) -> Expr),
     /// An expression.
     Expand(fn(Vec<Expr>, &DFSchema) -> Result<Expr>),
 }
@@ -37,7 +39,7 @@ enum Form {
 /// of the one before), and how a call of it is typed.
 struct Function(&'static str, &'static [&'static str], Form);
 
-use Form::{Call, Expand, Unified};
+use Form::{Call, Expand, Rewrite, Unified};
 
 static TABLE: &[Function] = &[
     Function("UPPER", &["s"], Call(library::string::upper)),
@@ -69,12 +71,12 @@ static TABLE: &[Function] = &[
     Function("ASCII", &["s"], Call(library::string::ascii)),
     Function("INSTR", &["ss"], Call(library::unicode::strpos)),
     Function("POSITION", &["ss"], Call(library::unicode::strpos)),
-    Function("LOCATE", &["ss"], Expand(locate)),
-    Function("LEFT", &["si"], Expand(left)),
-    Function("RIGHT", &["si"], Expand(right)),
+    Function("LOCATE", &["ss"], Rewrite(locate)),
+    Function("LEFT", &["si"], Rewrite(left)),
+    Function("RIGHT", &["si"], Rewrite(right)),
     Function("SPLIT_INDEX", &["ssi"], Call(own::split_index)),
     Function("REGEXP", &["ss"], Call(library::regex::regexp_like)),
-    Function("REGEXP_REPLACE", &["sss"], Expand(regexp_replace)),
+    Function("REGEXP_REPLACE", &["sss"], Rewrite(regexp_replace)),
     Function("REGEXP_EXTRACT", &["ss", "ssi"], Expand(regexp_extract)),
     Function("ABS", &["n"], Call(library::math::abs)),
     Function("CEIL", &["n"], Expand(ceil)),
@@ -105,56 +107,44 @@ static TABLE: &[Function] = &[
     Function("IFNULL", &["aa"], Expand(coalesce)),
     Function("NULLIF", &["aa"], Unified(library::core::nullif)),
     Function("IF", &["aaa"], Expand(choose)),
-    Function("EXTRACT", &["st"], Call(own::extract)),
-    Function(
-        "YEAR",
-        &["t"],
-        Expand(|arguments, _| Ok(part("YEAR", arguments))),
-    ),
+    Function("EXTRACT", &["st"], Expand(extract)),
+    Function("YEAR", &["t"], Rewrite(|arguments| part("YEAR", arguments))),
     Function(
         "QUARTER",
         &["t"],
-        Expand(|arguments, _| Ok(part("QUARTER", arguments))),
+        Rewrite(|arguments| part("QUARTER", arguments)),
     ),
     Function(
         "MONTH",
         &["t"],
-        Expand(|arguments, _| Ok(part("MONTH", arguments))),
+        Rewrite(|arguments| part("MONTH", arguments)),
     ),
-    Function(
-        "WEEK",
-        &["t"],
-        Expand(|arguments, _| Ok(part("WEEK", arguments))),
-    ),
+    Function("WEEK", &["t"], Rewrite(|arguments| part("WEEK", arguments))),
     Function(
         "DAYOFYEAR",
         &["t"],
-        Expand(|arguments, _| Ok(part("DOY", arguments))),
+        Rewrite(|arguments| part("DOY", arguments)),
     ),
     Function(
         "DAYOFMONTH",
         &["t"],
-        Expand(|arguments, _| Ok(part("DAY", arguments))),
+        Rewrite(|arguments| part("DAY", arguments)),
     ),
     Function(
         "DAYOFWEEK",
         &["t"],
-        Expand(|arguments, _| Ok(part("DOW", arguments))),
+        Rewrite(|arguments| part("DOW", arguments)),
     ),
-    Function(
-        "HOUR",
-        &["t"],
-        Expand(|arguments, _| Ok(part("HOUR", arguments))),
-    ),
+    Function("HOUR", &["t"], Rewrite(|arguments| part("HOUR", arguments))),
     Function(
         "MINUTE",
         &["t"],
-        Expand(|arguments, _| Ok(part("MINUTE", arguments))),
+        Rewrite(|arguments| part("MINUTE", arguments)),
     ),
     Function(
         "SECOND",
         &["t"],
-        Expand(|arguments, _| Ok(part("SECOND", arguments))),
+        Rewrite(|arguments| part("SECOND", arguments)),
     ),
     Function("DATE_FORMAT", &["ts"], Call(own::date_format)),
     Function("TO_TIMESTAMP", &["s"], Expand(to_timestamp)),
@@ -208,6 +198,7 @@ pub(super) fn typed_call(
             let what = format!("the arguments of {name}");
             call(target(), unified(arguments, schema, &what)?)
         }
+        Rewrite(rewrite) => rewrite(arguments),
         Expand(expand) => expand(arguments, schema)?,
     };
     plain_text(name, typed, schema)
@@ -283,23 +274,33 @@ fn call(function: Arc<ScalarUDF>, arguments: Vec<Expr>) -> Expr {
     Expr::ScalarFunction(ScalarFunction::new_udf(function, arguments))
 }
 
+fn extract(arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
+    if let Some(Expr::Literal(ScalarValue::Utf8(Some(field)), _)) = arguments.first()
+        && !own::is_extract_field(field)
+    {
+        let message = format!("EXTRACT does not know the field {field}");
+        return Err(misfit(message, &arguments.iter().collect::<Vec<_>>()));
+    }
+    Ok(call(own::extract(), arguments))
+}
+
 fn part(field: &str, arguments: Vec<Expr>) -> Expr {
     let mut all = vec![lit(field)];
     all.extend(arguments);
     call(own::extract(), all)
 }
 
-fn locate(mut arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
+fn locate(mut arguments: Vec<Expr>) -> Expr {
     arguments.reverse();
-    Ok(call(library::unicode::strpos(), arguments))
+    call(library::unicode::strpos(), arguments)
 }
 
-fn left(arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
-    Ok(empty_if_negative(library::unicode::left(), arguments))
+fn left(arguments: Vec<Expr>) -> Expr {
+    empty_if_negative(library::unicode::left(), arguments)
 }
 
-fn right(arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
-    Ok(empty_if_negative(library::unicode::right(), arguments))
+fn right(arguments: Vec<Expr>) -> Expr {
+    empty_if_negative(library::unicode::right(), arguments)
 }
 
 /// The library's functions count a negative length from the other end.
@@ -313,10 +314,10 @@ fn empty_if_negative(function: Arc<ScalarUDF>, arguments: Vec<Expr>) -> Expr {
     })
 }
 
-fn regexp_replace(mut arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
+fn regexp_replace(mut arguments: Vec<Expr>) -> Expr {
     // All matches are replaced, not the first alone.
     arguments.push(lit("g"));
-    Ok(call(library::regex::regexp_replace(), arguments))
+    call(library::regex::regexp_replace(), arguments)
 }
 
 fn regexp_extract(mut arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {

@@ -390,14 +390,12 @@ pub(super) fn check_column(field: &Field) -> Result<()> {
 
 /// A column of the table over its physical columns.
 fn declared_expression(declared: &DeclaredTable, column: usize) -> Option<Expr> {
-    match declared.computed.get(column)? {
-        Some(computed) => Some(computed.clone()),
-        None => {
-            let field = &declared.table.columns.get(column)?.field;
-            let name = datafusion_common::Column::new_unqualified(field.name());
-            Some(Expr::Column(name))
-        }
+    if let Some(computed) = declared.computed.get(column)? {
+        return Some(computed.clone());
     }
+    let field = &declared.table.columns.get(column)?.field;
+    let name = datafusion_common::Column::new_unqualified(field.name());
+    Some(Expr::Column(name))
 }
 
 /// The physical columns that must be decoded, in the order of the table.

@@ -56,7 +56,7 @@ impl ProgramPlanner {
                 self.errors.extend(errors);
             }
             Statement::CreateView(create) => {
-                let errors = self.catalog.create_view(create, span);
+                let errors = self.catalog.create_view(&create, span);
                 self.errors.extend(errors);
             }
             Statement::Set { key, value } => {
@@ -182,9 +182,7 @@ fn into_table(
         });
         let value = match source {
             Some((position, column)) => assigned(position, column, field, &schema),
-            None if field.is_nullable() => {
-                ScalarValue::try_from(field.data_type()).map(|null| lit(null))
-            }
+            None if field.is_nullable() => ScalarValue::try_from(field.data_type()).map(lit),
             None => Err(refusal(
                 format!(
                     "the column {} of {} is NOT NULL and gets no value",
