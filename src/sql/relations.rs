@@ -13,14 +13,15 @@ use datafusion_sql::sqlparser::ast::{
 use super::dialect::TABLE_ARGUMENT;
 use super::parser::Script;
 use super::statement::{Insert, ParsedStatement, Statement};
-use crate::plan::Diagnostic;
+use crate::plan::{Diagnostic, Span};
 
 /// The most tables that one statement may read, views put in.
 const SCANS_MAX: usize = 1_000;
 
 /// The highest tree of one statement, views put in: the sum of the heights of
-/// the queries on the longest way down to a table.
-const HEIGHT_MAX: usize = 1_500;
+/// the statements on the longest way down to a table. Planning takes time in
+/// proportion to its square.
+const HEIGHT_MAX: usize = 1_000;
 
 /// Drops the statements that use a name whose declaration is wrong, since that
 /// error is reported already, and those that expand too far.
@@ -58,23 +59,16 @@ struct Names {
 
 impl Names {
     /// The statement, or what is left of it, if it can be planned.
-    fn keep(
-        &mut self,
-        statement: Statement,
-        height: usize,
-        span: crate::plan::Span,
-    ) -> Option<Statement> {
+    fn keep(&mut self, statement: Statement, height: usize, span: Span) -> Option<Statement> {
         match statement {
-            Statement::CreateView(view) => match self.size(&view.query, height, span) {
-                Some(size) => {
+            Statement::CreateView(view) => {
+                if let Some(size) = self.size(&view.query, height, span) {
                     self.views.insert(view.name.value.clone(), size);
-                    Some(Statement::CreateView(view))
+                    return Some(Statement::CreateView(view));
                 }
-                None => {
-                    self.poisoned.insert(view.name.value);
-                    None
-                }
-            },
+                self.poisoned.insert(view.name.value);
+                None
+            }
             Statement::Insert(insert) => self
                 .keeps_insert(&insert, height)
                 .then_some(Statement::Insert(insert)),
@@ -103,21 +97,21 @@ impl Names {
     }
 
     /// The size of a query; `None` if it uses a poisoned name or is too large.
-    fn size(&mut self, query: &Query, height: usize, span: crate::plan::Span) -> Option<Size> {
+    fn size(&mut self, query: &Query, height: usize, span: Span) -> Option<Size> {
         let mut reader = Reader {
             names: self,
             height,
             common: Vec::new(),
             is_poisoned: false,
         };
-        let size = reader.query(query);
+        let size = reader.named_query(query);
         if reader.is_poisoned {
             return None;
         }
         let message = if size.scans > SCANS_MAX {
             "with its views put in, the query reads more than 1,000 tables"
         } else if size.height > HEIGHT_MAX {
-            "with its views put in, the query has more than 1,500 operators in a row"
+            "with its views put in, the query has more than 1,000 operators in a row"
         } else {
             return Some(size);
         };
@@ -130,7 +124,7 @@ impl Names {
 /// Adds up one query.
 struct Reader<'a> {
     names: &'a Names,
-    /// The height of the statement's own text, for each `SELECT` in it.
+    /// The height of the statement's own text.
     height: usize,
     /// The `WITH` queries in scope.
     common: Vec<(String, Size)>,
@@ -138,10 +132,21 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// A query that has a name of its own or is the statement's: what the query
+    /// itself adds, on top of what it reads by name.
+    fn named_query(&mut self, query: &Query) -> Size {
+        let size = self.query(query);
+        Size {
+            height: size.height.saturating_add(self.height + 1),
+            ..size
+        }
+    }
+
+    /// A query that stands where it is used: the height of the text has it already.
     fn query(&mut self, query: &Query) -> Size {
         let scope = self.common.len();
         for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
-            let size = self.query(&cte.query);
+            let size = self.named_query(&cte.query);
             self.common.push((cte.alias.name.value.clone(), size));
         }
         let size = self.body(&query.body);
@@ -151,13 +156,7 @@ impl Reader<'_> {
 
     fn body(&mut self, body: &SetExpr) -> Size {
         match body {
-            SetExpr::Select(select) => {
-                let size = self.all(&select.from);
-                Size {
-                    height: size.height.saturating_add(self.height + 1),
-                    ..size
-                }
-            }
+            SetExpr::Select(select) => self.all(&select.from),
             SetExpr::Query(query) => self.query(query),
             SetExpr::SetOperation { left, right, .. } => {
                 let left = self.body(left);
@@ -257,6 +256,6 @@ impl Reader<'_> {
 fn beside(left: Size, right: Size) -> Size {
     Size {
         scans: left.scans.saturating_add(right.scans),
-        height: left.height.max(right.height).saturating_add(1),
+        height: left.height.max(right.height),
     }
 }

@@ -2,16 +2,16 @@
 
 use datafusion_sql::sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, DataType, DuplicateTreatment, Expr, Function,
-    FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, UnaryOperator, Value,
+    FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, TimezoneInfo,
+    TypedString, UnaryOperator, Value,
 };
 use datafusion_sql::sqlparser::tokenizer::Token;
 
 use super::Walk;
-use crate::sql::dialect::TABLE_ARGUMENT;
+use crate::sql::dialect::{NO_COLLECTIONS, TABLE_ARGUMENT};
 use crate::sql::parser::unsupported_type;
 
 const NO_SUBQUERY: &str = "a query inside an expression is not supported yet";
-const NO_COLLECTIONS: &str = "rows, arrays and maps are not supported yet";
 
 impl Walk<'_> {
     /// An expression and all inside it.
@@ -32,7 +32,11 @@ impl Walk<'_> {
     fn expression_parts(&mut self, expression: &Expr) {
         match expression {
             Expr::Identifier(name) => self.place(name),
-            Expr::CompoundIdentifier(names) => names.iter().for_each(|name| self.place(name)),
+            Expr::CompoundIdentifier(names) => {
+                for name in names {
+                    self.place(name);
+                }
+            }
             Expr::Value(value) => {
                 self.pass(value.span);
                 self.value(&value.value);
@@ -127,8 +131,13 @@ impl Walk<'_> {
                     self.refuse_here("TRIM(text, characters) is not Flink SQL", TRIM);
                 }
             }
-            Expr::TypedString(typed) => self.pass(typed.value.span),
-            Expr::Interval(interval) => self.expression(&interval.value),
+            Expr::TypedString(typed) => self.typed_string(typed),
+            Expr::Interval(interval) => {
+                self.expression(&interval.value);
+                if interval.leading_field.is_none() {
+                    self.refuse_here("an INTERVAL has a unit", "write INTERVAL '10' SECOND");
+                }
+            }
             Expr::Case {
                 case_token,
                 end_token,
@@ -199,7 +208,8 @@ impl Walk<'_> {
                 self.report(self.at, NO_COLLECTIONS, None);
             }
             Expr::Tuple(parts) => {
-                self.report(self.at, NO_COLLECTIONS, None);
+                let parenthesis = self.find(|token| *token == Token::LParen);
+                self.report(parenthesis, NO_COLLECTIONS, None);
                 self.expressions(parts);
             }
             Expr::AnyOp { left, .. } | Expr::AllOp { left, .. } => {
@@ -237,6 +247,9 @@ impl Walk<'_> {
 
     fn value(&mut self, value: &Value) {
         match value {
+            Value::Number(_, true) => {
+                self.refuse_here("a number has no suffix", "write CAST(1 AS BIGINT)");
+            }
             Value::Number(..) | Value::SingleQuotedString(_) | Value::Boolean(_) | Value::Null => {}
             Value::DoubleQuotedString(_) => self.refuse_here(
                 "double quotes are not Flink SQL",
@@ -246,8 +259,44 @@ impl Walk<'_> {
         }
     }
 
+    /// `DATE '2020-01-01'`.
+    fn typed_string(&mut self, typed: &TypedString) {
+        let TypedString {
+            data_type,
+            value,
+            uses_odbc_syntax,
+        } = typed;
+        self.pass(value.span);
+        let plain = matches!(
+            data_type,
+            DataType::Date
+                | DataType::Time(None, TimezoneInfo::None)
+                | DataType::Timestamp(None, TimezoneInfo::None)
+        );
+        if !plain || *uses_odbc_syntax {
+            self.refuse_here(
+                &format!("there are no literals of the type {data_type}"),
+                "there are DATE '…', TIME '…' and TIMESTAMP '…'",
+            );
+        }
+        self.value(&value.value);
+    }
+
     fn binary_operator(&mut self, operator: &BinaryOperator) {
         use BinaryOperator as B;
+        if matches!(operator, B::Eq) {
+            // The parser takes both for one.
+            let equals = |token: &Token| matches!(token, Token::Eq | Token::DoubleEq);
+            let first = self.next_token_of(equals).map(|token| &token.token);
+            if first == Some(&Token::DoubleEq) {
+                let location = self.find(equals);
+                self.report(
+                    location,
+                    "the operator == is not Flink SQL",
+                    Some(ARITHMETIC),
+                );
+            }
+        }
         let known = matches!(
             operator,
             B::Plus
@@ -321,12 +370,12 @@ impl Walk<'_> {
                     let message = format!("{written}(DISTINCT …) is not supported yet");
                     self.refuse("DISTINCT", &message);
                 }
-                list.args
-                    .iter()
-                    .for_each(|argument| self.argument(argument));
-                list.clauses
-                    .iter()
-                    .for_each(|clause| self.argument_clause(clause));
+                for argument in &list.args {
+                    self.argument(argument);
+                }
+                for clause in &list.clauses {
+                    self.argument_clause(clause);
+                }
             }
         }
         if !within_group.is_empty() {
