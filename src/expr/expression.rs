@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, FieldRef, SchemaRef};
-use datafusion_common::DFSchema;
 use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::Expr;
 use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion_physical_expr::expressions::Column;
+use datafusion_physical_expr::expressions::{Column, Literal};
 use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
 
 use super::{Error, Result};
@@ -116,6 +116,38 @@ impl Expression {
 
 impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.physical.fmt(f)
+        let shown = Arc::clone(&self.physical).transform_up(|part| {
+            let literal = part.downcast_ref::<Literal>().map(Literal::value);
+            Ok(match literal.and_then(literal_text) {
+                Some(text) => {
+                    let text = ScalarValue::Utf8(Some(text));
+                    Transformed::yes(Arc::new(Literal::new(text)) as Arc<dyn PhysicalExpr>)
+                }
+                None => Transformed::no(part),
+            })
+        });
+        shown.map_err(|_| fmt::Error)?.data.fmt(f)
+    }
+}
+
+/// How a literal is written if the library's form is not clear: it writes a text
+/// without quotes, so that `'a, b'` looks like two arguments.
+fn literal_text(value: &ScalarValue) -> Option<String> {
+    match value {
+        ScalarValue::Utf8(Some(text)) => Some(format!("'{}'", text.replace('\'', "''"))),
+        ScalarValue::IntervalMonthDayNano(Some(length)) => {
+            let parts = [
+                (i64::from(length.months), "months"),
+                (i64::from(length.days), "days"),
+                (length.nanoseconds / 1_000_000, "ms"),
+                (length.nanoseconds % 1_000_000, "ns"),
+            ];
+            let parts = parts.iter().filter(|(count, _)| *count != 0);
+            let parts: Vec<_> = parts
+                .map(|(count, unit)| format!("{count} {unit}"))
+                .collect();
+            Some(format!("INTERVAL '{}'", parts.join(" ")))
+        }
+        _ => None,
     }
 }

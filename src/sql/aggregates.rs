@@ -7,12 +7,12 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::DataType;
 use datafusion_common::{Result, ScalarValue, internal_err};
+use datafusion_expr::expr::AggregateFunctionParams;
 use datafusion_expr::function::AccumulatorArgs;
-use datafusion_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
+use datafusion_expr::udaf_default_schema_name;
+use datafusion_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility, lit};
 
 use super::data_type::MAX_PRECISION;
-use super::diagnose::refusal;
-use crate::plan::type_name;
 
 /// The aggregate function of this name, in any case of letters.
 pub(super) fn aggregate(name: &str) -> Option<Arc<AggregateUDF>> {
@@ -67,7 +67,7 @@ impl Meaning {
     }
 
     /// The type of the result over values of type `argument`; `None` if it has none.
-    fn result(self, argument: &DataType) -> Option<DataType> {
+    pub(super) fn result(self, argument: &DataType) -> Option<DataType> {
         match self {
             Self::Count => Some(DataType::Int64),
             Self::Sum | Self::Avg if !argument.is_numeric() => None,
@@ -121,15 +121,17 @@ impl AggregateUDFImpl for FlinkAggregate {
         &self.signature
     }
 
+    /// `NULL` where there is none: `typing` refuses that in better words.
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        let name = self.meaning.name();
-        let [argument] = arguments else {
-            return Err(refusal(format!("{name} takes one argument"), None, None));
-        };
-        self.meaning.result(argument).ok_or_else(|| {
-            let message = format!("{name} cannot be computed over {}", type_name(argument));
-            refusal(message, None, None)
-        })
+        let argument = arguments.first().unwrap_or(&DataType::Null);
+        Ok(self.meaning.result(argument).unwrap_or(DataType::Null))
+    }
+
+    fn schema_name(&self, params: &AggregateFunctionParams) -> Result<String> {
+        if self.meaning == Meaning::Count && params.args.as_slice() == [lit(true)] {
+            return Ok("COUNT(*)".to_owned());
+        }
+        udaf_default_schema_name(self, params)
     }
 
     fn is_nullable(&self) -> bool {
@@ -141,7 +143,6 @@ impl AggregateUDFImpl for FlinkAggregate {
     }
 
     fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
-        self.return_type(arguments)?;
         Ok(arguments.to_vec())
     }
 

@@ -149,3 +149,23 @@ fn is_time_arithmetic(left: &DataType, op: Operator, right: &DataType) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_behind_the_point_are_dropped_first() {
+        for ((precision, scale), expected) in [
+            ((10, 2), (10, 2)),
+            ((38, 38), (38, 38)),
+            ((40, 10), (38, 8)),
+            ((60, 10), (38, 6)),
+            ((50, 3), (38, 3)),
+        ] {
+            let (precision_max, scale_max) = expected;
+            let expected = DataType::Decimal128(precision_max, scale_max);
+            assert_eq!(fitted(precision, scale), expected, "{precision}, {scale}");
+        }
+    }
+}

@@ -1,12 +1,12 @@
 //! The tables and views of a program by name, and the checks of a declaration.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Column as LogicalColumn, DFSchema};
-use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use datafusion_sql::sqlparser::ast::Ident;
 use indexmap::IndexMap;
 
@@ -57,7 +57,7 @@ impl Catalog {
     }
 
     /// Takes a view in, or says all that is wrong with it.
-    pub(super) fn create_view(&mut self, create: CreateView, statement: Span) -> Vec<Diagnostic> {
+    pub(super) fn create_view(&mut self, create: &CreateView, statement: Span) -> Vec<Diagnostic> {
         if let Some(taken) = self.taken(&create.name, create.if_not_exists, statement) {
             return taken;
         }
@@ -91,13 +91,21 @@ impl Catalog {
     }
 
     /// What a statement says that creates `name` a second time.
-    fn taken(&self, name: &Ident, if_not_exists: bool, statement: Span) -> Option<Vec<Diagnostic>> {
+    fn taken(
+        &mut self,
+        name: &Ident,
+        if_not_exists: bool,
+        statement: Span,
+    ) -> Option<Vec<Diagnostic>> {
         if !self.relations.contains_key(&name.value) && !self.broken.contains(&name.value) {
             return None;
         }
         if if_not_exists {
             return Some(Vec::new());
         }
+        // Which of the two is meant, nobody knows: who reads it is not told more.
+        self.relations.shift_remove(&name.value);
+        self.broken.insert(name.value.clone());
         Some(vec![Diagnostic {
             span: span_of(name, statement),
             message: format!("a table or view {} exists already", name.value),
@@ -178,7 +186,7 @@ impl<'a> Declaration<'a> {
             columns.push(column);
             computed.push(expression);
         }
-        let watermark = match create.watermark {
+        let watermark = match &create.watermark {
             Some(watermark) => Some(self.watermark(watermark, &columns, &computed, &schema)?),
             None => None,
         };
@@ -285,7 +293,7 @@ impl<'a> Declaration<'a> {
     }
 
     fn schema_of(&mut self, fields: Vec<FieldRef>) -> Option<DFSchema> {
-        let schema = DFSchema::from_unqualified_fields(fields.into(), Default::default());
+        let schema = DFSchema::from_unqualified_fields(fields.into(), HashMap::new());
         schema.map_err(|error| self.library_error(&error)).ok()
     }
 
@@ -312,6 +320,7 @@ impl<'a> Declaration<'a> {
             .and_then(|expression| query::coerced(expression, physical))
             .map_err(|error| self.library_error(&error))
             .ok()?;
+        self.check_rowwise(name, &bound)?;
         let bound_expression = Expression::new(&bound, physical)
             .map_err(|error| self.refuse(name, error.to_string(), None))
             .ok()?;
@@ -327,7 +336,7 @@ impl<'a> Declaration<'a> {
 
     fn watermark(
         &mut self,
-        definition: WatermarkDefinition,
+        definition: &WatermarkDefinition,
         columns: &[Column],
         computed: &[Option<Expr>],
         physical: &DFSchema,
@@ -340,7 +349,8 @@ impl<'a> Declaration<'a> {
             .expression(&definition.expression, &whole)
             .map_err(|error| self.library_error(&error))
             .ok()?;
-        let data_type = datafusion_expr::ExprSchemable::get_type(&bound, &whole).ok()?;
+        self.check_rowwise(&definition.column, &bound)?;
+        let data_type = bound.get_type(&whole).ok()?;
         if !matches!(data_type, DataType::Timestamp(_, None)) {
             let message = format!(
                 "a watermark must be a TIMESTAMP, not {}",
@@ -364,6 +374,19 @@ impl<'a> Declaration<'a> {
             .map_err(|error| self.library_error(&error))
             .ok()?;
         Some((spec, over_physical))
+    }
+
+    /// What a table computes, it computes of one row.
+    fn check_rowwise(&mut self, at: &Ident, expression: &Expr) -> Option<()> {
+        let has_aggregate = expression
+            .exists(|part| Ok(matches!(part, Expr::AggregateFunction(_))))
+            .unwrap_or(true);
+        if has_aggregate {
+            let message = format!("{} cannot be computed by an aggregate", at.value);
+            self.refuse(at, message, None);
+            return None;
+        }
+        Some(())
     }
 
     fn check_time_column(&mut self, name: &Ident, columns: &[Column]) -> Option<()> {

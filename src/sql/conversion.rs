@@ -97,7 +97,7 @@ fn can_cast(from: &DataType, to: &DataType) -> bool {
         is_timestamp(data_type) || is_time(data_type) || *data_type == Date32
     };
     match (from, to) {
-        (Null, _) | (Utf8, Binary) | (Binary, Utf8) | (Boolean, Utf8) | (Utf8, Boolean) => true,
+        (Null, _) | (Utf8, Binary | Boolean) | (Binary | Boolean, Utf8) => true,
         (from, to) if from == to => true,
         (from, to) if from.is_numeric() && to.is_numeric() => true,
         (from, Utf8) => from.is_numeric() || is_moment(from),
@@ -163,10 +163,7 @@ pub(super) fn is_assignable(from: &DataType, to: &DataType) -> bool {
     match (from, to) {
         (DataType::Null, _) => true,
         (DataType::Decimal128(_, _), to) => to_decimal || to.is_floating(),
-        (from, to) if from.is_integer() && to_decimal => {
-            let merged = common_type(from, to);
-            merged.as_ref() == Some(to)
-        }
+        (from, _) if from.is_integer() && to_decimal => true,
         (from, to) if is_timestamp(from) && is_timestamp(to) => true,
         (from, to) => common_type(from, to).as_ref() == Some(to),
     }

@@ -1,10 +1,14 @@
 //! From the query library's errors to diagnostics, and from our refusals to its errors.
 
-use datafusion_common::{DataFusionError, Diagnostic as LibraryDiagnostic, Span as LibrarySpan};
+use arrow::datatypes::DataType;
+use datafusion_common::{
+    DataFusionError, Diagnostic as LibraryDiagnostic, SchemaError, Span as LibrarySpan,
+};
 use datafusion_sql::sqlparser::ast::Ident;
 use datafusion_sql::sqlparser::tokenizer::Span as TokenSpan;
 
-use crate::plan::{Diagnostic, Span};
+use super::{aggregates, functions};
+use crate::plan::{Diagnostic, Span, type_name};
 
 /// A refusal of ours, on its way through the library.
 pub(super) fn refusal(
@@ -61,7 +65,10 @@ pub(super) fn did_you_mean<'a>(
     candidates
         .into_iter()
         .map(|name| (distance(&lower, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= 1 + wanted.len().min(name.len()) / 4)
+        .filter(|(distance, name)| {
+            let shorter = wanted.len().min(name.len());
+            *distance <= 1 + shorter / 4 && *distance < shorter
+        })
         .min()
         .map(|(_, name)| format!("did you mean {name}?"))
 }
@@ -95,14 +102,30 @@ fn collect(
             };
             collect(inner, Some(&merged), fallback, found);
         }
-        other => match around {
-            Some(diagnostic) => found.extend(from_library(diagnostic, fallback)),
-            None => found.push(Diagnostic {
-                span: fallback,
-                message: sentence(&other.message()),
-                hint: None,
-            }),
-        },
+        other => {
+            if let Some(diagnostic) = around {
+                found.extend(from_library(diagnostic, fallback));
+            } else {
+                found.push(plain(other, fallback));
+            }
+        }
+    }
+}
+
+/// An error that no diagnostic is wrapped around.
+fn plain(error: &DataFusionError, fallback: Span) -> Diagnostic {
+    if let DataFusionError::SchemaError(error, _) = error
+        && let SchemaError::FieldNotFound { field, .. } = error.as_ref()
+    {
+        let message = format!("there is no column {}", field.flat_name());
+        return Diagnostic::new(place(field.spans.first(), fallback), message);
+    }
+    let message = error.message();
+    let (message, hint) = reworded(&message, &[]).unwrap_or_else(|| (sentence(&message), None));
+    Diagnostic {
+        span: fallback,
+        message,
+        hint,
     }
 }
 
@@ -110,24 +133,152 @@ fn from_library(diagnostic: &LibraryDiagnostic, fallback: Span) -> Option<Diagno
     if diagnostic.message.is_empty() {
         return None;
     }
-    let helps = diagnostic.helps.iter().map(|help| &help.message);
-    let notes = diagnostic.notes.iter().map(|note| &note.message);
+    let own_hint = diagnostic.helps.first().map(|help| help.message.clone());
+    let notes: Vec<&str> = diagnostic
+        .notes
+        .iter()
+        .map(|note| note.message.as_str())
+        .collect();
+    let reworded = reworded(&diagnostic.message, &notes);
+    let (message, hint) = reworded.unwrap_or_else(|| (sentence(&diagnostic.message), own_hint));
     Some(Diagnostic {
         span: place(diagnostic.span, fallback),
-        message: sentence(&diagnostic.message),
-        hint: helps.chain(notes).next().map(|hint| sentence(hint)),
+        message,
+        hint,
     })
+}
+
+/// How messages of the library begin, what we say instead, and our hint.
+const REWORDED: &[(&str, &str, Option<&str>)] = &[
+    (
+        "UNION queries have different number of columns",
+        "the inputs of UNION ALL have different numbers of columns",
+        None,
+    ),
+    (
+        "Cannot create filter with non-boolean predicate",
+        "a condition must be BOOLEAN",
+        None,
+    ),
+    (
+        "Aggregate functions are not allowed in the WHERE clause",
+        "an aggregate cannot stand in WHERE",
+        Some("conditions on aggregates stand in HAVING"),
+    ),
+    (
+        "Aggregate function calls cannot be nested",
+        "aggregates cannot be nested",
+        Some("compute the inner one in a subquery"),
+    ),
+];
+
+/// What the library says most often, in our words. A message that it changes
+/// comes through as it is.
+fn reworded(message: &str, notes: &[&str]) -> Option<(String, Option<String>)> {
+    if let Some(rest) = message.strip_prefix("column '") {
+        let (name, rest) = rest.split_once("' not found")?;
+        let nearest = notes
+            .first()
+            .and_then(|note| note.strip_prefix("possible column "));
+        let within = rest
+            .strip_prefix(" in '")
+            .and_then(|rest| rest.strip_suffix('\''));
+        let within = within.map_or_else(String::new, |within| format!(" in {within}"));
+        let hint = nearest.map(|nearest| format!("did you mean {nearest}?"));
+        return Some((format!("there is no column {name}{within}"), hint));
+    }
+    if let Some(rest) = message.strip_prefix("Invalid function '") {
+        let name = rest.strip_suffix('\'')?.to_uppercase();
+        let known: Vec<String> = functions::names()
+            .into_iter()
+            .chain(aggregates::names())
+            .collect();
+        let hint = did_you_mean(&name, known.iter().map(String::as_str));
+        return Some((format!("the function {name} is not supported"), hint));
+    }
+    if let Some(rest) = message.strip_prefix('\'') {
+        let (name, _) = rest.split_once("' must appear in GROUP BY clause")?;
+        return Some((
+            format!("{name} is neither aggregated nor in GROUP BY"),
+            None,
+        ));
+    }
+    for (beginning, ours, hint) in REWORDED {
+        if message.starts_with(beginning) {
+            return Some(((*ours).to_owned(), hint.map(str::to_owned)));
+        }
+    }
+    if let Some(rest) = message.strip_prefix("- cannot be used with ") {
+        let arrow: DataType = rest.parse().ok()?;
+        return Some((format!("- needs a number, not {}", type_name(&arrow)), None));
+    }
+    if message == "expressions have incompatible types" {
+        let types = notes.iter().filter_map(|note| {
+            let arrow: DataType = note.strip_prefix("has type ")?.parse().ok()?;
+            Some(type_name(&arrow))
+        });
+        let types = types.collect::<Vec<_>>().join(" and ");
+        return Some((
+            format!("the types do not fit: {types}: write CAST(…)"),
+            None,
+        ));
+    }
+    None
 }
 
 /// The first line of a message in our style: lower case, no full stop.
 fn sentence(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
-    let line = line.trim().trim_end_matches('.');
+    let mut line = line.trim().trim_end_matches('.');
+    for prefix in [
+        "Parser error: ",
+        "Cast error: ",
+        "Execution error: ",
+        "Arrow error: ",
+    ] {
+        line = line.strip_prefix(prefix).unwrap_or(line);
+    }
     let mut characters = line.chars();
     match (characters.next(), characters.clone().next()) {
         (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
             first.to_lowercase().chain(characters).collect()
         }
         _ => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_are_proposed() {
+        for (wanted, expected) in [
+            ("bids", Some("bid")),
+            ("BID", Some("bid")),
+            ("auctoin", Some("auction")),
+            ("person", None),
+            ("b", None),
+            ("bib", Some("bid")),
+        ] {
+            let expected = expected.map(|name| format!("did you mean {name}?"));
+            assert_eq!(
+                did_you_mean(wanted, ["bid", "auction"]),
+                expected,
+                "{wanted}"
+            );
+        }
+    }
+
+    #[test]
+    fn sentences_are_in_our_style() {
+        for (message, expected) in [
+            ("Cannot do it.\nMore", "cannot do it"),
+            ("UNION is wrong", "UNION is wrong"),
+            ("", ""),
+            ("ü", "ü"),
+        ] {
+            assert_eq!(sentence(message), expected);
+        }
     }
 }

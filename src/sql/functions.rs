@@ -28,16 +28,18 @@ enum Form {
     Call(fn() -> Arc<ScalarUDF>),
     /// The call of another function whose arguments all get their common type.
     Unified(fn() -> Arc<ScalarUDF>),
+    /// An expression, whatever the types.
+    Rewrite(fn(Vec<Expr>) -> Expr),
     /// An expression.
     Expand(fn(Vec<Expr>, &DFSchema) -> Result<Expr>),
 }
 
 /// A function: its name, the arguments that it takes (a letter each: `s` text,
-/// `i` integer, `n` number, `d` number as `DOUBLE`, `a` anything, `*` any number
+/// `i` integer, `n` number, `d` number as `DOUBLE`, `t` date or time, `a` anything, `*` any number
 /// of the one before), and how a call of it is typed.
 struct Function(&'static str, &'static [&'static str], Form);
 
-use Form::{Call, Expand, Unified};
+use Form::{Call, Expand, Rewrite, Unified};
 
 static TABLE: &[Function] = &[
     Function("UPPER", &["s"], Call(library::string::upper)),
@@ -69,12 +71,12 @@ static TABLE: &[Function] = &[
     Function("ASCII", &["s"], Call(library::string::ascii)),
     Function("INSTR", &["ss"], Call(library::unicode::strpos)),
     Function("POSITION", &["ss"], Call(library::unicode::strpos)),
-    Function("LOCATE", &["ss"], Expand(locate)),
-    Function("LEFT", &["si"], Expand(left)),
-    Function("RIGHT", &["si"], Expand(right)),
+    Function("LOCATE", &["ss"], Rewrite(locate)),
+    Function("LEFT", &["si"], Rewrite(left)),
+    Function("RIGHT", &["si"], Rewrite(right)),
     Function("SPLIT_INDEX", &["ssi"], Call(own::split_index)),
     Function("REGEXP", &["ss"], Call(library::regex::regexp_like)),
-    Function("REGEXP_REPLACE", &["sss"], Expand(regexp_replace)),
+    Function("REGEXP_REPLACE", &["sss"], Rewrite(regexp_replace)),
     Function("REGEXP_EXTRACT", &["ss", "ssi"], Expand(regexp_extract)),
     Function("ABS", &["n"], Call(library::math::abs)),
     Function("CEIL", &["n"], Expand(ceil)),
@@ -105,58 +107,46 @@ static TABLE: &[Function] = &[
     Function("IFNULL", &["aa"], Expand(coalesce)),
     Function("NULLIF", &["aa"], Unified(library::core::nullif)),
     Function("IF", &["aaa"], Expand(choose)),
-    Function("EXTRACT", &["sa"], Call(own::extract)),
-    Function(
-        "YEAR",
-        &["a"],
-        Expand(|arguments, _| Ok(part("YEAR", arguments))),
-    ),
+    Function("EXTRACT", &["st"], Expand(extract)),
+    Function("YEAR", &["t"], Rewrite(|arguments| part("YEAR", arguments))),
     Function(
         "QUARTER",
-        &["a"],
-        Expand(|arguments, _| Ok(part("QUARTER", arguments))),
+        &["t"],
+        Rewrite(|arguments| part("QUARTER", arguments)),
     ),
     Function(
         "MONTH",
-        &["a"],
-        Expand(|arguments, _| Ok(part("MONTH", arguments))),
+        &["t"],
+        Rewrite(|arguments| part("MONTH", arguments)),
     ),
-    Function(
-        "WEEK",
-        &["a"],
-        Expand(|arguments, _| Ok(part("WEEK", arguments))),
-    ),
+    Function("WEEK", &["t"], Rewrite(|arguments| part("WEEK", arguments))),
     Function(
         "DAYOFYEAR",
-        &["a"],
-        Expand(|arguments, _| Ok(part("DOY", arguments))),
+        &["t"],
+        Rewrite(|arguments| part("DOY", arguments)),
     ),
     Function(
         "DAYOFMONTH",
-        &["a"],
-        Expand(|arguments, _| Ok(part("DAY", arguments))),
+        &["t"],
+        Rewrite(|arguments| part("DAY", arguments)),
     ),
     Function(
         "DAYOFWEEK",
-        &["a"],
-        Expand(|arguments, _| Ok(part("DOW", arguments))),
+        &["t"],
+        Rewrite(|arguments| part("DOW", arguments)),
     ),
-    Function(
-        "HOUR",
-        &["a"],
-        Expand(|arguments, _| Ok(part("HOUR", arguments))),
-    ),
+    Function("HOUR", &["t"], Rewrite(|arguments| part("HOUR", arguments))),
     Function(
         "MINUTE",
-        &["a"],
-        Expand(|arguments, _| Ok(part("MINUTE", arguments))),
+        &["t"],
+        Rewrite(|arguments| part("MINUTE", arguments)),
     ),
     Function(
         "SECOND",
-        &["a"],
-        Expand(|arguments, _| Ok(part("SECOND", arguments))),
+        &["t"],
+        Rewrite(|arguments| part("SECOND", arguments)),
     ),
-    Function("DATE_FORMAT", &["as"], Call(own::date_format)),
+    Function("DATE_FORMAT", &["ts"], Call(own::date_format)),
     Function("TO_TIMESTAMP", &["s"], Expand(to_timestamp)),
     Function("TO_DATE", &["s"], Expand(to_date)),
 ];
@@ -208,27 +198,30 @@ pub(super) fn typed_call(
             let what = format!("the arguments of {name}");
             call(target(), unified(arguments, schema, &what)?)
         }
+        Rewrite(rewrite) => rewrite(arguments),
         Expand(expand) => expand(arguments, schema)?,
     };
-    plain_text(typed, schema)
+    plain_text(name, typed, schema)
 }
 
 /// The library's functions may make other layouts of text than columns have.
-fn plain_text(expression: Expr, schema: &DFSchema) -> Result<Expr> {
+fn plain_text(name: &str, expression: Expr, schema: &DFSchema) -> Result<Expr> {
     match expression.get_type(schema) {
         Ok(DataType::Utf8View | DataType::LargeUtf8) => {
             cast_to(expression, &DataType::Utf8, schema)
         }
         Ok(_) => Ok(expression),
-        Err(error) => Err(misfit(
-            error
-                .message()
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
-            &[&expression],
-        )),
+        Err(_) => {
+            let parts: Vec<&Expr> = match &expression {
+                Expr::ScalarFunction(call) => call.args.iter().collect(),
+                other => vec![other],
+            };
+            let types = parts.iter().map(|part| part.get_type(schema));
+            let types: Result<Vec<String>> =
+                types.map(|own| own.map(|own| type_name(&own))).collect();
+            let message = format!("{name} does not take ({})", types?.join(", "));
+            Err(misfit(message, &parts))
+        }
     }
 }
 
@@ -252,6 +245,7 @@ fn fitted(
             'i' => (own.is_integer(), Some(DataType::Int64)),
             'd' => (own.is_numeric(), Some(DataType::Float64)),
             'n' => (own.is_numeric(), None),
+            't' => (own.is_temporal(), None),
             _ => (true, None),
         };
         if !fits && own != DataType::Null {
@@ -280,23 +274,33 @@ fn call(function: Arc<ScalarUDF>, arguments: Vec<Expr>) -> Expr {
     Expr::ScalarFunction(ScalarFunction::new_udf(function, arguments))
 }
 
+fn extract(arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
+    if let Some(Expr::Literal(ScalarValue::Utf8(Some(field)), _)) = arguments.first()
+        && !own::is_extract_field(field)
+    {
+        let message = format!("EXTRACT does not know the field {field}");
+        return Err(misfit(message, &arguments.iter().collect::<Vec<_>>()));
+    }
+    Ok(call(own::extract(), arguments))
+}
+
 fn part(field: &str, arguments: Vec<Expr>) -> Expr {
     let mut all = vec![lit(field)];
     all.extend(arguments);
     call(own::extract(), all)
 }
 
-fn locate(mut arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
+fn locate(mut arguments: Vec<Expr>) -> Expr {
     arguments.reverse();
-    Ok(call(library::unicode::strpos(), arguments))
+    call(library::unicode::strpos(), arguments)
 }
 
-fn left(arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
-    Ok(empty_if_negative(library::unicode::left(), arguments))
+fn left(arguments: Vec<Expr>) -> Expr {
+    empty_if_negative(library::unicode::left(), arguments)
 }
 
-fn right(arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
-    Ok(empty_if_negative(library::unicode::right(), arguments))
+fn right(arguments: Vec<Expr>) -> Expr {
+    empty_if_negative(library::unicode::right(), arguments)
 }
 
 /// The library's functions count a negative length from the other end.
@@ -310,10 +314,10 @@ fn empty_if_negative(function: Arc<ScalarUDF>, arguments: Vec<Expr>) -> Expr {
     })
 }
 
-fn regexp_replace(mut arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
+fn regexp_replace(mut arguments: Vec<Expr>) -> Expr {
     // All matches are replaced, not the first alone.
     arguments.push(lit("g"));
-    Ok(call(library::regex::regexp_replace(), arguments))
+    call(library::regex::regexp_replace(), arguments)
 }
 
 fn regexp_extract(mut arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {

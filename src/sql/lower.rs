@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion_common::{DFSchema, DataFusionError, Result};
 use datafusion_expr::logical_plan::{Extension, Projection, TableScan, Union};
-use datafusion_expr::{Expr, LogicalPlan};
+use datafusion_expr::{Expr, LogicalPlan, lit};
 
 use super::diagnose::refusal;
 use super::relation::{DeclaredTable, Relation};
@@ -93,6 +93,9 @@ impl Lowering {
             LogicalPlan::SubqueryAlias(alias) => self.rows(&alias.input),
             LogicalPlan::Filter(filter) => {
                 let input = self.rows(&filter.input)?;
+                if filter.predicate == lit(true) {
+                    return Ok(input);
+                }
                 let predicate = expression(&filter.predicate, filter.input.schema())?;
                 let kind = NodeKind::Filter { predicate };
                 let id = self.push(vec![input.id], kind, Arc::clone(&input.schema));
@@ -387,14 +390,12 @@ pub(super) fn check_column(field: &Field) -> Result<()> {
 
 /// A column of the table over its physical columns.
 fn declared_expression(declared: &DeclaredTable, column: usize) -> Option<Expr> {
-    match declared.computed.get(column)? {
-        Some(computed) => Some(computed.clone()),
-        None => {
-            let field = &declared.table.columns.get(column)?.field;
-            let name = datafusion_common::Column::new_unqualified(field.name());
-            Some(Expr::Column(name))
-        }
+    if let Some(computed) = declared.computed.get(column)? {
+        return Some(computed.clone());
     }
+    let field = &declared.table.columns.get(column)?.field;
+    let name = datafusion_common::Column::new_unqualified(field.name());
+    Some(Expr::Column(name))
 }
 
 /// The physical columns that must be decoded, in the order of the table.

@@ -129,7 +129,7 @@ impl Lowering {
         };
         let mut fields = groups.key_fields(aggregate)?;
         let mut aggregates = Vec::new();
-        for (place, call) in calls.calls.iter().enumerate() {
+        for (place, call) in calls.accumulators.iter().enumerate() {
             let nullable = call.function != AggregateFunction::Count;
             let name = format!("$agg{place}");
             let field = Arc::new(Field::new(name, call.result.clone(), nullable));
@@ -269,7 +269,7 @@ fn bare(expression: &Expr) -> &Expr {
 #[derive(Default)]
 struct Calls {
     arguments: Vec<Expr>,
-    calls: Vec<Call>,
+    accumulators: Vec<Call>,
     results: Vec<CallResult>,
 }
 
@@ -405,10 +405,10 @@ impl Calls {
             argument,
             result,
         };
-        let known = self.calls.iter().position(|known| *known == call);
+        let known = self.accumulators.iter().position(|known| *known == call);
         known.unwrap_or_else(|| {
-            self.calls.push(call);
-            self.calls.len() - 1
+            self.accumulators.push(call);
+            self.accumulators.len() - 1
         })
     }
 

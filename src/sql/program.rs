@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion_common::{Column, ExprSchema, ScalarValue};
+use datafusion_common::{Column, ExprSchema, ScalarValue, Span as LibrarySpan};
 use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
-use datafusion_sql::sqlparser::ast::Query;
+use datafusion_sql::sqlparser::ast::{Query, SelectItem, SetExpr, Spanned};
 
 use super::catalog::Catalog;
 use super::conversion::{cast_to, is_assignable};
-use super::diagnose::{diagnostics, did_you_mean, refusal, span_of};
+use super::diagnose::{self, diagnostics, did_you_mean, library_span, refusal, span_of};
 use super::lower::{Lowering, check_column};
 use super::query::{self, QueryPlanner};
 use super::relation::Relation;
@@ -56,7 +56,7 @@ impl ProgramPlanner {
                 self.errors.extend(errors);
             }
             Statement::CreateView(create) => {
-                let errors = self.catalog.create_view(create, span);
+                let errors = self.catalog.create_view(&create, span);
                 self.errors.extend(errors);
             }
             Statement::Set { key, value } => {
@@ -182,9 +182,7 @@ fn into_table(
         });
         let value = match source {
             Some((position, column)) => assigned(position, column, field, &schema),
-            None if field.is_nullable() => {
-                ScalarValue::try_from(field.data_type()).map(|null| lit(null))
-            }
+            None if field.is_nullable() => ScalarValue::try_from(field.data_type()).map(lit),
             None => Err(refusal(
                 format!(
                     "the column {} of {} is NOT NULL and gets no value",
@@ -197,7 +195,10 @@ fn into_table(
         };
         match value {
             Ok(value) => columns.push(value.alias(field.name())),
-            Err(error) => errors.extend(diagnostics(&error, insert.span)),
+            Err(error) => {
+                let place = position.and_then(|position| column_span(&insert.query, position));
+                errors.extend(diagnostics(&error, diagnose::place(place, insert.span)));
+            }
         }
     }
     if !errors.is_empty() {
@@ -207,6 +208,22 @@ fn into_table(
         .project(columns)
         .and_then(LogicalPlanBuilder::build)
         .map_err(|error| diagnostics(&error, insert.span))
+}
+
+/// Where the column at `position` of a plain `SELECT` stands.
+fn column_span(query: &Query, position: usize) -> Option<LibrarySpan> {
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return None;
+    };
+    let before = select.projection.get(..=position)?;
+    let has_star = before.iter().any(|item| {
+        matches!(
+            item,
+            SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(_, _)
+        )
+    });
+    let item = before.last().filter(|_| !has_star)?;
+    library_span(item.span())
 }
 
 /// The columns that an insert names, or else all that a record holds.

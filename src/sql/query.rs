@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion_common::config::ConfigOptions;
-use datafusion_common::tree_node::TreeNode;
+use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{DFSchema, Result, TableReference};
+use datafusion_expr::logical_plan::TableScanBuilder;
 use datafusion_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
 use datafusion_expr::{
     AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
@@ -100,7 +101,22 @@ pub(super) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
     let context = OptimizerContext::new()
         .without_query_execution_start_time()
         .with_skip_failing_rules(false);
-    optimizer.optimize(plan, &context, |_, _| ())
+    let plan = optimizer.optimize(plan, &context, |_, _| ())?;
+    with_columns_to_read(plan)
+}
+
+/// A scan that is read for its rows alone keeps one column: batches have columns.
+fn with_columns_to_read(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let with_columns = plan.transform_up(|node| match node {
+        LogicalPlan::TableScan(scan) if scan.projection.as_ref().is_some_and(Vec::is_empty) => {
+            let scan = TableScanBuilder::new(scan.table_name, scan.source)
+                .with_projection(Some(vec![0]))
+                .build()?;
+            Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+        }
+        other => Ok(Transformed::yes(other.recompute_schema()?)),
+    })?;
+    Ok(with_columns.data)
 }
 
 /// The expression with what the library coerces by itself: the arguments of its

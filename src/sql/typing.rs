@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{
-    Between, BinaryExpr, Case, Cast, InList, Like, ScalarFunction, TryCast,
+    AggregateFunction, Between, BinaryExpr, Case, Cast, InList, Like, ScalarFunction, TryCast,
 };
 use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::logical_plan::{Projection, Union};
@@ -16,6 +16,7 @@ use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, Operator, lit};
 use std::sync::Arc;
 
+use super::aggregates;
 use super::arithmetic;
 use super::conversion::{self, cast_to, common_type};
 use super::diagnose::refusal;
@@ -148,6 +149,13 @@ fn retype(expression: Expr, schema: &DFSchema) -> Result<Expr> {
         Expr::Literal(ScalarValue::UInt64(Some(value)), _) => {
             Ok(lit(ScalarValue::Decimal128(Some(value.into()), 20, 0)))
         }
+        Expr::Literal(ScalarValue::Decimal128(Some(value), precision, scale), _) => {
+            Ok(lit(number(value, precision, scale)))
+        }
+        Expr::AggregateFunction(call) => {
+            check_aggregate(&call, schema)?;
+            Ok(Expr::AggregateFunction(call))
+        }
         Expr::BinaryExpr(binary) => retype_binary(binary, schema),
         Expr::Between(between) => retype_between(between, schema),
         Expr::InList(list) => retype_in_list(list, schema),
@@ -177,6 +185,34 @@ fn retype(expression: Expr, schema: &DFSchema) -> Result<Expr> {
         )),
         other => Ok(other),
     }
+}
+
+/// A number with a point or an exponent. One with a positive exponent is a
+/// `DOUBLE`; a decimal has at least the digits behind its point.
+fn number(value: i128, precision: u8, scale: i8) -> ScalarValue {
+    if scale >= 0 {
+        let precision = precision.max(scale.unsigned_abs());
+        return ScalarValue::Decimal128(Some(value), precision, scale);
+    }
+    let text = format!("{value}e{}", scale.unsigned_abs());
+    ScalarValue::Float64(text.parse().ok())
+}
+
+fn check_aggregate(call: &AggregateFunction, schema: &DFSchema) -> Result<()> {
+    let name = call.func.name();
+    let [argument] = call.params.args.as_slice() else {
+        let message = format!("{name} takes one argument");
+        return Err(misfit(
+            message,
+            &call.params.args.iter().collect::<Vec<_>>(),
+        ));
+    };
+    let data_type = argument.get_type(schema)?;
+    if aggregates::meaning(&call.func).result(&data_type).is_none() {
+        let message = format!("{name} cannot be computed over {}", type_name(&data_type));
+        return Err(misfit(message, &[argument]));
+    }
+    Ok(())
 }
 
 fn retype_binary(binary: BinaryExpr, schema: &DFSchema) -> Result<Expr> {
@@ -301,7 +337,39 @@ fn retype_like(like: Like, schema: &DFSchema) -> Result<Expr> {
             &[&like.expr],
         ));
     }
-    Ok(Expr::Like(like))
+    let pattern = match *like.pattern {
+        Expr::Literal(ScalarValue::Utf8(Some(pattern)), _) => {
+            lit(escaped_by_backslash(&pattern, like.escape_char))
+        }
+        // The kernel escapes by a backslash, whatever the text of the rows.
+        other if matches!(like.escape_char, None | Some('\\')) => other,
+        other => {
+            let message = "ESCAPE needs a pattern that is written out".to_owned();
+            return Err(misfit(message, &[&other]));
+        }
+    };
+    Ok(Expr::Like(Like {
+        pattern: Box::new(pattern),
+        escape_char: Some('\\'),
+        ..like
+    }))
+}
+
+/// Without `ESCAPE` no character of a pattern escapes another, and with it the
+/// one that it names does; the library's kernels know the backslash alone.
+fn escaped_by_backslash(pattern: &str, escape: Option<char>) -> String {
+    if escape == Some('\\') {
+        return pattern.to_owned();
+    }
+    let mut escaped = String::with_capacity(pattern.len());
+    for character in pattern.chars() {
+        match character {
+            _ if Some(character) == escape => escaped.push('\\'),
+            '\\' => escaped.push_str("\\\\"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
 }
 
 /// The expressions, cast to the type that they have in common.

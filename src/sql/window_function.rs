@@ -202,11 +202,11 @@ fn time_column(name: &datafusion_sql::sqlparser::ast::Ident, schema: &DFSchema) 
     let span = super::diagnose::library_span(name.span);
     let named = schema.iter().find(|(_, field)| *field.name() == name.value);
     let Some((qualifier, field)) = named else {
-        let names = schema.fields().iter().map(|field| field.name().as_str());
+        let known = schema.fields().iter().map(|field| field.name().as_str());
         return Err(refusal(
             format!("the input of the window has no column {}", name.value),
             span,
-            super::diagnose::did_you_mean(&name.value, names),
+            super::diagnose::did_you_mean(&name.value, known),
         ));
     };
     for appended in WINDOW_COLUMNS {

@@ -8,5 +8,5 @@ mod text;
 
 pub use choice::{greatest, least};
 pub use numeric::{decimal_divide, narrow};
-pub use temporal::{date_format, extract};
+pub use temporal::{date_format, extract, is_extract_field};
 pub use text::{concat, regexp_extract, split_index, substring, to_text};

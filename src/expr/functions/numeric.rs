@@ -136,6 +136,8 @@ fn lowest_bits(arguments: &[ArrayRef], result: &DataType) -> Result<ArrayRef> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -152,6 +154,20 @@ mod tests {
             (i128::MAX, 1, 30, None),
         ] {
             assert_eq!(quotient(left, right, shift), expected, "{left}/{right}");
+        }
+    }
+
+    proptest! {
+        /// No other quotient is nearer.
+        #[test]
+        fn quotients_are_the_nearest(
+            left in -(1_i128 << 60)..1 << 60,
+            right in prop_oneof![-(1_i128 << 60)..0, 1_i128..1 << 60],
+            shift in 0_i32..12,
+        ) {
+            let quotient = quotient(left, right, shift).unwrap();
+            let rest = left * 10_i128.pow(shift.unsigned_abs()) - quotient * right;
+            prop_assert!(2 * rest.abs() <= right.abs());
         }
     }
 }

@@ -58,22 +58,31 @@ fn is_moment(data_type: &DataType) -> bool {
     )
 }
 
-/// The part that a field of `EXTRACT` names, if it is one that is known.
-fn date_part_of(field: &str) -> Option<DatePart> {
-    Some(match field.to_uppercase().as_str() {
-        "YEAR" => DatePart::Year,
-        "QUARTER" => DatePart::Quarter,
-        "MONTH" => DatePart::Month,
-        "WEEK" => DatePart::Week,
-        "DAY" => DatePart::Day,
-        "DOY" => DatePart::DayOfYear,
-        "DOW" => DatePart::DayOfWeekSunday0,
-        "HOUR" => DatePart::Hour,
-        "MINUTE" => DatePart::Minute,
-        "SECOND" => DatePart::Second,
-        "MILLISECOND" => DatePart::Millisecond,
-        _ => return None,
-    })
+/// The fields of `EXTRACT` that are known, and what they mean.
+const FIELDS: [(&str, DatePart); 11] = [
+    ("YEAR", DatePart::Year),
+    ("QUARTER", DatePart::Quarter),
+    ("MONTH", DatePart::Month),
+    ("WEEK", DatePart::Week),
+    ("DAY", DatePart::Day),
+    ("DOY", DatePart::DayOfYear),
+    ("DOW", DatePart::DayOfWeekSunday0),
+    ("HOUR", DatePart::Hour),
+    ("MINUTE", DatePart::Minute),
+    ("SECOND", DatePart::Second),
+    ("MILLISECOND", DatePart::Millisecond),
+];
+
+/// Whether `EXTRACT` knows a field of this name.
+pub fn is_extract_field(name: &str) -> bool {
+    date_part_of(name).is_some()
+}
+
+fn date_part_of(name: &str) -> Option<DatePart> {
+    let known = FIELDS
+        .iter()
+        .find(|(field, _)| field.eq_ignore_ascii_case(name));
+    known.map(|(_, part)| *part)
 }
 
 fn part(arguments: &[ArrayRef]) -> Result<ArrayRef> {

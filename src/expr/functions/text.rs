@@ -198,11 +198,8 @@ fn float_text(shortest: &str, value: f64) -> String {
 }
 
 fn joined(arguments: &[ArrayRef]) -> Result<ArrayRef> {
-    let columns: Vec<&StringArray> = arguments
-        .iter()
-        .map(|array| array.as_string::<i32>())
-        .collect();
-    let rows = columns.first().map_or(0, |column| column.len());
+    let columns: Vec<&StringArray> = arguments.iter().map(AsArray::as_string).collect();
+    let rows = columns.first().map_or(0, |column| Array::len(*column));
     let mut texts = StringBuilder::new();
     for row in 0..rows {
         if columns.iter().any(|column| column.is_null(row)) {

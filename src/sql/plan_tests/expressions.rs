@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Decimal128Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMillisecondArray,
+    ArrayRef, AsArray, Decimal128Array, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray, TimestampMillisecondArray,
 };
 use arrow::util::display::array_value_to_string;
 
@@ -75,7 +75,10 @@ fn answer(expression: &str) -> String {
                 if values.is_null(row) {
                     "NULL".to_owned()
                 } else {
-                    array_value_to_string(&values, row).unwrap()
+                    match values.as_string_opt::<i32>() {
+                        Some(texts) => format!("'{}'", texts.value(row)),
+                        None => array_value_to_string(&values, row).unwrap(),
+                    }
                 }
             };
             format!("{data_type}: {} | {}", text(0), text(1))
