@@ -81,7 +81,7 @@ pub fn sample_job() -> JobStatus {
     use crate::stream::EventTime;
 
     let task = |name: &str, stage, index, records_in| {
-        let task = TaskMetrics::new(name.to_owned(), stage, index);
+        let task = TaskMetrics::new(name.to_owned(), stage, index, stage == 0);
         TaskMetrics::add(&task.records_in, records_in);
         TaskMetrics::add(&task.bytes_in, records_in * 10);
         Arc::new(task)

@@ -8,8 +8,11 @@ use arrow::datatypes::SchemaRef;
 use indexmap::IndexMap;
 use uuid::Uuid;
 
+use crate::stream::OperatorId;
+
 mod blackhole;
 mod console;
+mod filesystem;
 mod lines;
 mod print;
 mod registry;
@@ -39,4 +42,6 @@ pub struct JobContext {
     pub job: Uuid,
     /// The pipeline's name, for people.
     pub pipeline: String,
+    /// The plan node: two sinks that write one place keep apart by it.
+    pub operator: OperatorId,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{JobContext, OptionDoc, OptionError, TableOptions, blackhole, print};
+use super::{JobContext, OptionDoc, OptionError, TableOptions, blackhole, filesystem, print};
 use crate::formats::nearest;
 use crate::runtime::{SinkFactory, SourceFactory};
 
@@ -38,6 +38,11 @@ type Made<T> = Result<Arc<T>, Vec<OptionError>>;
 
 /// A connector is a line here.
 const CONNECTORS: &[Connector] = &[
+    Connector {
+        descriptor: &filesystem::DESCRIPTOR,
+        source: Some(filesystem::source),
+        sink: Some(filesystem::sink),
+    },
     Connector {
         descriptor: &blackhole::DESCRIPTOR,
         source: None,

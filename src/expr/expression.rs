@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use datafusion_common::DFSchema;
+use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_expr::Expr;
 use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
@@ -55,6 +56,28 @@ impl Expression {
     /// The column that it is, if it is nothing but a column.
     pub fn as_column(&self) -> Option<usize> {
         self.physical.downcast_ref::<Column>().map(Column::index)
+    }
+
+    /// The same expression over rows from which columns were chosen: where it
+    /// reads column `i`, it now reads column `chosen[i]`.
+    ///
+    /// # Panics
+    /// If it reads a column that `chosen` lacks.
+    #[must_use]
+    pub fn rebased(&self, chosen: &[usize]) -> Self {
+        let rebased = Arc::clone(&self.physical).transform_up(|part| {
+            Ok(match part.downcast_ref::<Column>() {
+                Some(column) => {
+                    let moved = Column::new(column.name(), chosen[column.index()]);
+                    Transformed::yes(Arc::new(moved) as Arc<dyn PhysicalExpr>)
+                }
+                None => Transformed::no(part),
+            })
+        });
+        Self {
+            physical: rebased.expect("moving a column cannot fail").data,
+            field: Arc::clone(&self.field),
+        }
     }
 
     /// The type of its values.

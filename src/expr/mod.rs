@@ -6,7 +6,8 @@
 mod aggregate;
 mod error;
 mod expression;
+pub mod functions;
 
-pub use aggregate::{AggregateCall, AggregateFunction};
+pub use aggregate::{AggregateCall, AggregateFunction, AggregateLayout, GroupedAccumulators};
 pub use error::{Error, Result};
 pub use expression::Expression;

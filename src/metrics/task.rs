@@ -1,7 +1,7 @@
 //! What one task counts: rows, bytes, time busy, idle and blocked, watermark, late rows.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::stream::EventTime;
 
@@ -12,6 +12,8 @@ pub struct TaskMetrics {
     pub name: String,
     /// The stage it belongs to and its number in it.
     pub stage: u32,
+    /// Whether it reads a source.
+    pub is_source: bool,
     /// The number of the task in its stage, from 0.
     pub index: usize,
     /// Rows that came in.
@@ -56,10 +58,11 @@ pub struct TaskTimes {
 
 impl TaskMetrics {
     /// Counters at zero.
-    pub fn new(name: String, stage: u32, index: usize) -> Self {
+    pub fn new(name: String, stage: u32, index: usize, is_source: bool) -> Self {
         Self {
             name,
             stage,
+            is_source,
             index,
             records_in: AtomicU64::new(0),
             records_out: AtomicU64::new(0),
@@ -89,17 +92,15 @@ impl TaskMetrics {
         self.watermark.store(at.millis(), Ordering::Relaxed);
     }
 
-    /// Notes that the time since `since` went to `activity`, and returns now.
-    pub fn spent(&self, activity: Activity, since: Instant) -> Instant {
-        let now = Instant::now();
-        let nanos = u64::try_from((now - since).as_nanos()).unwrap_or(u64::MAX);
+    /// Notes that `time` went to `activity`.
+    pub fn spent(&self, activity: Activity, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let counter = match activity {
             Activity::Busy => &self.busy_nanos,
             Activity::Idle => &self.idle_nanos,
             Activity::Blocked => &self.blocked_nanos,
         };
         counter.fetch_add(nanos, Ordering::Relaxed);
-        now
     }
 
     /// Time by activity so far.

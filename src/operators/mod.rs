@@ -1,1 +1,20 @@
-//! operators
+//! The relational operators: one a file, without any input or output of its own.
+
+mod filter;
+mod project;
+mod row_errors;
+mod window;
+mod window_aggregate;
+mod window_assign;
+#[cfg(test)]
+mod window_model;
+mod window_pre_aggregate;
+mod window_state;
+
+pub use filter::Filter;
+pub use project::Project;
+pub use window::{Slicing, event_times};
+pub use window_aggregate::{Input, Spec as WindowAggregateSpec, WindowAggregate};
+pub use window_assign::WindowAssign;
+pub use window_pre_aggregate::WindowPreAggregate;
+pub use window_state::WindowFold;

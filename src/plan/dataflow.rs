@@ -41,6 +41,20 @@ pub struct Node {
     pub schema: SchemaRef,
 }
 
+impl Node {
+    /// Whether it aggregates rows that carry their windows, which are part of
+    /// its key then.
+    pub fn has_attached_windows(&self) -> bool {
+        matches!(
+            self.kind,
+            NodeKind::WindowAggregate {
+                input: WindowInput::Attached { .. },
+                ..
+            }
+        )
+    }
+}
+
 /// What a node does.
 #[derive(Clone, Debug)]
 pub enum NodeKind {
@@ -97,7 +111,7 @@ pub enum NodeKind {
 }
 
 /// Event-time windows, all in milliseconds, aligned to the epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Window {
     /// Windows that do not overlap.
     Tumble {

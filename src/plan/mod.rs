@@ -5,8 +5,11 @@
 
 mod dataflow;
 mod diagnostic;
+mod explain;
+mod sql_type;
 mod table;
 
 pub use dataflow::{Dataflow, Node, NodeKind, Program, Window, WindowInput};
 pub use diagnostic::Diagnostic;
+pub use sql_type::{column_type_name, type_name};
 pub use table::{Column, ColumnKind, Span, Table, TableOption, WatermarkSpec};

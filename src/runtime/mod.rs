@@ -3,12 +3,32 @@
 //! It never names a concrete operator or connector, and knows neither SQL nor
 //! files: `pipeline/build` hands it everything behind these traits.
 
+mod align;
+mod chain;
+mod check;
 mod error;
 mod operator;
+mod operator_task;
+mod report;
 mod sink;
 mod source;
+mod source_task;
+mod split_clock;
+mod splits;
+mod tail;
+mod task;
+mod watermark;
 
+pub use align::InputGate;
 pub use error::{Error, Result};
 pub use operator::{Operator, Output, Progress};
+pub use operator_task::OperatorTask;
+pub use report::{Command, Report, SinkSnapshot, TaskSnapshot};
 pub use sink::{Committer, Prepared, Sink, SinkFactory, SinkTask, Written};
-pub use source::{Discovery, Enumerator, SourceEvent, SourceFactory, SourceReader, Split};
+pub use source::{
+    Discovery, Enumerator, SourceEvent, SourceFactory, SourceReader, Split, WatermarkStrategy,
+};
+pub use source_task::{SourceTask, SourceTime};
+pub use splits::SplitQueue;
+pub use tail::{Exchange, SinkTail, Tail};
+pub use task::TaskParts;

@@ -4,6 +4,8 @@
 //! partition. The enumerator finds splits; the runtime gives each to one reader
 //! and keeps its position; a reader reads the splits it was given.
 
+use std::time::Duration;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::runtime::Result;
-use crate::stream::DeadLetter;
+use crate::stream::{DeadLetter, EventTime};
 
 /// One split, as it was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +43,11 @@ pub trait Enumerator: Send {
     /// # Errors
     /// If the source cannot be looked at.
     async fn discover(&mut self, known: &[Split]) -> Result<Discovery>;
+
+    /// How long to wait between two looks.
+    fn interval(&self) -> Duration {
+        Duration::from_secs(1)
+    }
 }
 
 /// Reads the splits that one task was given.
@@ -88,6 +95,16 @@ pub enum SourceEvent {
         /// The split's name.
         split: String,
     },
+}
+
+/// The watermark that rows give rise to: `WATERMARK FOR column AS expression`.
+pub trait WatermarkStrategy: Send + Sync {
+    /// The highest watermark of these rows that is not above `ceiling`.
+    ///
+    /// # Errors
+    /// If the expression cannot be evaluated at all; rows for which it fails
+    /// give rise to none.
+    fn highest(&self, records: &RecordBatch, ceiling: EventTime) -> Result<Option<EventTime>>;
 }
 
 /// A source table with its options, ready to run.

@@ -20,6 +20,9 @@ use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 /// argument is the name.
 pub(crate) const TABLE_ARGUMENT: &str = "$TABLE";
 
+/// What is said of `ROW(…)`, `ARRAY[…]`, `MAP[…]` and access to their parts.
+pub(super) const NO_COLLECTIONS: &str = "rows, arrays and maps are not supported yet";
+
 /// Words with which an expression of a special form begins.
 const EXPRESSION_WORDS: &[Keyword] = &[
     Keyword::ARRAY,
@@ -38,6 +41,28 @@ const EXPRESSION_WORDS: &[Keyword] = &[
     Keyword::SUBSTRING,
     Keyword::TRIM,
     Keyword::TRY_CAST,
+];
+
+/// Words that are never a name, so that one in the place of an expression is
+/// reported there and not where the parser loses the thread.
+const CLAUSE_WORDS: &[Keyword] = &[
+    Keyword::AND,
+    Keyword::AS,
+    Keyword::BY,
+    Keyword::ELSE,
+    Keyword::END,
+    Keyword::FROM,
+    Keyword::GROUP,
+    Keyword::HAVING,
+    Keyword::INTO,
+    Keyword::JOIN,
+    Keyword::ON,
+    Keyword::OR,
+    Keyword::ORDER,
+    Keyword::THEN,
+    Keyword::UNION,
+    Keyword::WHEN,
+    Keyword::WHERE,
 ];
 
 /// The dialect, with the steps that are left to one parse.
@@ -108,6 +133,14 @@ impl Dialect for FlinkDialect {
             Keyword::INTERVAL => Some(parse_interval(parser)),
             Keyword::TABLE if matches!(parser.peek_nth_token_ref(1).token, Token::Word(_)) => {
                 Some(parse_table_argument(parser))
+            }
+            Keyword::ARRAY | Keyword::MAP
+                if parser.peek_nth_token_ref(1).token == Token::LBracket =>
+            {
+                Some(Err(error_at(&parser.peek_token(), NO_COLLECTIONS)))
+            }
+            keyword if CLAUSE_WORDS.contains(&keyword) => {
+                Some(parser.expected("an expression", parser.peek_token()))
             }
             _ => None,
         }

@@ -21,7 +21,7 @@ pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// The tokens with every placeholder replaced; what cannot be replaced stays and is reported.
 pub(super) fn substitute(
     file: usize,
-    tokens: Vec<TokenWithSpan>,
+    tokens: &[TokenWithSpan],
     environment: Environment,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<TokenWithSpan> {
@@ -31,7 +31,7 @@ pub(super) fn substitute(
         diagnostics,
         output: Vec::with_capacity(tokens.len()),
     };
-    let mut rest = tokens.as_slice();
+    let mut rest = tokens;
     while let Some((token, behind)) = rest.split_first() {
         if let Some(length) = placeholder_length(rest) {
             rest = substitution.bare(rest, length);

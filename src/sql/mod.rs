@@ -8,17 +8,34 @@
 //! Everything that recurses over a tree runs on one thread with a large stack,
 //! on trees whose height the limits bound: input never ends the process.
 
+mod aggregates;
+mod arithmetic;
+mod catalog;
+mod conversion;
+mod data_type;
+mod diagnose;
 mod dialect;
 mod environment;
+mod functions;
 mod limits;
+mod lower;
+mod lower_aggregate;
 mod parser;
 mod program;
+mod query;
 mod refuse;
+mod relation;
 mod relations;
 mod render;
+mod select_names;
 mod statement;
 mod tokens;
+mod typing;
+mod window_arguments;
+mod window_function;
 
+#[cfg(test)]
+mod plan_tests;
 #[cfg(test)]
 mod tests;
 

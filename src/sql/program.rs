@@ -1,18 +1,278 @@
-//! Statements to a program.
+//! Statements to a program: the catalog is filled in order, and every error of
+//! every statement is reported.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::statement::ParsedStatement;
-use crate::plan::{Dataflow, Diagnostic, Program};
+use datafusion_common::{Column, ExprSchema, ScalarValue};
+use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion_sql::sqlparser::ast::Query;
 
-/// The program of these statements.
+use super::catalog::Catalog;
+use super::conversion::{cast_to, is_assignable};
+use super::diagnose::{diagnostics, did_you_mean, refusal, span_of};
+use super::lower::{Lowering, check_column};
+use super::query::{self, QueryPlanner};
+use super::relation::Relation;
+use super::statement::{Insert, ParsedStatement, Statement};
+use crate::plan::{Dataflow, Diagnostic, Program, Span, Table, type_name};
+
+/// The program that the statements are.
 ///
 /// # Errors
-/// Everything that is wrong with them.
-pub(crate) fn plan(_statements: Vec<ParsedStatement>) -> Result<Program, Vec<Diagnostic>> {
+/// All errors of all statements.
+pub(crate) fn plan(statements: Vec<ParsedStatement>) -> Result<Program, Vec<Diagnostic>> {
+    let mut planner = ProgramPlanner::default();
+    for statement in statements {
+        planner.statement(statement);
+    }
+    if !planner.errors.is_empty() {
+        return Err(planner.errors);
+    }
     Ok(Program {
-        settings: BTreeMap::new(),
-        dataflow: Dataflow::default(),
-        explains: Vec::new(),
+        settings: planner.settings,
+        dataflow: Dataflow {
+            nodes: planner.lowering.nodes,
+        },
+        explains: planner.explains,
     })
+}
+
+#[derive(Default)]
+struct ProgramPlanner {
+    catalog: Catalog,
+    settings: BTreeMap<String, (String, Span)>,
+    lowering: Lowering,
+    explains: Vec<Dataflow>,
+    errors: Vec<Diagnostic>,
+}
+
+impl ProgramPlanner {
+    fn statement(&mut self, parsed: ParsedStatement) {
+        let span = parsed.span;
+        match parsed.statement {
+            Statement::CreateTable(create) => {
+                let errors = self.catalog.create_table(create, span);
+                self.errors.extend(errors);
+            }
+            Statement::CreateView(create) => {
+                let errors = self.catalog.create_view(create, span);
+                self.errors.extend(errors);
+            }
+            Statement::Set { key, value } => {
+                self.settings.insert(key, (value, span));
+            }
+            Statement::Explain(explained) => {
+                let mut lowering = Lowering::default();
+                self.output(&explained, &mut lowering);
+                self.explains.push(Dataflow {
+                    nodes: lowering.nodes,
+                });
+            }
+            Statement::Insert(_) | Statement::StatementSet(_) | Statement::Select(_) => {
+                let mut lowering = std::mem::take(&mut self.lowering);
+                self.output(&parsed, &mut lowering);
+                self.lowering = lowering;
+            }
+        }
+    }
+
+    /// Plans a statement by which rows leave.
+    fn output(&mut self, parsed: &ParsedStatement, lowering: &mut Lowering) {
+        match &parsed.statement {
+            Statement::Insert(insert) => self.insert(insert, lowering),
+            Statement::StatementSet(inserts) => {
+                for insert in inserts {
+                    self.insert(insert, lowering);
+                }
+            }
+            Statement::Select(query) => self.select(query, parsed.span, lowering),
+            _ => self.errors.push(Diagnostic {
+                span: parsed.span,
+                message: "only INSERT, a statement set or a query can be explained".to_owned(),
+                hint: None,
+            }),
+        }
+    }
+
+    fn select(&mut self, query: &Query, span: Span, lowering: &mut Lowering) {
+        let planned = QueryPlanner::new(&self.catalog)
+            .plan(query)
+            .and_then(query::optimize)
+            .and_then(|plan| lowering.print(&plan));
+        if let Err(error) = planned {
+            self.errors.extend(diagnostics(&error, span));
+        }
+    }
+
+    fn insert(&mut self, insert: &Insert, lowering: &mut Lowering) {
+        let table = self.sink_table(insert);
+        // The query is planned even if the table is wrong, for its own errors.
+        let planned = QueryPlanner::new(&self.catalog)
+            .plan(&insert.query)
+            .map_err(|error| diagnostics(&error, insert.span));
+        let (table, plan) = match (table, planned) {
+            (Ok(table), Ok(plan)) => (table, plan),
+            (table, planned) => {
+                self.errors.extend(table.err().into_iter().flatten());
+                self.errors.extend(planned.err().into_iter().flatten());
+                return;
+            }
+        };
+        let lowered = into_table(plan, &table, insert).and_then(|plan| {
+            query::optimize(plan)
+                .and_then(|plan| lowering.sink(&plan, &table))
+                .map_err(|error| diagnostics(&error, insert.span))
+        });
+        self.errors.extend(lowered.err().into_iter().flatten());
+    }
+
+    fn sink_table(&self, insert: &Insert) -> Result<Arc<Table>, Option<Diagnostic>> {
+        let name = &insert.table;
+        let refused = |message: String, hint: Option<String>| {
+            Some(Diagnostic {
+                span: span_of(name, insert.span),
+                message,
+                hint,
+            })
+        };
+        match self.catalog.relation(&name.value).as_deref() {
+            Some(Relation::Table(declared)) => Ok(Arc::clone(&declared.table)),
+            Some(Relation::View(_)) => {
+                let message = format!("cannot insert into the view {}", name.value);
+                Err(refused(message, None))
+            }
+            None if self.catalog.is_broken(&name.value) => Err(None),
+            None => {
+                let hint = did_you_mean(&name.value, self.catalog.names());
+                Err(refused(format!("there is no table {}", name.value), hint))
+            }
+        }
+    }
+}
+
+/// The query with the columns of the table that it is written to.
+fn into_table(
+    plan: LogicalPlan,
+    table: &Table,
+    insert: &Insert,
+) -> Result<LogicalPlan, Vec<Diagnostic>> {
+    let targets = targets(table, insert)?;
+    let sources = plan.schema().columns();
+    if sources.len() != targets.len() {
+        return Err(vec![Diagnostic {
+            span: insert.span,
+            message: format!(
+                "the query has {} columns, but {} are written to {}",
+                sources.len(),
+                targets.len(),
+                table.name
+            ),
+            hint: None,
+        }]);
+    }
+    let mut errors = Vec::new();
+    let mut columns = Vec::new();
+    let schema = Arc::clone(plan.schema());
+    for field in table.physical_schema().fields() {
+        let position = targets.iter().position(|name| name == field.name());
+        let source = position.and_then(|position| {
+            let column = sources.get(position)?;
+            Some((position, column))
+        });
+        let value = match source {
+            Some((position, column)) => assigned(position, column, field, &schema),
+            None if field.is_nullable() => {
+                ScalarValue::try_from(field.data_type()).map(|null| lit(null))
+            }
+            None => Err(refusal(
+                format!(
+                    "the column {} of {} is NOT NULL and gets no value",
+                    field.name(),
+                    table.name
+                ),
+                None,
+                None,
+            )),
+        };
+        match value {
+            Ok(value) => columns.push(value.alias(field.name())),
+            Err(error) => errors.extend(diagnostics(&error, insert.span)),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    LogicalPlanBuilder::from(plan)
+        .project(columns)
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(|error| diagnostics(&error, insert.span))
+}
+
+/// The columns that an insert names, or else all that a record holds.
+fn targets(table: &Table, insert: &Insert) -> Result<Vec<String>, Vec<Diagnostic>> {
+    let physical = table.physical_schema();
+    if insert.columns.is_empty() {
+        let names = physical.fields().iter().map(|field| field.name().clone());
+        return Ok(names.collect());
+    }
+    let mut errors = Vec::new();
+    let mut names: Vec<String> = Vec::new();
+    for column in &insert.columns {
+        let name = &column.value;
+        let message = if names.contains(name) {
+            Some((format!("the column {name} is written twice"), None))
+        } else if physical.field_with_name(name).is_ok() {
+            None
+        } else if table.columns.iter().any(|own| own.field.name() == name) {
+            Some((
+                format!("the computed column {name} cannot be written"),
+                None,
+            ))
+        } else {
+            let known = physical.fields().iter().map(|field| field.name().as_str());
+            let hint = did_you_mean(name, known);
+            Some((
+                format!("the table {} has no column {name}", table.name),
+                hint,
+            ))
+        };
+        if let Some((message, hint)) = message {
+            errors.push(Diagnostic {
+                span: span_of(column, insert.span),
+                message,
+                hint,
+            });
+        }
+        names.push(name.clone());
+    }
+    if errors.is_empty() {
+        Ok(names)
+    } else {
+        Err(errors)
+    }
+}
+
+/// A column of the query as a column of the table.
+fn assigned(
+    position: usize,
+    column: &Column,
+    target: &arrow::datatypes::Field,
+    schema: &datafusion_common::DFSchema,
+) -> datafusion_common::Result<Expr> {
+    let own = schema.field_from_column(column)?;
+    if !is_assignable(own.data_type(), target.data_type()) {
+        check_column(own)?;
+        let (from, to) = (type_name(own.data_type()), type_name(target.data_type()));
+        return Err(refusal(
+            format!(
+                "column {} of the query is {from}, but sink column {} is {to}: write CAST(… AS {to})",
+                position + 1,
+                target.name()
+            ),
+            None,
+            None,
+        ));
+    }
+    cast_to(Expr::Column(column.clone()), target.data_type(), schema)
 }

@@ -13,7 +13,7 @@ use datafusion_sql::sqlparser::ast::{
 use super::dialect::TABLE_ARGUMENT;
 use super::parser::Script;
 use super::statement::{Insert, ParsedStatement, Statement};
-use crate::plan::Diagnostic;
+use crate::plan::{Diagnostic, Span};
 
 /// The most tables that one statement may read, views put in.
 const SCANS_MAX: usize = 1_000;
@@ -58,23 +58,16 @@ struct Names {
 
 impl Names {
     /// The statement, or what is left of it, if it can be planned.
-    fn keep(
-        &mut self,
-        statement: Statement,
-        height: usize,
-        span: crate::plan::Span,
-    ) -> Option<Statement> {
+    fn keep(&mut self, statement: Statement, height: usize, span: Span) -> Option<Statement> {
         match statement {
-            Statement::CreateView(view) => match self.size(&view.query, height, span) {
-                Some(size) => {
+            Statement::CreateView(view) => {
+                if let Some(size) = self.size(&view.query, height, span) {
                     self.views.insert(view.name.value.clone(), size);
-                    Some(Statement::CreateView(view))
+                    return Some(Statement::CreateView(view));
                 }
-                None => {
-                    self.poisoned.insert(view.name.value);
-                    None
-                }
-            },
+                self.poisoned.insert(view.name.value);
+                None
+            }
             Statement::Insert(insert) => self
                 .keeps_insert(&insert, height)
                 .then_some(Statement::Insert(insert)),
@@ -103,7 +96,7 @@ impl Names {
     }
 
     /// The size of a query; `None` if it uses a poisoned name or is too large.
-    fn size(&mut self, query: &Query, height: usize, span: crate::plan::Span) -> Option<Size> {
+    fn size(&mut self, query: &Query, height: usize, span: Span) -> Option<Size> {
         let mut reader = Reader {
             names: self,
             height,

@@ -19,6 +19,11 @@ pub struct ParsedStatement {
 
 /// A statement of a pipeline file.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::enum_variant_names,
+    clippy::large_enum_variant,
+    reason = "a statement set is Flink's term, and a program has few statements"
+)]
 pub enum Statement {
     /// `CREATE TABLE`.
     CreateTable(CreateTable),
@@ -69,6 +74,10 @@ pub struct ColumnDefinition {
 
 /// What a column holds.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a table has few columns, and they live as long as planning"
+)]
 pub enum ColumnDefinitionKind {
     /// A field of the record.
     Physical {

@@ -90,7 +90,7 @@ pub(super) fn read(
         return Vec::new();
     }
     *tokens_left -= tokens.len();
-    let tokens = substitute(file, tokens, environment, diagnostics);
+    let tokens = substitute(file, &tokens, environment, diagnostics);
     let reported: Vec<Span> = diagnostics[before..].iter().map(|d| d.span).collect();
     let mut pieces = cut(file, tokens, end);
     for piece in &mut pieces {
@@ -108,7 +108,7 @@ pub(super) fn read(
         }
         diagnostics.push(Diagnostic::new(
             span(file, error.location),
-            lower_first(&error.message),
+            lower_first(error.message.trim_end_matches('.')),
         ));
     }
     pieces
@@ -166,9 +166,15 @@ fn ends_with_semicolon(piece: &Piece, error: &TokenizerError) -> bool {
     end.is_some_and(|end| end < error.location)
 }
 
-/// A message of the parser in our style.
+/// A message of the parser in our style: it begins in lower case unless with a
+/// key word or a symbol.
 pub(super) fn lower_first(message: &str) -> String {
     let mut characters = message.chars();
-    let first = characters.next().map(|first| first.to_lowercase());
-    first.into_iter().flatten().chain(characters).collect()
+    match (characters.next(), characters.next()) {
+        (Some(first), Some(second)) if second.is_lowercase() => first
+            .to_lowercase()
+            .chain(message.chars().skip(1))
+            .collect(),
+        _ => message.to_owned(),
+    }
 }

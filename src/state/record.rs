@@ -62,6 +62,12 @@ pub struct SplitRecord {
     pub idle: bool,
     /// Whether it was read whole.
     pub finished: bool,
+    /// Rows read of it.
+    #[serde(default)]
+    pub rows: u64,
+    /// Bytes read of it.
+    #[serde(default)]
+    pub bytes: u64,
 }
 
 /// What one task of a sink is still writing; takes the place of what the task

@@ -275,8 +275,8 @@ mod tests {
             let groups = groups.of_rows(columns, 4);
             groups.into_iter().map(|group| group.0).collect()
         };
-        assert_eq!(of(&[numbers.clone()]), [985, 406, 273, 354]);
-        assert_eq!(of(&[names.clone()]), [502, 746, 898, 185]);
+        assert_eq!(of(std::slice::from_ref(&numbers)), [985, 406, 273, 354]);
+        assert_eq!(of(std::slice::from_ref(&names)), [502, 746, 898, 185]);
         assert_eq!(of(&[numbers, names]), [612, 964, 905, 360]);
     }
 

@@ -28,6 +28,14 @@ impl EventTime {
         self.0
     }
 
+    /// This time as a date and time of day in UTC: `2026-01-31 12:00:00.000Z`.
+    pub fn to_utc(self) -> String {
+        arrow::temporal_conversions::timestamp_ms_to_datetime(self.0).map_or_else(
+            || self.to_string(),
+            |time| format!("{}Z", time.format("%Y-%m-%d %H:%M:%S%.3f")),
+        )
+    }
+
     /// This time plus `millis`, held at [`Self::MAX`] or [`Self::MIN`].
     #[must_use]
     pub const fn saturating_add(self, millis: i64) -> Self {

@@ -87,10 +87,12 @@ impl From<ParserError> for Failure {
             ParserError::RecursionLimitExceeded => "the statement is nested too deep".into(),
         };
         let (message, location) = split_location(&text);
-        let message = match message.strip_prefix("Expected: ") {
-            Some(rest) => format!("expected {}", rest.replacen(", found: ", ", found ", 1)),
-            None => lower_first(message),
-        };
+        let message = message.replacen("Expected: ", "expected ", 1).replacen(
+            "expected identifier",
+            "expected a name",
+            1,
+        );
+        let message = lower_first(&message.replacen(", found: ", ", found ", 1));
         let message = match message.strip_suffix("found EOF") {
             Some(before) => format!("{before}found the end of the statement"),
             None => message,
@@ -145,7 +147,9 @@ impl<'a> Cursor<'a> {
     pub(super) fn eat(&mut self, words: &[&str]) -> bool {
         let found = self.is_at(words);
         if found {
-            words.iter().for_each(|_| self.parser.advance_token());
+            for _ in words {
+                self.parser.advance_token();
+            }
         }
         found
     }

@@ -7,11 +7,10 @@ use datafusion_sql::sqlparser::ast::{
 use datafusion_sql::sqlparser::tokenizer::Token;
 
 use super::Walk;
-use crate::sql::dialect::TABLE_ARGUMENT;
+use crate::sql::dialect::{NO_COLLECTIONS, TABLE_ARGUMENT};
 use crate::sql::parser::unsupported_type;
 
 const NO_SUBQUERY: &str = "a query inside an expression is not supported yet";
-const NO_COLLECTIONS: &str = "rows, arrays and maps are not supported yet";
 
 impl Walk<'_> {
     /// An expression and all inside it.
@@ -32,7 +31,11 @@ impl Walk<'_> {
     fn expression_parts(&mut self, expression: &Expr) {
         match expression {
             Expr::Identifier(name) => self.place(name),
-            Expr::CompoundIdentifier(names) => names.iter().for_each(|name| self.place(name)),
+            Expr::CompoundIdentifier(names) => {
+                for name in names {
+                    self.place(name);
+                }
+            }
             Expr::Value(value) => {
                 self.pass(value.span);
                 self.value(&value.value);
@@ -199,7 +202,8 @@ impl Walk<'_> {
                 self.report(self.at, NO_COLLECTIONS, None);
             }
             Expr::Tuple(parts) => {
-                self.report(self.at, NO_COLLECTIONS, None);
+                let parenthesis = self.find(|token| *token == Token::LParen);
+                self.report(parenthesis, NO_COLLECTIONS, None);
                 self.expressions(parts);
             }
             Expr::AnyOp { left, .. } | Expr::AllOp { left, .. } => {
@@ -248,6 +252,19 @@ impl Walk<'_> {
 
     fn binary_operator(&mut self, operator: &BinaryOperator) {
         use BinaryOperator as B;
+        if matches!(operator, B::Eq) {
+            // The parser takes both for one.
+            let equals = |token: &Token| matches!(token, Token::Eq | Token::DoubleEq);
+            let first = self.next_token_of(equals).map(|token| &token.token);
+            if first == Some(&Token::DoubleEq) {
+                let location = self.find(equals);
+                self.report(
+                    location,
+                    "the operator == is not Flink SQL",
+                    Some(ARITHMETIC),
+                );
+            }
+        }
         let known = matches!(
             operator,
             B::Plus
@@ -321,12 +338,12 @@ impl Walk<'_> {
                     let message = format!("{written}(DISTINCT …) is not supported yet");
                     self.refuse("DISTINCT", &message);
                 }
-                list.args
-                    .iter()
-                    .for_each(|argument| self.argument(argument));
-                list.clauses
-                    .iter()
-                    .for_each(|clause| self.argument_clause(clause));
+                for argument in &list.args {
+                    self.argument(argument);
+                }
+                for clause in &list.clauses {
+                    self.argument_clause(clause);
+                }
             }
         }
         if !within_group.is_empty() {

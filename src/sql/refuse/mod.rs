@@ -70,7 +70,7 @@ struct Walk<'a> {
     file: usize,
     tokens: &'a [TokenWithSpan],
     diagnostics: &'a mut Vec<Diagnostic>,
-    /// The last position that a node knew.
+    /// The last position that a node knew; empty before the first.
     at: Location,
     /// How deep the walk is.
     depth: usize,
@@ -78,12 +78,11 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(file: usize, tokens: &'a [TokenWithSpan], diagnostics: &'a mut Vec<Diagnostic>) -> Self {
-        let start = tokens.first().map(|token| token.span.start);
         Self {
             file,
             tokens,
             diagnostics,
-            at: start.unwrap_or_else(Location::empty),
+            at: Location::empty(),
             depth: 0,
         }
     }
@@ -91,6 +90,13 @@ impl<'a> Walk<'a> {
     /// Notes the position of a name.
     fn place(&mut self, name: &Ident) {
         self.pass(name.span);
+        if let Some('\'' | '"') = name.quote_style {
+            self.report(
+                name.span.start,
+                "a name is not written in quotes",
+                Some("write it in `backticks`, or without anything"),
+            );
+        }
     }
 
     /// Notes a position; a node that does not know its own has an empty one.
@@ -129,17 +135,25 @@ impl<'a> Walk<'a> {
         self.report(self.at, message, Some(hint));
     }
 
-    /// Where the next such token stands; the last known position if there is none.
+    /// Where the next such token behind the last known position stands;
+    /// that position itself if there is none.
     fn find(&self, is_it: impl Fn(&Token) -> bool) -> Location {
+        self.next_token_of(is_it)
+            .map_or(self.at, |token| token.span.start)
+    }
+
+    /// The next such token behind the last known position.
+    fn next_token_of(&self, is_it: impl Fn(&Token) -> bool) -> Option<&TokenWithSpan> {
         let from = self
             .tokens
-            .partition_point(|token| token.span.start < self.at);
-        let found = self.tokens[from..].iter().find(|token| is_it(&token.token));
-        found.map_or(self.at, |token| token.span.start)
+            .partition_point(|token| token.span.start <= self.at);
+        self.tokens[from..].iter().find(|token| is_it(&token.token))
     }
 
     fn report(&mut self, location: Location, message: &str, hint: Option<&str>) {
         if self.diagnostics.len() < DIAGNOSTICS_MAX {
+            let start = self.tokens.first().map(|token| token.span.start);
+            let location = start.map_or(location, |start| location.max(start));
             self.diagnostics.push(Diagnostic {
                 span: span(self.file, location),
                 message: message.to_owned(),

@@ -170,6 +170,7 @@ impl Walk<'_> {
             flavor,
         } = select;
         self.pass(select_token.0.span);
+        let start = self.at;
         if !matches!(flavor, SelectFlavor::Standard) {
             self.refuse_here("a query begins with SELECT", "write SELECT * FROM …");
             return;
@@ -186,14 +187,23 @@ impl Walk<'_> {
                 "write SELECT columns FROM …",
             );
         }
-        projection.iter().for_each(|item| self.select_item(item));
-        if exclude.is_some() || into.is_some() || !optimizer_hints.is_empty() {
+        for item in projection {
+            self.select_item(item);
+        }
+        if into.is_some() {
+            self.refuse_with(
+                "INTO",
+                "SELECT INTO is not Flink SQL",
+                "write INSERT INTO … SELECT",
+            );
+        }
+        if exclude.is_some() || !optimizer_hints.is_empty() {
             self.refuse_here(
                 "this form of SELECT is not Flink SQL",
                 "write SELECT columns FROM …",
             );
         }
-        self.from(from);
+        self.from(from, start);
         if !lateral_views.is_empty() {
             self.refuse("LATERAL", "LATERAL VIEW is not Flink SQL");
         }
@@ -286,7 +296,9 @@ impl Walk<'_> {
                 "write the columns out",
             ),
             GroupByExpr::Expressions(keys, modifiers) => {
-                keys.iter().for_each(|key| self.expression(key));
+                for key in keys {
+                    self.expression(key);
+                }
                 if !modifiers.is_empty() {
                     self.refuse("WITH", "GROUP BY … WITH is not Flink SQL");
                 }

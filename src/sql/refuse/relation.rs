@@ -4,7 +4,7 @@ use datafusion_sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Join, ObjectName, TableAlias,
     TableFactor, TableWithJoins,
 };
-use datafusion_sql::sqlparser::tokenizer::Token;
+use datafusion_sql::sqlparser::tokenizer::{Location, Token};
 
 use super::Walk;
 use crate::sql::dialect::TABLE_ARGUMENT;
@@ -12,12 +12,13 @@ use crate::sql::dialect::TABLE_ARGUMENT;
 const NO_JOIN: &str = "joins are not supported yet";
 
 impl Walk<'_> {
-    /// The relations of a `SELECT`.
-    pub(super) fn from(&mut self, from: &[TableWithJoins]) {
+    /// The relations of a `SELECT` that begins at `start`.
+    pub(super) fn from(&mut self, from: &[TableWithJoins], start: Location) {
         let Some((first, others)) = from.split_first() else {
-            self.refuse_here(
+            self.report(
+                start,
                 "SELECT without FROM is not supported",
-                "a query reads a table",
+                Some("a query reads a table"),
             );
             return;
         };

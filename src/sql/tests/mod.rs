@@ -3,6 +3,7 @@
 mod accepted;
 mod environment;
 mod errors;
+mod refused;
 mod size;
 mod soup;
 

@@ -1,0 +1,188 @@
+//! Gives part files their visible names once their checkpoint is decided, and
+//! clears away what a crash has left behind.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use serde_json::Value;
+
+use super::part::{Part, Tag};
+use super::sink::sync_directory;
+use crate::runtime::{Committer, Error, Result};
+
+/// The committer of one table.
+#[derive(Clone)]
+pub(super) struct FileCommitter {
+    directory: PathBuf,
+    tag: Tag,
+}
+
+impl FileCommitter {
+    pub(super) fn new(directory: PathBuf, tag: Tag) -> Self {
+        Self { directory, tag }
+    }
+
+    fn parts(&self, values: &[Value]) -> Result<Vec<Part>> {
+        values
+            .iter()
+            .map(|value| Part::from_value(value, &self.tag))
+            .collect()
+    }
+
+    /// Publishes decided part files. Every step may find that it was done before
+    /// a crash.
+    fn publish_all(&self, parts: &[Part]) -> Result<()> {
+        for part in parts {
+            self.publish_one(part)?;
+        }
+        if parts.is_empty() {
+            return Ok(());
+        }
+        // Also if nothing was renamed: the crash may have come before this.
+        sync_directory(&self.directory).map_err(|error| self.failed(&error))
+    }
+
+    fn publish_one(&self, part: &Part) -> Result<()> {
+        let hidden = part.hidden_path(&self.directory);
+        let visible = part.visible_path(&self.directory);
+        let lengths = (self.length_of(&hidden)?, self.length_of(&visible)?);
+        match lengths {
+            (Some(length), None) if length == part.length => {
+                rename_new(&hidden, &visible).map_err(|error| match error.kind() {
+                    ErrorKind::AlreadyExists => foreign(&visible),
+                    _ => self.failed(&error),
+                })
+            }
+            (None, Some(length)) if length == part.length => Ok(()),
+            (Some(_), Some(_)) => Err(foreign(&visible)),
+            (Some(length), None) | (None, Some(length)) => Err(Error::Fatal(format!(
+                "part file '{}' has {length} bytes but {} of them were decided; someone else has \
+                 changed it",
+                visible.display(),
+                part.length
+            ))),
+            (None, None) => Err(Error::Fatal(format!(
+                "part file '{}' was decided but is missing, both under this name and hidden; put \
+                 it back, or start afresh with --fresh",
+                visible.display()
+            ))),
+        }
+    }
+
+    /// Cuts a part file that was still being written back to what the checkpoint
+    /// has of it, and publishes that.
+    fn settle_open(&self, part: &Part) -> Result<()> {
+        let hidden = part.hidden_path(&self.directory);
+        if part.length == 0 {
+            // Without a row it is nobody's file: it goes with the orphans.
+            return Ok(());
+        }
+        if let Some(length) = self.length_of(&hidden)? {
+            if length < part.length {
+                return Err(Error::Fatal(format!(
+                    "part file '{}' has {length} bytes but {} were made durable; the disk has lost \
+                     some of them",
+                    hidden.display(),
+                    part.length
+                )));
+            }
+            let cut = || {
+                let file = File::options().write(true).open(&hidden)?;
+                file.set_len(part.length)?;
+                file.sync_all()
+            };
+            cut().map_err(|error| self.failed(&error))?;
+        }
+        self.publish_one(part)
+    }
+
+    /// Removes the hidden files of this table that no checkpoint speaks of.
+    fn discard_orphans(&self) -> io::Result<()> {
+        let entries = match fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            if entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| self.tag.is_in_progress(name))
+            {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn length_of(&self, path: &Path) -> Result<Option<u64>> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    fn failed(&self, error: &io::Error) -> Error {
+        Error::Retryable(format!(
+            "cannot publish in '{}': {error}",
+            self.directory.display()
+        ))
+    }
+
+    /// Does blocking work away from the engine's threads.
+    async fn blocking(
+        &self,
+        work: impl FnOnce(&Self) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        let this = self.clone();
+        let done = tokio::task::spawn_blocking(move || work(&this)).await;
+        done.map_err(|error| self.failed(&io::Error::other(error)))?
+    }
+}
+
+#[async_trait]
+impl Committer for FileCommitter {
+    async fn publish(&self, decided: &[Value]) -> Result<()> {
+        let parts = self.parts(decided)?;
+        self.blocking(move |this| this.publish_all(&parts)).await
+    }
+
+    async fn recover(&self, decided: &[Value], open: &[Value]) -> Result<()> {
+        let (decided, open) = (self.parts(decided)?, self.parts(open)?);
+        self.blocking(move |this| {
+            this.publish_all(&decided)?;
+            open.iter().try_for_each(|part| this.settle_open(part))?;
+            this.discard_orphans()
+                .map_err(|error| this.failed(&error))?;
+            if this.directory.is_dir() {
+                sync_directory(&this.directory).map_err(|error| this.failed(&error))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn foreign(visible: &Path) -> Error {
+    Error::Fatal(format!(
+        "cannot publish '{}': another file has this name; move it away",
+        visible.display()
+    ))
+}
+
+/// Renames a file to a name that nothing has yet.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
+        // The file system cannot refuse by itself; then a look beforehand must do.
+        Err(Errno::EINVAL | Errno::ENOSYS) if fs::symlink_metadata(to).is_err() => {
+            fs::rename(from, to)
+        }
+        Err(Errno::EINVAL | Errno::ENOSYS) => Err(ErrorKind::AlreadyExists.into()),
+        renamed => renamed.map_err(io::Error::from),
+    }
+}

@@ -1,0 +1,254 @@
+//! Writes part files under hidden names and makes them durable at every checkpoint.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+
+use super::committer::FileCommitter;
+use super::options::{RollingPolicy, SinkOptions};
+use super::part::{Part, Tag, hidden_path};
+use super::{JobContext, OptionError, TableOptions};
+use crate::connectors::lines::lines;
+use crate::formats::{Encoder, Options};
+use crate::runtime::{Committer, Error, Prepared, Result, Sink, SinkFactory, SinkTask, Written};
+use crate::stream::{Barrier, BarrierKind, Batch};
+
+/// How many bytes are gathered before a write.
+const WRITE_BYTES: usize = 256 << 10;
+
+/// The sink of `table`.
+pub(in crate::connectors) fn sink(
+    table: &TableOptions,
+    job: &JobContext,
+) -> Result<Arc<dyn SinkFactory>, Vec<OptionError>> {
+    Ok(Arc::new(FileSinkFactory {
+        table: table.name.clone(),
+        schema: table.schema.clone(),
+        tag: Tag::new(job, &table.name),
+        options: SinkOptions::new(Options::new(&table.options), &table.schema)?,
+    }))
+}
+
+struct FileSinkFactory {
+    table: String,
+    schema: SchemaRef,
+    tag: Tag,
+    options: SinkOptions,
+}
+
+impl SinkFactory for FileSinkFactory {
+    fn sink(&self, task: SinkTask) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(FileSink {
+            table: self.table.clone(),
+            directory: self.options.path.clone(),
+            rolling: self.options.rolling,
+            extension: self.options.format.extension(),
+            encoder: self.options.format.encoder(&self.schema),
+            tag: self.tag.clone(),
+            task,
+            next_number: 0,
+            open: None,
+            closed: Vec::new(),
+            has_new_names: false,
+        }))
+    }
+
+    fn committer(&self) -> Option<Arc<dyn Committer>> {
+        let directory = self.options.path.clone();
+        Some(Arc::new(FileCommitter::new(directory, self.tag.clone())))
+    }
+}
+
+/// The sink of one task: at most one part file is open.
+struct FileSink {
+    table: String,
+    directory: PathBuf,
+    rolling: RollingPolicy,
+    extension: &'static str,
+    encoder: Box<dyn Encoder>,
+    tag: Tag,
+    task: SinkTask,
+    next_number: u64,
+    open: Option<OpenPart>,
+    /// Part files that were closed since the last checkpoint and are not yet durable.
+    closed: Vec<(Part, File)>,
+    /// Whether a part file was created since the directory was last made durable.
+    has_new_names: bool,
+}
+
+/// A part file that is being written.
+struct OpenPart {
+    part: Part,
+    writer: BufWriter<File>,
+    opened: Instant,
+    written: Instant,
+}
+
+impl FileSink {
+    /// The open part file, created if there is none.
+    fn open_part(&mut self) -> io::Result<&mut OpenPart> {
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => self.create_part()?,
+        };
+        Ok(self.open.insert(open))
+    }
+
+    fn create_part(&mut self) -> io::Result<OpenPart> {
+        create_directory(&self.directory)?;
+        loop {
+            let SinkTask { index, restored } = self.task;
+            let file = self
+                .tag
+                .name(index, restored, self.next_number, self.extension);
+            self.next_number += 1;
+            // Two statements may write to one table, each with its own task 0.
+            if self.directory.join(&file).exists() {
+                continue;
+            }
+            let created = File::options()
+                .write(true)
+                .create_new(true)
+                .open(hidden_path(&self.directory, &file));
+            let created = match created {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                created => created?,
+            };
+            self.has_new_names = true;
+            let now = Instant::now();
+            let mut open = OpenPart {
+                part: Part { file, length: 0 },
+                writer: BufWriter::with_capacity(WRITE_BYTES, created),
+                opened: now,
+                written: now,
+            };
+            if let Some(header) = self.encoder.file_header() {
+                open.write(&header)?;
+            }
+            return Ok(open);
+        }
+    }
+
+    /// Closes the open part file: nothing is added to it any more.
+    fn roll(&mut self) -> io::Result<()> {
+        if let Some(open) = self.open.take() {
+            let file = open
+                .writer
+                .into_inner()
+                .map_err(io::IntoInnerError::into_error)?;
+            self.closed.push((open.part, file));
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, text: &[u8]) -> io::Result<()> {
+        let file_bytes = self.rolling.file_bytes;
+        let open = self.open_part()?;
+        open.write(text)?;
+        if open.part.length >= file_bytes {
+            self.roll()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the open part file has been open or unused for long enough.
+    fn is_due(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| {
+            open.opened.elapsed() >= self.rolling.rollover_interval
+                || open.written.elapsed() >= self.rolling.inactivity_interval
+        })
+    }
+
+    /// Hands everything written to the operating system, and the files that must
+    /// be made durable to the caller.
+    fn flush(&mut self) -> io::Result<Vec<File>> {
+        let mut files = Vec::new();
+        for (_, file) in &self.closed {
+            files.push(file.try_clone()?);
+        }
+        if let Some(open) = &mut self.open {
+            open.writer.flush()?;
+            files.push(open.writer.get_ref().try_clone()?);
+        }
+        Ok(files)
+    }
+
+    fn failed(&self, error: &io::Error) -> Error {
+        Error::Retryable(format!(
+            "cannot write to '{}': {error}",
+            self.directory.display()
+        ))
+    }
+}
+
+impl OpenPart {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.writer.write_all(bytes)?;
+        self.part.length += bytes.len() as u64;
+        self.written = Instant::now();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Sink for FileSink {
+    async fn write(&mut self, batch: Batch) -> Result<Written> {
+        let (text, dead_letters) = lines(self.encoder.as_mut(), &batch.records, &self.table);
+        if !text.is_empty() {
+            self.append(&text).map_err(|error| self.failed(&error))?;
+        }
+        Ok(Written {
+            bytes: text.len(),
+            dead_letters,
+        })
+    }
+
+    async fn prepare(&mut self, barrier: Barrier) -> Result<Prepared> {
+        if barrier.kind == BarrierKind::Last || self.is_due() {
+            self.roll().map_err(|error| self.failed(&error))?;
+        }
+        let files = self.flush().map_err(|error| self.failed(&error))?;
+        let directory = self.has_new_names.then(|| self.directory.clone());
+        let synced = tokio::task::spawn_blocking(move || {
+            files.iter().try_for_each(File::sync_all)?;
+            directory.as_deref().map_or(Ok(()), sync_directory)
+        });
+        let synced = synced.await.map_err(io::Error::other).flatten();
+        synced.map_err(|error| self.failed(&error))?;
+        self.has_new_names = false;
+        Ok(Prepared {
+            publish: self
+                .closed
+                .drain(..)
+                .map(|(part, _)| part.to_value())
+                .collect(),
+            open: self.open.iter().map(|open| open.part.to_value()).collect(),
+        })
+    }
+}
+
+/// Creates a directory with its parents, each durable in the one above it.
+pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let parent = directory.parent();
+    if let Some(parent) = parent {
+        create_directory(parent)?;
+    }
+    match fs::create_dir(directory) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => {}
+        created => created?,
+    }
+    parent.map_or(Ok(()), sync_directory)
+}
+
+/// Makes the names in a directory durable.
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}

@@ -1,0 +1,88 @@
+//! The source of a table: what a split of it is, and who finds and reads splits.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use serde::{Deserialize, Serialize};
+
+use super::enumerator::FileEnumerator;
+use super::identity::Identity;
+use super::options::SourceOptions;
+use super::reader::FileReader;
+use super::{JobContext, OptionError, TableOptions};
+use crate::formats::Options;
+use crate::runtime::{Enumerator, Error, Result, SourceFactory, SourceReader, Split};
+
+/// The source of `table`.
+pub(in crate::connectors) fn source(
+    table: &TableOptions,
+    _job: &JobContext,
+) -> Result<Arc<dyn SourceFactory>, Vec<OptionError>> {
+    Ok(Arc::new(FileSource {
+        table: table.name.clone(),
+        schema: table.schema.clone(),
+        options: SourceOptions::new(Options::new(&table.options), &table.schema)?,
+    }))
+}
+
+struct FileSource {
+    table: String,
+    schema: SchemaRef,
+    options: SourceOptions,
+}
+
+impl SourceFactory for FileSource {
+    fn enumerator(&self) -> Box<dyn Enumerator> {
+        Box::new(FileEnumerator::new(self.options.clone()))
+    }
+
+    fn reader(&self, schema: &SchemaRef) -> Result<Box<dyn SourceReader>> {
+        let decoder = self.options.format.decoder(&self.schema, schema);
+        Ok(Box::new(FileReader::new(
+            self.table.clone(),
+            self.options.clone(),
+            decoder,
+        )))
+    }
+
+    fn bounded(&self) -> bool {
+        self.options.monitor_interval.is_none()
+    }
+
+    fn unstarted_splits_hold_watermark(&self) -> bool {
+        !self.options.files_in_time_order
+    }
+
+    fn splits_per_reader(&self) -> usize {
+        if self.bounded() { 1 } else { usize::MAX }
+    }
+}
+
+/// A file as it was found: the spec of its split.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FileSpec {
+    /// Its path below the table's path; empty if that is the file itself.
+    pub path: String,
+    pub identity: Identity,
+    /// Where a bounded read ends.
+    pub length: Option<u64>,
+}
+
+impl FileSpec {
+    /// The spec of a split that this connector has found.
+    pub(super) fn of(split: &Split) -> Result<Self> {
+        serde_json::from_value(split.spec.clone()).map_err(|error| {
+            Error::Fatal(format!("split '{}' is no file's split: {error}", split.id))
+        })
+    }
+
+    /// The file's path.
+    pub(super) fn path_below(&self, root: &Path) -> PathBuf {
+        if self.path.is_empty() {
+            root.to_owned()
+        } else {
+            root.join(&self.path)
+        }
+    }
+}

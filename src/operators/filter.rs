@@ -1,0 +1,40 @@
+//! Lets rows pass for which a condition is true.
+
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::SchemaRef;
+
+use super::row_errors::evaluate_rows;
+use crate::expr::Expression;
+use crate::runtime::{Operator, Output, Result};
+use crate::stream::Batch;
+
+/// `WHERE`: a row for which the condition is false or null goes no further.
+pub struct Filter {
+    schema: SchemaRef,
+    condition: Expression,
+}
+
+impl Filter {
+    /// A filter over rows of `schema`.
+    pub fn new(schema: SchemaRef, condition: Expression) -> Self {
+        Self { schema, condition }
+    }
+}
+
+impl Operator for Filter {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn process(&mut self, batch: Batch, out: &mut dyn Output) -> Result<()> {
+        let condition = &self.condition;
+        let parts = evaluate_rows(&batch.records, "filter", out, &mut |records| {
+            let mask = condition.evaluate_condition(records)?;
+            Ok(filter_record_batch(records, &mask)?)
+        });
+        for part in parts.into_iter().filter(|part| part.num_rows() > 0) {
+            out.emit(Batch::new(part));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! Finds the rows for which an expression fails, so that the others go on.
+
+use arrow::array::RecordBatch;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use serde_json::{Map, Value};
+
+use crate::expr;
+use crate::runtime::Output;
+use crate::stream::DeadLetter;
+
+/// Evaluates `evaluate` for all rows; if it fails for some, for the runs of rows
+/// between them, and each failing row becomes a dead letter of `origin`. Whole
+/// batches are tried first and halves only of a batch that failed, so a batch
+/// without errors costs nothing more.
+pub fn evaluate_rows<T>(
+    records: &RecordBatch,
+    origin: &str,
+    out: &mut dyn Output,
+    evaluate: &mut dyn FnMut(&RecordBatch) -> expr::Result<T>,
+) -> Vec<T> {
+    let mut results = Vec::with_capacity(1);
+    let mut waiting = vec![records.clone()];
+    while let Some(part) = waiting.pop() {
+        match evaluate(&part) {
+            Ok(result) => results.push(result),
+            Err(error) if part.num_rows() <= 1 => {
+                if part.num_rows() == 1 {
+                    out.dead_letter(dead_letter(&part, 0, origin, error.to_string()));
+                }
+            }
+            Err(_) => {
+                let middle = part.num_rows() / 2;
+                // The first half is taken first, so that rows keep their order.
+                waiting.push(part.slice(middle, part.num_rows() - middle));
+                waiting.push(part.slice(0, middle));
+            }
+        }
+    }
+    results
+}
+
+/// A dead letter for one row that was decoded already.
+pub fn dead_letter(records: &RecordBatch, row: usize, origin: &str, reason: String) -> DeadLetter {
+    DeadLetter {
+        origin: origin.to_owned(),
+        reason,
+        position: None,
+        bytes: row_as_json(records, row).to_string().into_bytes(),
+    }
+}
+
+fn row_as_json(records: &RecordBatch, row: usize) -> Value {
+    let options = FormatOptions::default();
+    let mut object = Map::new();
+    for (field, column) in records.schema_ref().fields().iter().zip(records.columns()) {
+        let value = if column.is_null(row) {
+            Value::Null
+        } else {
+            let text = ArrayFormatter::try_new(column.as_ref(), &options).map_or_else(
+                |error| error.to_string(),
+                |values| values.value(row).to_string(),
+            );
+            Value::String(text)
+        };
+        object.insert(field.name().clone(), value);
+    }
+    Value::Object(object)
+}

@@ -1,0 +1,347 @@
+//! Aggregates rows by key and window, and emits a window when the watermark
+//! closes it.
+//!
+//! *Invariants.* A window is emitted once. A row is late if every window that it
+//! belongs to has been emitted, and is counted then. Restored, the operator has
+//! emitted exactly the windows that its restored watermark closes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{Int64Type, SchemaRef};
+
+use super::row_errors::dead_letter;
+use super::window::{Slicing, event_times, rows_by_slice};
+use super::window_assign::window_columns;
+use super::window_state::SliceState;
+use crate::expr::{self, AggregateLayout};
+use crate::runtime::{Error, Operator, Output, Progress, Result};
+use crate::state::{DeltaKind, DeltaRows, OperatorDelta, RestoredState};
+use crate::stream::{Barrier, Batch, CheckpointId, EventTime, KeyRange, OperatorId};
+
+/// The most rows of a batch that it emits.
+const OUTPUT_ROWS: usize = 8_192;
+
+/// `GROUP BY` over windows, in one task.
+pub struct WindowAggregate {
+    spec: Spec,
+    slices: BTreeMap<EventTime, SliceState>,
+    watermark: EventTime,
+    /// The end of the last window that was emitted or that closed empty.
+    fired: EventTime,
+    late_records: u64,
+    decided: CheckpointId,
+    reported: Reported,
+}
+
+/// What it computes, and for whom.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// The plan node.
+    pub operator: OperatorId,
+    /// The key groups of the task.
+    pub range: KeyRange,
+    /// The rows that it emits: keys, results and the columns of the window.
+    pub schema: SchemaRef,
+    /// Keys, states and results.
+    pub layout: Arc<AggregateLayout>,
+    /// The windows.
+    pub slicing: Slicing,
+    /// What comes in.
+    pub input: Input,
+    /// Whether the last key is the window's start, which the rows brought along;
+    /// it is no column of the output then.
+    pub start_is_last_key: bool,
+}
+
+/// What comes in.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Rows with an event time.
+    Rows {
+        /// The key columns.
+        keys: Vec<usize>,
+        /// The column of event time.
+        time: usize,
+    },
+    /// Rows that were assigned to a window.
+    Windowed {
+        /// The key columns, the window's start last.
+        keys: Vec<usize>,
+        /// The column of the window's end.
+        end: usize,
+    },
+    /// Partial states, the number of their rows and their slice, in this order,
+    /// from a pre-aggregate on the other side of an exchange.
+    Partials,
+}
+
+/// What the last checkpoint was told, apart from rows.
+#[derive(Debug, PartialEq, Eq)]
+struct Reported {
+    watermark: EventTime,
+    late_records: u64,
+}
+
+impl WindowAggregate {
+    /// An aggregate without rows.
+    pub fn new(spec: Spec) -> Self {
+        Self {
+            spec,
+            slices: BTreeMap::new(),
+            watermark: EventTime::MIN,
+            fired: EventTime::MIN,
+            late_records: 0,
+            decided: CheckpointId(0),
+            reported: Reported {
+                watermark: EventTime::MIN,
+                late_records: 0,
+            },
+        }
+    }
+
+    /// Whether every window of a slice has been emitted.
+    fn is_late(&self, slice: EventTime) -> bool {
+        self.spec.slicing.last_window_of(slice) <= self.fired
+    }
+
+    fn take_rows(&mut self, records: &RecordBatch, out: &mut dyn Output) -> expr::Result<()> {
+        let (slices, late) = self.slices_of(records, out);
+        if late > 0 {
+            self.late_records += late as u64;
+            out.late(late);
+        }
+        for (slice, rows) in rows_by_slice(&slices) {
+            let rows = rows.of(records)?;
+            let state = self
+                .slices
+                .entry(slice)
+                .or_insert_with(|| SliceState::new(Arc::clone(&self.spec.layout)));
+            match &self.spec.input {
+                Input::Rows { keys, .. } | Input::Windowed { keys, .. } => {
+                    state.open()?.update(&rows, keys)?;
+                }
+                Input::Partials => {
+                    let states = self.spec.layout.states().fields().len();
+                    let states = rows.project(&(0..states).collect::<Vec<_>>())?;
+                    state.open()?.merge(&states)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The slice of each row that is not late, and the number of late rows.
+    fn slices_of(
+        &self,
+        records: &RecordBatch,
+        out: &mut dyn Output,
+    ) -> (Vec<Option<EventTime>>, usize) {
+        let slicing = self.spec.slicing;
+        let mut late = 0;
+        let mut keep = |slice: EventTime, rows: usize| {
+            if self.is_late(slice) {
+                late += rows;
+                None
+            } else {
+                Some(slice)
+            }
+        };
+        let slices = match &self.spec.input {
+            Input::Rows { time, .. } => event_times(records.column(*time))
+                .into_iter()
+                .enumerate()
+                .map(|(row, time)| {
+                    let Some(time) = time else {
+                        let reason = "the event time of a windowed row is null".to_owned();
+                        out.dead_letter(dead_letter(records, row, "window", reason));
+                        return None;
+                    };
+                    keep(slicing.slice_of(EventTime::from_millis(time)), 1)
+                })
+                .collect(),
+            Input::Windowed { end, .. } => event_times(records.column(*end))
+                .into_iter()
+                .map(|end| {
+                    let end = end.expect("a window's end is never null");
+                    keep(EventTime::from_millis(end), 1)
+                })
+                .collect(),
+            Input::Partials => {
+                let states = self.spec.layout.states().fields().len();
+                let rows = records.column(states).as_primitive::<Int64Type>();
+                let slices = records.column(states + 1).as_primitive::<Int64Type>();
+                let rows = rows.values().iter();
+                slices
+                    .values()
+                    .iter()
+                    .zip(rows)
+                    .map(|(&slice, &rows)| {
+                        let rows = usize::try_from(rows).unwrap_or(0);
+                        keep(EventTime::from_millis(slice), rows)
+                    })
+                    .collect()
+            }
+        };
+        (slices, late)
+    }
+
+    /// The end of the next window that is not empty and not after `closed`.
+    fn next_window(&self, closed: EventTime) -> Option<EventTime> {
+        let (&first, _) = self.slices.first_key_value()?;
+        let next = first.max(self.fired.saturating_add(self.spec.slicing.slide_ms));
+        (next <= closed).then_some(next)
+    }
+
+    fn fire(&mut self, end: EventTime, out: &mut dyn Output) -> expr::Result<()> {
+        let slicing = self.spec.slicing;
+        let start = slicing.start_of(end);
+        let mut window = None;
+        // The first slice of the window belongs to no later one.
+        if let Some(first) = self.slices.first_entry()
+            && slicing.last_window_of(*first.key()) <= end
+        {
+            window = Some(first.remove().into_window()?);
+        }
+        let others = self.slices.range_mut(start.saturating_add(1)..=end);
+        for (_, slice) in others {
+            let window = match &mut window {
+                Some(window) => window,
+                None => window.insert(self.spec.layout.accumulators()?),
+            };
+            slice.read_into(window)?;
+        }
+        let Some(mut window) = window else {
+            return Ok(());
+        };
+        if window.is_empty() {
+            return Ok(());
+        }
+        let rows = window.num_groups();
+        let columns = self.with_window(window.drain_results()?, rows, start, end);
+        let records = RecordBatch::try_new(Arc::clone(&self.spec.schema), columns)?;
+        for offset in (0..rows).step_by(OUTPUT_ROWS) {
+            let length = OUTPUT_ROWS.min(rows - offset);
+            out.emit(Batch::new(records.slice(offset, length)));
+        }
+        Ok(())
+    }
+
+    fn with_window(
+        &self,
+        mut columns: Vec<ArrayRef>,
+        rows: usize,
+        start: EventTime,
+        end: EventTime,
+    ) -> Vec<ArrayRef> {
+        let windows = std::iter::repeat_n((start, end), rows);
+        let [mut starts, ends, times] = window_columns(&windows);
+        if self.spec.start_is_last_key {
+            starts = columns.remove(self.spec.layout.keys().fields().len() - 1);
+        }
+        columns.extend([starts, ends, times]);
+        columns
+    }
+
+    /// Rows of slices until here belong to no window that is still to come.
+    fn closed_until(&self) -> Option<EventTime> {
+        if self.fired == EventTime::MIN {
+            return None;
+        }
+        let slicing = self.spec.slicing;
+        let closed = self
+            .fired
+            .saturating_sub(slicing.size_ms - slicing.slide_ms);
+        Some(closed.min(EventTime::MAX.saturating_sub(1)))
+    }
+}
+
+impl Operator for WindowAggregate {
+    fn schema(&self) -> &SchemaRef {
+        &self.spec.schema
+    }
+
+    fn restore(&mut self, state: RestoredState) -> Result<()> {
+        self.watermark = state.watermark;
+        self.fired = self.spec.slicing.closed_by(state.watermark);
+        self.late_records = state.late_records;
+        self.reported = Reported {
+            watermark: self.watermark,
+            late_records: self.late_records,
+        };
+        for (slice, states) in &state.rows {
+            self.slices
+                .entry(*slice)
+                .or_insert_with(|| SliceState::new(Arc::clone(&self.spec.layout)))
+                .restore(states)
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn process(&mut self, batch: Batch, out: &mut dyn Output) -> Result<()> {
+        self.take_rows(&batch.records, out).map_err(failed)
+    }
+
+    fn watermark(&mut self, at: EventTime, out: &mut dyn Output) -> Result<Progress> {
+        let closed = self.spec.slicing.closed_by(at);
+        if let Some(end) = self.next_window(closed) {
+            self.fire(end, out).map_err(failed)?;
+            self.fired = end;
+            return Ok(Progress::More);
+        }
+        self.watermark = at;
+        self.fired = self.fired.max(closed);
+        Ok(Progress::Done)
+    }
+
+    fn barrier(&mut self, barrier: Barrier, _: &mut dyn Output) -> Result<Option<OperatorDelta>> {
+        let mut rows = Vec::new();
+        for (&time, slice) in &mut self.slices {
+            let records = slice.drain(barrier.checkpoint).map_err(failed)?;
+            rows.extend(records.map(|records| DeltaRows {
+                kind: DeltaKind::Merge,
+                time,
+                records,
+            }));
+        }
+        let reported = Reported {
+            watermark: self.watermark,
+            late_records: self.late_records,
+        };
+        if rows.is_empty() && reported == self.reported {
+            return Ok(None);
+        }
+        self.reported = reported;
+        Ok(Some(OperatorDelta {
+            operator: self.spec.operator,
+            range: self.spec.range,
+            watermark: self.watermark,
+            late_records: self.late_records,
+            closed_until: self.closed_until(),
+            rows,
+        }))
+    }
+
+    fn decided(&mut self, checkpoint: CheckpointId) {
+        self.decided = checkpoint;
+    }
+
+    fn background(&mut self, budget: Duration) -> Result<Progress> {
+        let start = Instant::now();
+        for slice in self.slices.values_mut() {
+            while slice.fold(self.decided).map_err(failed)? == Progress::More {
+                if start.elapsed() >= budget {
+                    return Ok(Progress::More);
+                }
+            }
+        }
+        Ok(Progress::Done)
+    }
+}
+
+fn failed(error: expr::Error) -> Error {
+    Error::Fatal(format!("cannot aggregate a window: {error}"))
+}

@@ -1,0 +1,152 @@
+//! Aggregates rows by key and slice before an exchange, so that a key crosses it
+//! once per interval and not once per row.
+//!
+//! It judges no row late: only the aggregate behind the exchange knows the
+//! watermark of all inputs. *Nothing overtakes*: panes of every window that a
+//! watermark closes go out before it, all panes before a barrier, and a row of a
+//! window that closed here already goes out at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+
+use super::row_errors::dead_letter;
+use super::window::{Slicing, event_times, rows_by_slice};
+use super::window_aggregate::Input;
+use crate::expr::{self, AggregateCall, AggregateFunction, AggregateLayout, GroupedAccumulators};
+use crate::runtime::{Error, Operator, Output, Progress, Result};
+use crate::state::OperatorDelta;
+use crate::stream::{Barrier, Batch, EventTime};
+
+/// The near half of a window aggregate that is cut by an exchange.
+pub struct WindowPreAggregate {
+    schema: SchemaRef,
+    layout: Arc<AggregateLayout>,
+    slicing: Slicing,
+    input: Input,
+    panes: BTreeMap<EventTime, GroupedAccumulators>,
+    closed: EventTime,
+}
+
+impl WindowPreAggregate {
+    /// A pre-aggregate of `calls` over `records` grouped by the key columns of
+    /// the input, which are rows or windowed rows.
+    ///
+    /// # Errors
+    /// If a function has no accumulator for the type of its argument.
+    pub fn new(
+        records: &SchemaRef,
+        mut calls: Vec<AggregateCall>,
+        slicing: Slicing,
+        input: Input,
+    ) -> expr::Result<Self> {
+        let keys = match &input {
+            Input::Rows { keys, .. } | Input::Windowed { keys, .. } => keys,
+            Input::Partials => return Err(expr::Error("partial rows are aggregated twice".into())),
+        };
+        // How many rows a partial row stands for, should it turn out to be late.
+        calls.push(AggregateCall {
+            function: AggregateFunction::Count,
+            argument: None,
+            result: Arc::new(Field::new("rows", DataType::Int64, false)),
+        });
+        let layout = AggregateLayout::new(records, keys, calls)?;
+        let mut fields: Vec<_> = layout.states().fields().iter().cloned().collect();
+        fields.push(Arc::new(Field::new("slice", DataType::Int64, false)));
+        Ok(Self {
+            schema: Arc::new(Schema::new(fields)),
+            layout: Arc::new(layout),
+            slicing,
+            input,
+            panes: BTreeMap::new(),
+            closed: EventTime::MIN,
+        })
+    }
+
+    fn take_rows(&mut self, records: &RecordBatch, out: &mut dyn Output) -> expr::Result<()> {
+        let slices = self.slices_of(records, out);
+        let (Input::Rows { keys, .. } | Input::Windowed { keys, .. }) = &self.input else {
+            unreachable!("the constructor refuses partial rows");
+        };
+        for (slice, rows) in rows_by_slice(&slices) {
+            let rows = rows.of(records)?;
+            let pane = match self.panes.entry(slice) {
+                std::collections::btree_map::Entry::Occupied(pane) => pane.into_mut(),
+                std::collections::btree_map::Entry::Vacant(place) => {
+                    place.insert(self.layout.accumulators()?)
+                }
+            };
+            pane.update(&rows, keys)?;
+        }
+        self.emit_until(self.closed, out)
+    }
+
+    fn slices_of(&self, records: &RecordBatch, out: &mut dyn Output) -> Vec<Option<EventTime>> {
+        let (column, windowed) = match &self.input {
+            Input::Rows { time, .. } => (*time, false),
+            Input::Windowed { end, .. } => (*end, true),
+            Input::Partials => unreachable!("the constructor refuses partial rows"),
+        };
+        let times = event_times(records.column(column)).into_iter().enumerate();
+        times
+            .map(|(row, time)| match time.map(EventTime::from_millis) {
+                Some(end) if windowed => Some(end),
+                Some(time) => Some(self.slicing.slice_of(time)),
+                None => {
+                    let reason = "the event time of a windowed row is null".to_owned();
+                    out.dead_letter(dead_letter(records, row, "window", reason));
+                    None
+                }
+            })
+            .collect()
+    }
+
+    /// Emits the panes of slices until `end`.
+    fn emit_until(&mut self, end: EventTime, out: &mut dyn Output) -> expr::Result<()> {
+        while let Some(pane) = self.panes.first_entry()
+            && *pane.key() <= end
+        {
+            let (slice, mut pane) = pane.remove_entry();
+            if pane.is_empty() {
+                continue;
+            }
+            let states = pane.drain_states()?;
+            let mut columns = states.columns().to_vec();
+            let slices = Int64Array::from_value(slice.millis(), states.num_rows());
+            columns.push(Arc::new(slices) as ArrayRef);
+            let records = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
+            out.emit(Batch::new(records));
+        }
+        Ok(())
+    }
+}
+
+impl Operator for WindowPreAggregate {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn process(&mut self, batch: Batch, out: &mut dyn Output) -> Result<()> {
+        self.take_rows(&batch.records, out).map_err(failed)
+    }
+
+    fn watermark(&mut self, at: EventTime, out: &mut dyn Output) -> Result<Progress> {
+        let closed = self.slicing.closed_by(at);
+        if closed > self.closed {
+            self.closed = closed;
+            self.emit_until(closed, out).map_err(failed)?;
+        }
+        Ok(Progress::Done)
+    }
+
+    fn barrier(&mut self, _: Barrier, out: &mut dyn Output) -> Result<Option<OperatorDelta>> {
+        self.emit_until(EventTime::MAX, out).map_err(failed)?;
+        Ok(None)
+    }
+}
+
+fn failed(error: expr::Error) -> Error {
+    Error::Fatal(format!("cannot aggregate before an exchange: {error}"))
+}

@@ -1,0 +1,451 @@
+//! Turns stages into tasks: the one place that knows both a plan node and its
+//! operator.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use super::compile::{CheckedSource, source_of};
+use super::event_time::DeclaredWatermark;
+use super::stages::{End, Head, Stage, Step, stages};
+use super::status::VertexStatus;
+use crate::checkpoint::TaskId;
+use crate::connectors::JobContext;
+use crate::expr::AggregateLayout;
+use crate::metrics::TaskMetrics;
+use crate::operators::{
+    Filter, Input, Project, Slicing, WindowAggregate, WindowAggregateSpec, WindowAssign,
+    WindowFold, WindowPreAggregate,
+};
+use crate::plan::{Dataflow, Node, NodeKind, Window, WindowInput};
+use crate::runtime::{
+    Command, Enumerator, Error, Exchange, InputGate, Operator, OperatorTask, Report, Result,
+    SinkFactory, SinkTail, SinkTask, SourceTask, SplitQueue, Tail, TaskParts,
+};
+use crate::state::{DeadLetterWriter, StateSchema, StoreHandle};
+use crate::stream::{CheckpointId, KeyGroups, KeyRange, Message, OperatorId};
+
+/// Messages that an edge holds before who sends has to wait.
+const CHANNEL_MESSAGES: usize = 4;
+
+/// A job with all its tasks, ready to be started.
+pub struct Job {
+    /// The tasks.
+    pub tasks: Vec<(TaskId, TaskKind)>,
+    /// Where source tasks take commands.
+    pub commands: BTreeMap<TaskId, mpsc::UnboundedSender<Command>>,
+    /// The sources' splits.
+    pub sources: Vec<RunningSource>,
+    /// Where tasks report, and
+    pub report: mpsc::UnboundedSender<Report>,
+    /// where their reports are read.
+    pub reports: mpsc::UnboundedReceiver<Report>,
+    /// Where the last decided checkpoint is told.
+    pub decided: watch::Sender<CheckpointId>,
+    /// The counters of the tasks.
+    pub metrics: Vec<Arc<TaskMetrics>>,
+    /// The stages.
+    pub vertices: Vec<VertexStatus>,
+    /// Whether all its sources end by themselves.
+    pub bounded: bool,
+}
+
+/// A task of either kind.
+pub enum TaskKind {
+    /// It reads a source.
+    Source(Box<SourceTask>),
+    /// It reads other tasks.
+    Operator(Box<OperatorTask>),
+}
+
+/// A source whose splits are still being found.
+pub struct RunningSource {
+    /// The splits that wait for a reader.
+    pub queue: Arc<SplitQueue>,
+    /// Who finds them.
+    pub enumerator: Box<dyn Enumerator>,
+}
+
+/// What a job is built from.
+pub struct Blueprint<'a> {
+    /// The plan.
+    pub dataflow: &'a Dataflow,
+    /// The sinks, by plan node.
+    pub sinks: &'a BTreeMap<OperatorId, Arc<dyn SinkFactory>>,
+    /// Whose job it is, as a connector is told.
+    pub context: &'a dyn Fn(OperatorId) -> JobContext,
+    /// How many tasks a stage has.
+    pub parallelism: usize,
+    /// The job's key groups.
+    pub key_groups: KeyGroups,
+    /// The checkpoint that it goes on from.
+    pub restored: CheckpointId,
+    /// The job's state.
+    pub store: &'a StoreHandle,
+    /// Where dead letters go.
+    pub dead_letters: &'a dyn Fn(TaskId) -> Result<DeadLetterWriter>,
+}
+
+/// Builds all tasks of a job, restored from its state.
+///
+/// # Errors
+/// If a connector cannot be set up or the state cannot be read.
+pub async fn build(blueprint: Blueprint<'_>) -> Result<Job> {
+    let stages = stages(blueprint.dataflow, blueprint.parallelism);
+    let (report, reports) = mpsc::unbounded_channel();
+    let (decided, decisions) = watch::channel(blueprint.restored);
+    let mut edges = Edges::new(&stages, blueprint.parallelism);
+    let mut job = Job {
+        tasks: Vec::new(),
+        commands: BTreeMap::new(),
+        sources: Vec::new(),
+        report: report.clone(),
+        reports,
+        decided,
+        metrics: Vec::new(),
+        vertices: Vec::new(),
+        bounded: true,
+    };
+    for (place, stage) in stages.iter().enumerate() {
+        let name = stage_name(stage, blueprint.dataflow);
+        job.vertices.push(VertexStatus {
+            id: u32::try_from(place).expect("a plan has fewer than 2^32 stages"),
+            name: name.clone(),
+            parallelism: blueprint.parallelism,
+        });
+        let source = match &stage.head {
+            Head::Source(node) => Some(open_source(&blueprint, *node, &mut job).await?),
+            Head::Stages(_) => None,
+        };
+        for index in 0..blueprint.parallelism {
+            let id = TaskId(u32::try_from(job.tasks.len()).expect("fewer than 2^32 tasks"));
+            let number = u32::try_from(place).expect("a plan has fewer than 2^32 stages");
+            let metrics = TaskMetrics::new(name.clone(), number, index, source.is_some());
+            let metrics = Arc::new(metrics);
+            job.metrics.push(Arc::clone(&metrics));
+            let parts = TaskParts {
+                id,
+                operators: operators(&blueprint, stage, index).await?,
+                tail: tail(&blueprint, &mut edges, place, stage, index)?,
+                metrics,
+                dead_letters: (blueprint.dead_letters)(id)?,
+                reports: report.clone(),
+                decided: decisions.clone(),
+            };
+            let kind = match &source {
+                Some(source) => source.task(parts, &mut job.commands)?,
+                None => TaskKind::Operator(Box::new(OperatorTask {
+                    inputs: InputGate::new(edges.take_inputs(place, index)),
+                    parts,
+                })),
+            };
+            job.tasks.push((id, kind));
+        }
+    }
+    Ok(job)
+}
+
+/// The channels between stages.
+struct Edges {
+    parallelism: usize,
+    /// By reading stage and task.
+    inputs: Vec<Vec<Vec<mpsc::Receiver<Message>>>>,
+    /// By sending stage and task, a channel for each task that it sends to.
+    outputs: Vec<Vec<Vec<mpsc::Sender<Message>>>>,
+}
+
+impl Edges {
+    fn new(stages: &[Stage], parallelism: usize) -> Self {
+        let none = |_: &Stage| (0..parallelism).map(|_| Vec::new()).collect::<Vec<_>>();
+        let mut edges = Self {
+            parallelism,
+            inputs: stages.iter().map(none).collect(),
+            outputs: stages
+                .iter()
+                .map(|_| (0..parallelism).map(|_| Vec::new()).collect())
+                .collect(),
+        };
+        for (from, stage) in stages.iter().enumerate() {
+            match stage.end {
+                End::Sink(_) => {}
+                End::Forward(to) => {
+                    for task in 0..parallelism {
+                        edges.connect(from, task, to, task);
+                    }
+                }
+                End::Exchange { stage: to, .. } => {
+                    for sender in 0..parallelism {
+                        for reader in 0..parallelism {
+                            edges.connect(from, sender, to, reader);
+                        }
+                    }
+                }
+            }
+        }
+        edges
+    }
+
+    fn connect(&mut self, from: usize, sender: usize, to: usize, reader: usize) {
+        debug_assert!(sender < self.parallelism && reader < self.parallelism);
+        let (output, input) = mpsc::channel(CHANNEL_MESSAGES);
+        self.outputs[from][sender].push(output);
+        self.inputs[to][reader].push(input);
+    }
+
+    fn take_inputs(&mut self, stage: usize, task: usize) -> Vec<mpsc::Receiver<Message>> {
+        std::mem::take(&mut self.inputs[stage][task])
+    }
+
+    fn take_outputs(&mut self, stage: usize, task: usize) -> Vec<mpsc::Sender<Message>> {
+        std::mem::take(&mut self.outputs[stage][task])
+    }
+}
+
+/// A source while its tasks are built.
+struct OpenSource {
+    checked: CheckedSource,
+    queue: Arc<SplitQueue>,
+    schema: arrow::datatypes::SchemaRef,
+    watermark: Option<Arc<dyn crate::runtime::WatermarkStrategy>>,
+}
+
+async fn open_source(
+    blueprint: &Blueprint<'_>,
+    node: OperatorId,
+    job: &mut Job,
+) -> Result<OpenSource> {
+    let NodeKind::Source {
+        table,
+        physical,
+        watermark,
+        ..
+    } = &node_of(blueprint.dataflow, node).kind
+    else {
+        unreachable!("a stage that begins with a source begins with a source node");
+    };
+    let context = (blueprint.context)(node);
+    let checked = source_of(table, &context).map_err(|errors| {
+        let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        Error::Fatal(format!("table {}: {}", table.name, errors.join("; ")))
+    })?;
+    let (splits, complete) = blueprint
+        .store
+        .call(move |store| store.splits(node))
+        .await?;
+    job.bounded &= checked.factory.bounded();
+    let hold = checked.factory.unstarted_splits_hold_watermark();
+    let queue = Arc::new(SplitQueue::new(node, hold, splits, complete));
+    job.sources.push(RunningSource {
+        queue: Arc::clone(&queue),
+        enumerator: checked.factory.enumerator(),
+    });
+    let schema = table
+        .physical_schema()
+        .project(physical)
+        .map_err(|error| Error::Fatal(error.to_string()))?;
+    Ok(OpenSource {
+        checked,
+        queue,
+        schema: Arc::new(schema),
+        watermark: watermark.clone().map(DeclaredWatermark::strategy),
+    })
+}
+
+impl OpenSource {
+    fn task(
+        &self,
+        parts: TaskParts,
+        commands: &mut BTreeMap<TaskId, mpsc::UnboundedSender<Command>>,
+    ) -> Result<TaskKind> {
+        let (command, receiver) = mpsc::unbounded_channel();
+        commands.insert(parts.id, command);
+        Ok(TaskKind::Source(Box::new(SourceTask {
+            reader: self.checked.factory.reader(&self.schema)?,
+            queue: Arc::clone(&self.queue),
+            splits_max: self.checked.factory.splits_per_reader(),
+            strategy: self.watermark.clone(),
+            time: self.checked.time,
+            commands: receiver,
+            parts,
+        })))
+    }
+}
+
+fn tail(
+    blueprint: &Blueprint<'_>,
+    edges: &mut Edges,
+    place: usize,
+    stage: &Stage,
+    index: usize,
+) -> Result<Tail> {
+    let mut outputs = edges.take_outputs(place, index);
+    match stage.end {
+        End::Forward(_) => {
+            let only = outputs.pop().expect("a forward edge has one channel");
+            Ok(Tail::Forward(only))
+        }
+        End::Exchange { keys, .. } => Ok(Tail::Exchange(Exchange::new(
+            (0..keys).collect(),
+            blueprint.key_groups,
+            outputs,
+        ))),
+        End::Sink(node) => {
+            let task = SinkTask {
+                index,
+                restored: blueprint.restored,
+            };
+            Ok(Tail::Sink(SinkTail {
+                operator: node,
+                task: index,
+                sink: blueprint.sinks[&node].sink(task)?,
+                open: Vec::new(),
+            }))
+        }
+    }
+}
+
+async fn operators(
+    blueprint: &Blueprint<'_>,
+    stage: &Stage,
+    index: usize,
+) -> Result<Vec<Box<dyn Operator>>> {
+    let mut operators: Vec<Box<dyn Operator>> = Vec::with_capacity(stage.steps.len());
+    for step in &stage.steps {
+        let (Step::Node(id) | Step::PreAggregate(id) | Step::FinalAggregate(id)) = *step;
+        let node = node_of(blueprint.dataflow, id);
+        match &node.kind {
+            NodeKind::Source { columns, .. } | NodeKind::Project { columns } => {
+                let schema = node.schema.clone();
+                operators.push(Box::new(Project::new(schema, columns.clone())));
+            }
+            NodeKind::Filter { predicate } => {
+                let schema = node.schema.clone();
+                operators.push(Box::new(Filter::new(schema, predicate.clone())));
+            }
+            NodeKind::WindowAssign { time, window } => {
+                let schema = node.schema.clone();
+                let slicing = slicing_of(*window);
+                operators.push(Box::new(WindowAssign::new(schema, *time, slicing)));
+            }
+            NodeKind::WindowAggregate { .. } => {
+                operators.push(window_aggregate(blueprint, node, *step, index).await?);
+            }
+            NodeKind::Union | NodeKind::Sink { .. } | NodeKind::Print => {
+                unreachable!("no operator, but a stage's head or end")
+            }
+        }
+    }
+    Ok(operators)
+}
+
+async fn window_aggregate(
+    blueprint: &Blueprint<'_>,
+    node: &Node,
+    step: Step,
+    index: usize,
+) -> Result<Box<dyn Operator>> {
+    let NodeKind::WindowAggregate {
+        keys,
+        aggregates,
+        input,
+    } = &node.kind
+    else {
+        unreachable!("the caller looks at the kind");
+    };
+    let records = &node_of(blueprint.dataflow, node.inputs[0]).schema;
+    let mut keys = keys.clone();
+    let (slicing, rows) = match *input {
+        WindowInput::Time { time, window } => {
+            let keys = keys.clone();
+            (slicing_of(window), Input::Rows { keys, time })
+        }
+        WindowInput::Attached { start, end } => {
+            keys.push(start);
+            let keys = keys.clone();
+            (Slicing::tumbling(1), Input::Windowed { keys, end })
+        }
+    };
+    let failed = |error: crate::expr::Error| Error::Fatal(error.to_string());
+    if matches!(step, Step::PreAggregate(_)) {
+        let calls = aggregates.clone();
+        let near = WindowPreAggregate::new(records, calls, slicing, rows).map_err(failed)?;
+        return Ok(Box::new(near));
+    }
+    let layout = AggregateLayout::new(records, &keys, aggregates.clone()).map_err(failed)?;
+    let layout = Arc::new(layout);
+    let range = range_of(blueprint, step, index);
+    let state = StateSchema {
+        operator: node.id,
+        schema: Arc::clone(layout.states()),
+        key_columns: keys.len(),
+        fold: Arc::new(WindowFold(Arc::clone(&layout))),
+    };
+    let mut aggregate = WindowAggregate::new(WindowAggregateSpec {
+        operator: node.id,
+        range,
+        schema: Arc::clone(&node.schema),
+        layout,
+        slicing,
+        input: match step {
+            Step::FinalAggregate(_) => Input::Partials,
+            Step::Node(_) | Step::PreAggregate(_) => rows,
+        },
+        start_is_last_key: node.has_attached_windows(),
+    });
+    let restored = blueprint
+        .store
+        .call(move |store| store.load(&state, range))
+        .await?;
+    if let Some(restored) = restored {
+        aggregate.restore(restored)?;
+    }
+    Ok(Box::new(aggregate))
+}
+
+/// A stage behind an exchange shares the key groups; without an exchange there is
+/// one task, which has them all.
+fn range_of(blueprint: &Blueprint<'_>, step: Step, index: usize) -> KeyRange {
+    match step {
+        Step::FinalAggregate(_) => blueprint
+            .key_groups
+            .range_of_task(index, blueprint.parallelism),
+        Step::Node(_) | Step::PreAggregate(_) => blueprint.key_groups.all(),
+    }
+}
+
+fn slicing_of(window: Window) -> Slicing {
+    match window {
+        Window::Tumble { size_ms } => Slicing::tumbling(size_ms),
+        Window::Hop { size_ms, slide_ms } => Slicing { size_ms, slide_ms },
+    }
+}
+
+fn node_of(dataflow: &Dataflow, id: OperatorId) -> &Node {
+    &dataflow.nodes[id.0 as usize]
+}
+
+fn stage_name(stage: &Stage, dataflow: &Dataflow) -> String {
+    let mut names: Vec<String> = Vec::new();
+    if matches!(stage.head, Head::Stages(ref inputs) if inputs.len() > 1) {
+        names.push("union".to_owned());
+    }
+    for step in &stage.steps {
+        let (Step::Node(id) | Step::PreAggregate(id) | Step::FinalAggregate(id)) = *step;
+        names.push(match (&node_of(dataflow, id).kind, step) {
+            (NodeKind::Source { table, .. }, _) => format!("source {}", table.name),
+            (NodeKind::Filter { .. }, _) => "filter".to_owned(),
+            (NodeKind::Project { .. }, _) => "project".to_owned(),
+            (NodeKind::WindowAssign { .. }, _) => "window".to_owned(),
+            (_, Step::PreAggregate(_)) => "window pre-aggregate".to_owned(),
+            _ => "window aggregate".to_owned(),
+        });
+    }
+    if let End::Sink(node) = stage.end {
+        names.push(match &node_of(dataflow, node).kind {
+            NodeKind::Sink { table } => format!("sink {}", table.name),
+            _ => "print".to_owned(),
+        });
+    }
+    names.join(" -> ")
+}

@@ -1,0 +1,288 @@
+//! Carries out what the checkpoint coordinator decides, as long as the tasks run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::status::Status;
+use crate::checkpoint::{Action, Coordinator, Event, TaskId};
+use crate::runtime::{Command, Committer, Error, Report, Result, SplitQueue, TaskSnapshot};
+use crate::state::{self, Checkpoint, OpenOutputs, StoreHandle, Written};
+use crate::stream::{CheckpointId, OperatorId};
+
+/// How often the coordinator is told the time.
+const TICK: Duration = Duration::from_millis(5);
+
+/// How a run of the tasks ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All input was read and every output has confirmed.
+    Finished,
+    /// It was asked to stop; the last checkpoint is decided.
+    Stopped,
+}
+
+/// What the driver works with.
+pub struct Driver {
+    /// Decides what happens when.
+    pub coordinator: Coordinator,
+    /// The job's state.
+    pub store: StoreHandle,
+    /// Where source tasks take commands.
+    pub commands: BTreeMap<TaskId, mpsc::UnboundedSender<Command>>,
+    /// The splits that wait for a reader, by source.
+    pub queues: Vec<Arc<SplitQueue>>,
+    /// Where tasks and enumerators report.
+    pub reports: mpsc::UnboundedReceiver<Report>,
+    /// Where the last decided checkpoint is told.
+    pub decided: watch::Sender<CheckpointId>,
+    /// Who publishes what a sink has prepared.
+    pub committers: BTreeMap<OperatorId, Arc<dyn Committer>>,
+    /// What others see of it.
+    pub status: Arc<Status>,
+    /// Cancelled when the job is to stop.
+    pub stop: CancellationToken,
+}
+
+/// The driver with what is under way.
+struct Driving {
+    driver: Driver,
+    began: Instant,
+    /// The parts of the checkpoint in flight.
+    parts: Vec<TaskSnapshot>,
+    part_began: Instant,
+    /// Decided outputs by checkpoint.
+    outputs: BTreeMap<CheckpointId, Vec<(OperatorId, Value)>>,
+    work: JoinSet<Done>,
+}
+
+/// Something that was under way has ended.
+enum Done {
+    Committed {
+        checkpoint: CheckpointId,
+        result: state::Result<Written>,
+    },
+    Published {
+        checkpoint: CheckpointId,
+        result: Result<()>,
+    },
+}
+
+impl Driver {
+    /// Drives the tasks until the job ends, stops or fails.
+    ///
+    /// # Errors
+    /// The first failure of a task, of the state, or of a checkpoint.
+    pub async fn run(self) -> Result<Ended> {
+        let now = Instant::now();
+        let mut driving = Driving {
+            driver: self,
+            began: now,
+            parts: Vec::new(),
+            part_began: now,
+            outputs: BTreeMap::new(),
+            work: JoinSet::new(),
+        };
+        let ended = driving.drive().await;
+        // What is under way must not go on behind the back of a restart.
+        while let Some(done) = driving.work.join_next().await {
+            if let Ok(Done::Committed {
+                result: Err(error), ..
+            }) = done
+            {
+                return Err(error.into());
+            }
+        }
+        ended
+    }
+}
+
+impl Driving {
+    async fn drive(&mut self) -> Result<Ended> {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let stop = self.driver.stop.clone();
+        let mut stopping = false;
+        loop {
+            let event = tokio::select! {
+                report = self.driver.reports.recv() => match report {
+                    Some(report) => self.reported(report)?,
+                    None => return Err(Error::Retryable("all tasks have gone".to_owned())),
+                },
+                Some(done) = self.work.join_next() => self.done(done)?,
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    Some(Event::StopRequested)
+                }
+                _ = ticks.tick() => Some(Event::Tick(self.now_ms())),
+            };
+            let Some(event) = event else {
+                continue;
+            };
+            for action in self.driver.coordinator.step(event) {
+                if let Some(ended) = self.act(action).await? {
+                    return Ok(ended);
+                }
+            }
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn reported(&mut self, report: Report) -> Result<Option<Event>> {
+        match report {
+            Report::Acknowledged {
+                task,
+                checkpoint,
+                snapshot,
+            } => {
+                let unreported = self
+                    .driver
+                    .queues
+                    .iter()
+                    .any(|queue| queue.has_unreported());
+                let changed = unreported || !snapshot.is_empty();
+                self.parts.push(snapshot);
+                Ok(Some(Event::Acknowledged {
+                    task,
+                    checkpoint,
+                    changed,
+                }))
+            }
+            Report::AtEnd(task) => Ok(Some(Event::AtEnd(task))),
+            Report::Failed { error, .. } => Err(error),
+        }
+    }
+
+    fn done(&mut self, done: Result<Done, tokio::task::JoinError>) -> Result<Option<Event>> {
+        let done = done.map_err(|error| Error::Fatal(format!("a commit was lost: {error}")))?;
+        match done {
+            Done::Committed { checkpoint, result } => {
+                let written = result?;
+                let took = u64::try_from(self.part_began.elapsed().as_millis());
+                let bytes = written.delta_bytes + written.page_bytes;
+                let status = &self.driver.status;
+                status.checkpointed(checkpoint, took.unwrap_or(u64::MAX), bytes);
+                Ok(Some(Event::Committed(checkpoint)))
+            }
+            Done::Published {
+                checkpoint,
+                result: Ok(()),
+            } => {
+                self.outputs.remove(&checkpoint);
+                Ok(Some(Event::Published(checkpoint)))
+            }
+            Done::Published {
+                result: Err(error @ (Error::Fatal(_) | Error::State(_))),
+                ..
+            } => Err(error),
+            Done::Published {
+                checkpoint,
+                result: Err(error),
+            } => {
+                tracing::warn!(%checkpoint, %error, "cannot publish yet, trying again");
+                Ok(Some(Event::PublishFailed(checkpoint)))
+            }
+        }
+    }
+
+    async fn act(&mut self, action: Action) -> Result<Option<Ended>> {
+        match action {
+            Action::InjectBarrier(barrier) => {
+                self.part_began = Instant::now();
+                for command in self.driver.commands.values() {
+                    // A task that has gone reports why.
+                    let _ = command.send(Command::Barrier(barrier));
+                }
+            }
+            Action::Commit {
+                checkpoint,
+                confirmed,
+            } => self.commit(checkpoint, confirmed),
+            Action::SkipEmpty(_) => self.parts.clear(),
+            Action::NotifyDecided(checkpoint) => {
+                self.driver.decided.send_replace(checkpoint);
+            }
+            Action::Publish(checkpoint) => self.publish(checkpoint),
+            Action::FinishJob => return Ok(Some(Ended::Finished)),
+            Action::StopJob { confirmed } => {
+                let store = &self.driver.store;
+                store.call(move |store| store.confirm(&confirmed)).await?;
+                return Ok(Some(Ended::Stopped));
+            }
+            Action::Fail(failure) => return Err(Error::Retryable(failure.to_string())),
+        }
+        Ok(None)
+    }
+
+    fn commit(&mut self, id: CheckpointId, confirmed: Vec<CheckpointId>) {
+        let mut checkpoint = Checkpoint::new(id);
+        checkpoint.confirmed = confirmed;
+        let mut splits = BTreeMap::new();
+        for queue in &self.driver.queues {
+            let (found, complete) = queue.take_unreported();
+            checkpoint
+                .complete_sources
+                .extend(complete.then(|| queue.operator()));
+            for split in found {
+                splits.insert((split.operator, split.split.clone()), split);
+            }
+        }
+        let mut outputs = Vec::new();
+        for part in self.parts.drain(..) {
+            checkpoint.deltas.extend(part.deltas);
+            checkpoint.dead_letters.extend(part.dead_letters);
+            // What a task says of a split is newer than what the queue says.
+            for split in part.splits {
+                splits.insert((split.operator, split.split.clone()), split);
+            }
+            if let Some(output) = part.output {
+                let publish = output.prepared.publish.into_iter();
+                outputs.extend(publish.map(|item| (output.operator, item)));
+                checkpoint.open.push(OpenOutputs {
+                    operator: output.operator,
+                    task: u32::try_from(output.task).expect("fewer than 2^32 tasks"),
+                    outputs: output.prepared.open,
+                });
+            }
+        }
+        checkpoint.splits = splits.into_values().collect();
+        checkpoint.publish.clone_from(&outputs);
+        self.outputs.insert(id, outputs);
+        let store = self.driver.store.clone();
+        self.work.spawn(async move {
+            Done::Committed {
+                checkpoint: id,
+                result: store.commit(checkpoint).await,
+            }
+        });
+    }
+
+    fn publish(&mut self, checkpoint: CheckpointId) {
+        let mut by_sink: BTreeMap<OperatorId, Vec<Value>> = BTreeMap::new();
+        for (operator, item) in self.outputs.get(&checkpoint).into_iter().flatten() {
+            by_sink.entry(*operator).or_default().push(item.clone());
+        }
+        let committers = self.driver.committers.clone();
+        self.work.spawn(async move {
+            let mut result = Ok(());
+            for (operator, items) in by_sink {
+                let Some(committer) = committers.get(&operator) else {
+                    continue;
+                };
+                result = committer.publish(&items).await;
+                if result.is_err() {
+                    break;
+                }
+            }
+            Done::Published { checkpoint, result }
+        });
+    }
+}

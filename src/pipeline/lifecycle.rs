@@ -1,0 +1,481 @@
+//! One life of a job: its state is opened, what an earlier life left is settled,
+//! its tasks are built and driven until they end, and the state is closed.
+//!
+//! A restart in process is another life: nothing of the last one is kept, so
+//! there is one way to recover, and every `kill -9` tests it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::build::{Blueprint, Job, RunningSource, TaskKind, build};
+use super::compile::{CheckedProgram, sink_of, source_of};
+use super::driver::{Driver, Ended};
+use super::status::{JobState, Progress, Status};
+use crate::checkpoint::{self, Coordinator, Refusal, Start, TaskId, Timing};
+use crate::clock;
+use crate::connectors::{self, ConsoleFormat, JobContext};
+use crate::plan::NodeKind;
+use crate::runtime::{Committer, Error, Report, Result, SinkFactory, Split};
+use crate::state::{
+    DeadLetterWriter, Finished, Header, OpenOptions, Store, StoreHandle, recover_dead_letters,
+};
+use crate::stream::{CheckpointId, OperatorId};
+
+/// What one life needs.
+pub struct Life<'a> {
+    /// The program.
+    pub program: &'a CheckedProgram,
+    /// Where its state lives.
+    pub directory: PathBuf,
+    /// How many tasks a stage has.
+    pub parallelism: usize,
+    /// Memory for the pages of the state.
+    pub cache_bytes: usize,
+    /// How a bare `SELECT` prints.
+    pub output: ConsoleFormat,
+    /// What others see of it.
+    pub status: Arc<Status>,
+    /// Cancelled when the job is to stop.
+    pub stop: CancellationToken,
+    /// End the job that the directory holds, and begin another.
+    pub fresh: bool,
+    /// With `fresh`: also if an output of the old job cannot be reached.
+    pub abandon: bool,
+    /// How long the last checkpoint of a stop may take.
+    pub grace: Duration,
+}
+
+/// How a life ended well.
+#[derive(Debug)]
+pub enum LifeEnd {
+    /// All input was read and every output has confirmed.
+    Finished(Finished),
+    /// It had ended so already.
+    AlreadyFinished {
+        /// How.
+        finished: Finished,
+        /// How many splits have come since.
+        since: usize,
+    },
+    /// It was asked to stop.
+    Stopped,
+    /// The state is of another program.
+    Refused(Refusal),
+}
+
+impl Life<'_> {
+    /// Lives one life.
+    ///
+    /// # Errors
+    /// What ended it before its time.
+    pub async fn live(&self) -> Result<LifeEnd> {
+        let options = OpenOptions {
+            cache_bytes: self.cache_bytes,
+        };
+        let store = StoreHandle::open(&self.directory, options)?;
+        let ended = self.live_on(&store).await;
+        // The directory must be free before anyone opens it again.
+        store.close().await;
+        ended
+    }
+
+    async fn live_on(&self, store: &StoreHandle) -> Result<LifeEnd> {
+        if self.fresh {
+            self.end_old_job(store).await?;
+        }
+        let plan = self.program.dataflow.to_string();
+        let wanted = checkpoint::Program {
+            plan: plan.clone(),
+            key_groups: None,
+        };
+        let start = store
+            .call(move |store| {
+                Ok((
+                    checkpoint::decide(store.job(), &wanted),
+                    store.job().cloned(),
+                ))
+            })
+            .await?;
+        let (header, restored) = match start {
+            (Start::Refuse(refusal), _) => return Ok(LifeEnd::Refused(refusal)),
+            (Start::Finished(finished), _) => {
+                let since = self.splits_since(store).await?;
+                return Ok(LifeEnd::AlreadyFinished { finished, since });
+            }
+            (Start::Resume(checkpoint), Some(job)) => (job.header, checkpoint),
+            (Start::Fresh | Start::Resume(_), _) => {
+                let groups = self.program.settings.key_groups;
+                let header = Header::new(self.program.name.clone(), plan, groups, clock::now());
+                let created = header.clone();
+                store.call(move |store| store.create_job(created)).await?;
+                (header, CheckpointId(0))
+            }
+        };
+        self.status.update(|job| job.id = header.job);
+        let sinks = self.sinks(&header)?;
+        let committers = committers_of(&sinks);
+        settle(store, &committers).await?;
+        self.run(store, &header, restored, &sinks, committers).await
+    }
+
+    async fn run(
+        &self,
+        store: &StoreHandle,
+        header: &Header,
+        restored: CheckpointId,
+        sinks: &BTreeMap<OperatorId, Arc<dyn SinkFactory>>,
+        committers: BTreeMap<OperatorId, Arc<dyn Committer>>,
+    ) -> Result<LifeEnd> {
+        let kept = store.call(Store::dead_letter_files).await?;
+        recover_dead_letters(&self.directory, &kept)?;
+        let letters = |task: TaskId| {
+            let writer = DeadLetterWriter::open(&self.directory, task.0, &kept);
+            Ok(writer?)
+        };
+        let job = build(Blueprint {
+            dataflow: &self.program.dataflow,
+            sinks,
+            context: &|operator| context(header, operator),
+            parallelism: self.parallelism,
+            key_groups: header.key_groups,
+            restored,
+            store,
+            dead_letters: &letters,
+        })
+        .await?;
+        let mut running = Running::start(job);
+        self.show(&running, restored);
+        let driver = Driver {
+            coordinator: Coordinator::new(
+                self.timing(),
+                header.decider,
+                running.tasks.clone(),
+                running.commands.keys().copied(),
+                restored,
+                0,
+            ),
+            store: store.clone(),
+            commands: std::mem::take(&mut running.commands),
+            queues: running.queues.clone(),
+            reports: running.take_reports(),
+            decided: running.take_decided(),
+            committers,
+            status: Arc::clone(&self.status),
+            stop: self.stop.clone(),
+        };
+        let ended = self.within_grace(driver.run()).await;
+        running.end(ended.is_ok()).await;
+        match ended? {
+            Ended::Stopped => Ok(LifeEnd::Stopped),
+            Ended::Finished => {
+                let finished = self.finished(store).await?;
+                Ok(LifeEnd::Finished(finished))
+            }
+        }
+    }
+
+    /// Ends the job whose state is here: publishes what it has decided, discards
+    /// what it has not, and forgets it. What it has published stays.
+    async fn end_old_job(&self, store: &StoreHandle) -> Result<()> {
+        let Some(job) = store.call(|store| Ok(store.job().cloned())).await? else {
+            return Ok(());
+        };
+        if job.progress.finished.is_none() {
+            let settled = async {
+                // The outputs of another program are not known to this one.
+                if job.header.plan != self.program.dataflow.to_string() {
+                    return Err(Error::Fatal(
+                        "the old job ran another program, whose outputs this one does not know; \
+                         run that program with --fresh, or add --abandon to leave its \
+                         unpublished output behind"
+                            .to_owned(),
+                    ));
+                }
+                let sinks = self.sinks(&job.header)?;
+                settle(store, &committers_of(&sinks)).await
+            };
+            match settled.await {
+                Err(error) if self.abandon => {
+                    tracing::warn!(%error, "abandoned the unpublished output of the old job");
+                }
+                settled => settled?,
+            }
+        }
+        tracing::info!(job = %job.header.job, "ended the old job");
+        recover_dead_letters(&self.directory, &[])?;
+        store.call(Store::remove_job).await?;
+        Ok(())
+    }
+
+    /// How many splits a finished job would find now that it has not read.
+    async fn splits_since(&self, store: &StoreHandle) -> Result<usize> {
+        let mut since = 0;
+        for node in &self.program.dataflow.nodes {
+            let NodeKind::Source { table, .. } = &node.kind else {
+                continue;
+            };
+            let id = node.id;
+            let (read, _) = store.call(move |store| store.splits(id)).await?;
+            let known: Vec<_> = read
+                .into_iter()
+                .map(|split| Split {
+                    id: split.split,
+                    spec: split.spec,
+                })
+                .collect();
+            let nobody = JobContext {
+                job: uuid::Uuid::nil(),
+                pipeline: self.program.name.clone(),
+                operator: id,
+            };
+            if let Ok(source) = source_of(table, &nobody)
+                && let Ok(discovery) = source.factory.enumerator().discover(&known).await
+            {
+                since += discovery.found.len();
+            }
+        }
+        Ok(since)
+    }
+
+    /// Waits for the driver; once the job is to stop, no longer than the grace.
+    async fn within_grace(&self, run: impl Future<Output = Result<Ended>>) -> Result<Ended> {
+        tokio::pin!(run);
+        tokio::select! {
+            ended = &mut run => return ended,
+            () = self.stop.cancelled() => {}
+        }
+        tokio::time::timeout(self.grace, run)
+            .await
+            .unwrap_or_else(|_| {
+                Err(Error::Fatal(format!(
+                    "the last checkpoint was not decided within {:?}; the next start goes on from \
+                 the one before it, or settles it if it was decided",
+                    self.grace
+                )))
+            })
+    }
+
+    /// Notes durably that the job has finished.
+    async fn finished(&self, store: &StoreHandle) -> Result<Finished> {
+        let sources: Vec<OperatorId> = self
+            .program
+            .dataflow
+            .nodes
+            .iter()
+            .filter(|node| matches!(node.kind, NodeKind::Source { .. }))
+            .map(|node| node.id)
+            .collect();
+        let at = clock::now();
+        let finished = store
+            .call(move |store| {
+                let mut finished = Finished {
+                    at,
+                    rows_read: 0,
+                    bytes_read: 0,
+                    splits: 0,
+                };
+                for source in sources {
+                    let (splits, _) = store.splits(source)?;
+                    finished.splits += splits.len() as u64;
+                    finished.rows_read += splits.iter().map(|split| split.rows).sum::<u64>();
+                    finished.bytes_read += splits.iter().map(|split| split.bytes).sum::<u64>();
+                }
+                store.finish(finished.clone())?;
+                Ok(finished)
+            })
+            .await?;
+        Ok(finished)
+    }
+
+    fn sinks(&self, header: &Header) -> Result<BTreeMap<OperatorId, Arc<dyn SinkFactory>>> {
+        let mut sinks = BTreeMap::new();
+        for node in &self.program.dataflow.nodes {
+            let sink = match &node.kind {
+                NodeKind::Sink { table } => sink_of(table, &context(header, node.id)),
+                NodeKind::Print => {
+                    let columns = self.input_schema(node);
+                    connectors::console(self.output, columns)
+                }
+                _ => continue,
+            };
+            let sink = sink.map_err(|errors| {
+                let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+                Error::Fatal(errors.join("; "))
+            })?;
+            sinks.insert(node.id, sink);
+        }
+        Ok(sinks)
+    }
+
+    fn input_schema(&self, node: &crate::plan::Node) -> &arrow::datatypes::SchemaRef {
+        &self.program.dataflow.nodes[node.inputs[0].0 as usize].schema
+    }
+
+    fn timing(&self) -> Timing {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let settings = &self.program.settings;
+        Timing {
+            interval_ms: millis(settings.checkpoint_interval),
+            min_pause_ms: millis(settings.checkpoint_pause_min),
+            timeout_ms: millis(settings.checkpoint_timeout),
+        }
+    }
+
+    fn show(&self, running: &Running, restored: CheckpointId) {
+        let bounded = running.bounded;
+        self.status.update(|job| {
+            job.tasks.clone_from(&running.metrics);
+            job.stages.clone_from(&running.vertices);
+            job.progress = bounded.then(Progress::default);
+        });
+        self.status.enter(JobState::Running);
+        if restored > CheckpointId(0) {
+            tracing::info!(checkpoint = restored.0, "resumed");
+        }
+    }
+}
+
+fn context(header: &Header, operator: OperatorId) -> JobContext {
+    JobContext {
+        job: header.job,
+        pipeline: header.pipeline.clone(),
+        operator,
+    }
+}
+
+fn committers_of(
+    sinks: &BTreeMap<OperatorId, Arc<dyn SinkFactory>>,
+) -> BTreeMap<OperatorId, Arc<dyn Committer>> {
+    let committers = sinks.iter();
+    committers
+        .filter_map(|(&node, sink)| Some((node, sink.committer()?)))
+        .collect()
+}
+
+/// Deals with what an earlier life has left half done.
+async fn settle(
+    store: &StoreHandle,
+    committers: &BTreeMap<OperatorId, Arc<dyn Committer>>,
+) -> Result<()> {
+    for (&node, committer) in committers {
+        let left = store.call(move |store| store.outputs(node)).await?;
+        let decided: Vec<_> = left.publish.into_iter().map(|(_, item)| item).collect();
+        committer.recover(&decided, &left.open).await?;
+    }
+    let nodes: Vec<_> = committers.keys().copied().collect();
+    store.call(move |store| store.settle(&nodes)).await?;
+    Ok(())
+}
+
+/// The tasks of a job while they run.
+struct Running {
+    tasks: Vec<TaskId>,
+    commands: BTreeMap<TaskId, mpsc::UnboundedSender<crate::runtime::Command>>,
+    queues: Vec<Arc<crate::runtime::SplitQueue>>,
+    reports: Option<mpsc::UnboundedReceiver<Report>>,
+    decided: Option<tokio::sync::watch::Sender<CheckpointId>>,
+    metrics: Vec<Arc<crate::metrics::TaskMetrics>>,
+    vertices: Vec<super::status::VertexStatus>,
+    bounded: bool,
+    /// The loops of the tasks.
+    loops: JoinSet<()>,
+    enumerating: JoinSet<()>,
+}
+
+impl Running {
+    fn start(job: Job) -> Self {
+        let mut loops = JoinSet::new();
+        let mut enumerating = JoinSet::new();
+        let queues: Vec<_> = job
+            .sources
+            .iter()
+            .map(|source| source.queue.clone())
+            .collect();
+        for source in job.sources {
+            let reports = job.report.clone();
+            enumerating.spawn(enumerate(source, reports));
+        }
+        let tasks = job.tasks.iter().map(|(id, _)| *id).collect();
+        for (id, kind) in job.tasks {
+            let reports = job.report.clone();
+            loops.spawn(async move {
+                let run = async {
+                    match kind {
+                        TaskKind::Source(task) => task.run().await,
+                        TaskKind::Operator(task) => task.run().await,
+                    }
+                };
+                let ended = std::panic::AssertUnwindSafe(run).catch_unwind().await;
+                let error = match ended {
+                    Ok(Ok(())) => return,
+                    Ok(Err(error)) => error,
+                    Err(panic) => Error::Fatal(format!("a task panicked: {}", panic_text(&*panic))),
+                };
+                let _ = reports.send(Report::Failed { task: id, error });
+            });
+        }
+        Self {
+            tasks,
+            commands: job.commands,
+            queues,
+            reports: Some(job.reports),
+            decided: Some(job.decided),
+            metrics: job.metrics,
+            vertices: job.vertices,
+            bounded: job.bounded,
+            loops,
+            enumerating,
+        }
+    }
+
+    fn take_reports(&mut self) -> mpsc::UnboundedReceiver<Report> {
+        self.reports.take().expect("taken once")
+    }
+
+    fn take_decided(&mut self) -> tokio::sync::watch::Sender<CheckpointId> {
+        self.decided.take().expect("taken once")
+    }
+
+    /// Waits for the tasks; those of a job that failed are cut off.
+    async fn end(mut self, well: bool) {
+        self.enumerating.shutdown().await;
+        if !well {
+            self.loops.shutdown().await;
+        }
+        while self.loops.join_next().await.is_some() {}
+    }
+}
+
+/// Finds splits until there will be no more.
+async fn enumerate(source: RunningSource, reports: mpsc::UnboundedSender<Report>) {
+    let RunningSource {
+        queue,
+        mut enumerator,
+    } = source;
+    while !queue.is_complete() {
+        match enumerator.discover(&queue.known()).await {
+            Ok(discovery) => queue.add(discovery),
+            Err(error) => {
+                let _ = reports.send(Report::Failed {
+                    task: TaskId(u32::MAX),
+                    error,
+                });
+                return;
+            }
+        }
+        tokio::time::sleep(enumerator.interval()).await;
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("without a word").to_owned()
+}

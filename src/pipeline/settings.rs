@@ -1,0 +1,253 @@
+//! The settings of a job: `SET 'key' = 'value'` and `--set`, with Flink's names.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::formats::{OptionError, Options};
+use crate::stream::KeyGroups;
+
+/// The settings of a job, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// `pipeline.name`.
+    pub name: Option<String>,
+    /// `parallelism.default`: how many tasks a stage has; the workers if not given.
+    pub parallelism: Option<usize>,
+    /// `pipeline.max-parallelism`: the number of key groups.
+    pub key_groups: KeyGroups,
+    /// `execution.checkpointing.interval`: from the start of one checkpoint to
+    /// the start of the next.
+    pub checkpoint_interval: Duration,
+    /// `execution.checkpointing.min-pause`: from the end of one to the start of
+    /// the next.
+    pub checkpoint_pause_min: Duration,
+    /// `execution.checkpointing.timeout`.
+    pub checkpoint_timeout: Duration,
+    /// `restart-strategy.*`.
+    pub restart: RestartStrategy,
+}
+
+/// What happens after a failure that may pass.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RestartStrategy {
+    /// The job fails.
+    None,
+    /// It is tried again after a fixed time, so many times.
+    FixedDelay {
+        /// How many times.
+        attempts: u64,
+        /// The time between.
+        delay: Duration,
+    },
+    /// It is tried again after a time that grows with each failure in a row.
+    ExponentialDelay {
+        /// The first time.
+        initial: Duration,
+        /// The longest time.
+        max: Duration,
+        /// How much longer each time is than the last.
+        multiplier: f64,
+        /// How long it has to run well for the time to start again at the first.
+        reset_after: Duration,
+        /// After how many failures in a row the job fails for good; `None`: never.
+        attempts: Option<u64>,
+    },
+}
+
+impl Settings {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// All that are wrong or not known.
+    pub fn read(values: &BTreeMap<String, String>) -> Result<Self, Vec<OptionError>> {
+        let values: IndexMap<_, _> = values.clone().into_iter().collect();
+        let mut options = Options::new(&values);
+        let second = Duration::from_secs(1);
+        let mut duration = |key: &str, default: Duration| options.duration(key).unwrap_or(default);
+        let checkpoint_interval = duration("execution.checkpointing.interval", second);
+        let checkpoint_pause_min = duration("execution.checkpointing.min-pause", Duration::ZERO);
+        let checkpoint_timeout = duration("execution.checkpointing.timeout", second * 600);
+        let restart = restart_strategy(&mut options);
+        let name = options.text("pipeline.name").map(str::to_owned);
+        let number = "a whole number from 1 to 1024";
+        let parallelism = options
+            .parsed::<usize>("parallelism.default", number)
+            .or(options.parsed("table.exec.resource.default-parallelism", number));
+        let key_groups = options
+            .parsed::<u16>("pipeline.max-parallelism", "a whole number from 1 to 32768")
+            .map(|count| {
+                KeyGroups::new(count).unwrap_or_else(|| {
+                    options.reject(
+                        "pipeline.max-parallelism",
+                        "expected a number from 1 to 32768",
+                    );
+                    KeyGroups::DEFAULT
+                })
+            });
+        if checkpoint_interval.is_zero() {
+            options.reject(
+                "execution.checkpointing.interval",
+                "expected a time above zero: without checkpoints nothing is ever published",
+            );
+        }
+        if parallelism == Some(0) {
+            options.reject("parallelism.default", "expected a number above zero");
+        }
+        options.finish()?;
+        Ok(Self {
+            name,
+            parallelism,
+            key_groups: key_groups.unwrap_or(KeyGroups::DEFAULT),
+            checkpoint_interval,
+            checkpoint_pause_min,
+            checkpoint_timeout,
+            restart,
+        })
+    }
+}
+
+fn restart_strategy(options: &mut Options) -> RestartStrategy {
+    #[derive(Clone, Copy)]
+    enum Kind {
+        None,
+        Fixed,
+        Exponential,
+    }
+    let kinds = [
+        ("exponential-delay", Kind::Exponential),
+        ("fixed-delay", Kind::Fixed),
+        ("none", Kind::None),
+        ("disable", Kind::None),
+        ("off", Kind::None),
+    ];
+    let kind = options.choice("restart-strategy.type", &kinds, Kind::Exponential);
+    // All are read whichever is chosen, so that each is known.
+    let attempts = options.parsed("restart-strategy.fixed-delay.attempts", "a whole number");
+    let delay = options.duration("restart-strategy.fixed-delay.delay");
+    let prefix = "restart-strategy.exponential-delay";
+    let initial = options.duration(&format!("{prefix}.initial-backoff"));
+    let max = options.duration(&format!("{prefix}.max-backoff"));
+    let multiplier = options.parsed(&format!("{prefix}.backoff-multiplier"), "a number");
+    let reset_after = options.duration(&format!("{prefix}.reset-backoff-threshold"));
+    let in_a_row = options.parsed(
+        &format!("{prefix}.attempts-before-reset-backoff"),
+        "a whole number",
+    );
+    match kind {
+        Kind::None => RestartStrategy::None,
+        Kind::Fixed => RestartStrategy::FixedDelay {
+            attempts: attempts.unwrap_or(1),
+            delay: delay.unwrap_or(Duration::from_secs(1)),
+        },
+        Kind::Exponential => RestartStrategy::ExponentialDelay {
+            initial: initial.unwrap_or(Duration::from_secs(1)),
+            max: max.unwrap_or(Duration::from_mins(1)),
+            multiplier: multiplier.unwrap_or(1.5),
+            reset_after: reset_after.unwrap_or(Duration::from_hours(1)),
+            attempts: in_a_row,
+        },
+    }
+}
+
+/// How often and how fast a job has failed, and whether it is tried again.
+#[derive(Debug)]
+pub struct Restarts {
+    strategy: RestartStrategy,
+    in_a_row: u64,
+    delay: Duration,
+}
+
+impl Restarts {
+    /// No failure yet.
+    pub fn new(strategy: RestartStrategy) -> Self {
+        Self {
+            strategy,
+            in_a_row: 0,
+            delay: Duration::ZERO,
+        }
+    }
+
+    /// The job has failed after running for `ran`: how long to wait before it is
+    /// tried again, or `None` if it is not.
+    pub fn next_delay(&mut self, ran: Duration) -> Option<Duration> {
+        match &self.strategy {
+            RestartStrategy::None => None,
+            RestartStrategy::FixedDelay { attempts, delay } => {
+                self.in_a_row += 1;
+                (self.in_a_row <= *attempts).then_some(*delay)
+            }
+            RestartStrategy::ExponentialDelay {
+                initial,
+                max,
+                multiplier,
+                reset_after,
+                attempts,
+            } => {
+                if ran >= *reset_after {
+                    self.in_a_row = 0;
+                }
+                self.delay = if self.in_a_row == 0 {
+                    *initial
+                } else {
+                    self.delay.mul_f64(multiplier.max(1.0)).min(*max)
+                };
+                self.in_a_row += 1;
+                let goes_on = attempts.is_none_or(|attempts| self.in_a_row <= attempts);
+                goes_on.then_some(self.delay)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Settings, Vec<OptionError>> {
+        let pairs = pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        Settings::read(&pairs.collect())
+    }
+
+    #[test]
+    fn names_are_those_of_flink() {
+        let settings = read(&[
+            ("execution.checkpointing.interval", "10 s"),
+            ("parallelism.default", "3"),
+            ("pipeline.max-parallelism", "256"),
+            ("restart-strategy.type", "fixed-delay"),
+            ("restart-strategy.fixed-delay.attempts", "2"),
+        ])
+        .unwrap();
+        assert_eq!(settings.checkpoint_interval, Duration::from_secs(10));
+        assert_eq!(settings.parallelism, Some(3));
+        assert_eq!(settings.key_groups.count(), 256);
+        let errors = read(&[("execution.checkpointing.intervall", "10 s"), ("x", "y")]);
+        assert_eq!(errors.unwrap_err().len(), 2);
+    }
+
+    #[test]
+    fn the_delay_grows_until_it_is_reset() {
+        let settings = read(&[("restart-strategy.exponential-delay.max-backoff", "2 s")]).unwrap();
+        let mut restarts = Restarts::new(settings.restart);
+        let short = Duration::from_secs(1);
+        let delays = [(); 4].map(|()| restarts.next_delay(short).unwrap().as_millis());
+        assert_eq!(delays, [1_000, 1_500, 2_000, 2_000]);
+        let long = Duration::from_secs(4_000);
+        assert_eq!(restarts.next_delay(long), Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn attempts_run_out() {
+        let pairs = [
+            ("restart-strategy.type", "fixed-delay"),
+            ("restart-strategy.fixed-delay.attempts", "2"),
+        ];
+        let mut restarts = Restarts::new(read(&pairs).unwrap().restart);
+        let tried = [(); 3].map(|()| restarts.next_delay(Duration::ZERO).is_some());
+        assert_eq!(tried, [true, true, false]);
+    }
+}

@@ -1,0 +1,145 @@
+//! Cuts a dataflow into stages: runs of nodes that are chained in one task, with
+//! channels only where rows change hands.
+//!
+//! Pure: it knows the plan and the parallelism, not how anything is run.
+
+use crate::plan::{Dataflow, NodeKind};
+use crate::stream::OperatorId;
+
+/// One stage; it runs as `parallelism` tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// Where its rows come from.
+    pub head: Head,
+    /// Its chained operators, first to last.
+    pub steps: Vec<Step>,
+    /// Where its rows go.
+    pub end: End,
+}
+
+/// Where the rows of a stage come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// From a source.
+    Source(OperatorId),
+    /// From other stages, by their place.
+    Stages(Vec<usize>),
+}
+
+/// One chained operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The whole of a plan node.
+    Node(OperatorId),
+    /// The near half of a window aggregate, before an exchange.
+    PreAggregate(OperatorId),
+    /// The far half of a window aggregate, behind an exchange.
+    FinalAggregate(OperatorId),
+}
+
+/// Where the rows of a stage go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Into the sink of this node.
+    Sink(OperatorId),
+    /// To the task of the same number in another stage.
+    Forward(usize),
+    /// To the tasks of another stage by key group; the keys are the first
+    /// columns of the rows.
+    Exchange {
+        /// The other stage.
+        stage: usize,
+        /// How many columns are the key.
+        keys: usize,
+    },
+}
+
+/// The stages of a dataflow, in an order in which a stage comes after those
+/// that it reads.
+///
+/// # Panics
+/// If two nodes read one: the planner makes a tree for every sink.
+pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
+    let mut stages: Vec<Open> = Vec::new();
+    let mut stage_of_node = vec![usize::MAX; dataflow.nodes.len()];
+    for node in &dataflow.nodes {
+        let inputs: Vec<usize> = node
+            .inputs
+            .iter()
+            .map(|input| stage_of_node[input.0 as usize])
+            .collect();
+        let stage = match &node.kind {
+            NodeKind::Source { .. } => {
+                let mut stage = Open::new(Head::Source(node.id));
+                stage.steps.push(Step::Node(node.id));
+                stages.push(stage);
+                stages.len() - 1
+            }
+            NodeKind::Filter { .. } | NodeKind::Project { .. } | NodeKind::WindowAssign { .. } => {
+                stages[inputs[0]].steps.push(Step::Node(node.id));
+                inputs[0]
+            }
+            NodeKind::WindowAggregate { .. } if parallelism == 1 => {
+                stages[inputs[0]].steps.push(Step::Node(node.id));
+                inputs[0]
+            }
+            NodeKind::WindowAggregate { keys, .. } => {
+                let next = stages.len();
+                let near = &mut stages[inputs[0]];
+                near.steps.push(Step::PreAggregate(node.id));
+                near.close(End::Exchange {
+                    stage: next,
+                    keys: keys.len() + usize::from(node.has_attached_windows()),
+                });
+                let mut far = Open::new(Head::Stages(inputs));
+                far.steps.push(Step::FinalAggregate(node.id));
+                stages.push(far);
+                next
+            }
+            NodeKind::Union => {
+                let next = stages.len();
+                for &input in &inputs {
+                    stages[input].close(End::Forward(next));
+                }
+                stages.push(Open::new(Head::Stages(inputs)));
+                next
+            }
+            NodeKind::Sink { .. } | NodeKind::Print => {
+                stages[inputs[0]].close(End::Sink(node.id));
+                inputs[0]
+            }
+        };
+        stage_of_node[node.id.0 as usize] = stage;
+    }
+    stages.into_iter().map(Open::finish).collect()
+}
+
+/// A stage whose end is not known yet.
+struct Open {
+    head: Head,
+    steps: Vec<Step>,
+    end: Option<End>,
+}
+
+impl Open {
+    fn new(head: Head) -> Self {
+        Self {
+            head,
+            steps: Vec::new(),
+            end: None,
+        }
+    }
+
+    fn close(&mut self, end: End) {
+        assert!(self.end.is_none(), "two nodes read one");
+        self.end = Some(end);
+    }
+
+    fn finish(self) -> Stage {
+        Stage {
+            head: self.head,
+            steps: self.steps,
+            end: self.end.expect("every row ends in a sink"),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The text of a dataflow: what `EXPLAIN` shows, and what two plans are compared by.
+//!
+//! A line a node. The text is canonical: two dataflows with one text compute the
+//! same from the same tables. It says nothing of parallelism or of settings.
+
+use std::fmt;
+
+use arrow::datatypes::Schema;
+
+use super::{Dataflow, Node, NodeKind, Table, Window, WindowInput, column_type_name};
+
+impl Dataflow {
+    /// The nodes that read tables.
+    pub fn sources(&self) -> impl Iterator<Item = &Node> {
+        let is_source = |node: &&Node| matches!(node.kind, NodeKind::Source { .. });
+        self.nodes.iter().filter(is_source)
+    }
+
+    /// The nodes at which rows leave: sinks and the printed query.
+    pub fn sinks(&self) -> impl Iterator<Item = &Node> {
+        let is_sink = |node: &&Node| matches!(node.kind, NodeKind::Sink { .. } | NodeKind::Print);
+        self.nodes.iter().filter(is_sink)
+    }
+
+    fn schema_of_input(&self, node: &Node) -> Option<&Schema> {
+        let input = node.inputs.first()?;
+        let found = self.nodes.iter().find(|other| other.id == *input)?;
+        Some(&found.schema)
+    }
+}
+
+impl fmt::Display for Dataflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for node in &self.nodes {
+            let inputs = node.inputs.iter().map(|input| format!("#{input}"));
+            let inputs: Vec<_> = inputs.collect();
+            write!(f, "#{} {}", node.id, name(&node.kind))?;
+            if !inputs.is_empty() {
+                write!(f, " of {}", inputs.join(", "))?;
+            }
+            describe(&node.kind, self.schema_of_input(node), f)?;
+            writeln!(f, " -> ({})", columns(&node.schema))?;
+        }
+        Ok(())
+    }
+}
+
+fn name(kind: &NodeKind) -> &'static str {
+    match kind {
+        NodeKind::Source { .. } => "Source",
+        NodeKind::Filter { .. } => "Filter",
+        NodeKind::Project { .. } => "Project",
+        NodeKind::WindowAssign { .. } => "WindowAssign",
+        NodeKind::WindowAggregate { .. } => "WindowAggregate",
+        NodeKind::Union => "Union",
+        NodeKind::Sink { .. } => "Sink",
+        NodeKind::Print => "Print",
+    }
+}
+
+fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match kind {
+        NodeKind::Source {
+            table,
+            physical,
+            columns,
+            watermark,
+        } => {
+            let decoded = names(&table.physical_schema(), physical);
+            write!(f, " {}: decode [{decoded}]", title(table))?;
+            write!(f, ", columns [{}]", list(columns))?;
+            match watermark {
+                Some(watermark) => write!(f, ", watermark {watermark}"),
+                None => Ok(()),
+            }
+        }
+        NodeKind::Filter { predicate } => write!(f, ": {predicate}"),
+        NodeKind::Project { columns } => write!(f, ": {}", list(columns)),
+        NodeKind::WindowAssign { time, window } => {
+            write!(f, ": {window} over {}", column_name(input, *time))
+        }
+        NodeKind::WindowAggregate {
+            keys,
+            aggregates,
+            input: windows,
+        } => {
+            let keys = input.map(|schema| names(schema, keys)).unwrap_or_default();
+            write!(f, ": keys [{keys}], aggregates [{}], ", list(aggregates))?;
+            match *windows {
+                WindowInput::Time { time, window } => {
+                    write!(f, "{window} over {}", column_name(input, time))?;
+                }
+                WindowInput::Attached { start, end } => {
+                    let start = column_name(input, start);
+                    write!(f, "windows of {start} to {}", column_name(input, end))?;
+                }
+            }
+            f.write_str(", state: panes by key and window")
+        }
+        NodeKind::Union | NodeKind::Print => Ok(()),
+        NodeKind::Sink { table } => write!(f, " {}", title(table)),
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tumble { size_ms } => write!(f, "TUMBLE({size_ms} ms)"),
+            Self::Hop { size_ms, slide_ms } => {
+                write!(f, "HOP({size_ms} ms every {slide_ms} ms)")
+            }
+        }
+    }
+}
+
+fn title(table: &Table) -> String {
+    match table.option("connector") {
+        Some(connector) => format!("{} ({connector})", table.name),
+        None => table.name.clone(),
+    }
+}
+
+fn list(items: &[impl fmt::Display]) -> String {
+    let texts: Vec<_> = items.iter().map(ToString::to_string).collect();
+    texts.join(", ")
+}
+
+fn names(schema: &Schema, columns: &[usize]) -> String {
+    let names = columns
+        .iter()
+        .map(|column| column_name(Some(schema), *column));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+fn column_name(schema: Option<&Schema>, column: usize) -> String {
+    let field = schema.and_then(|schema| schema.fields().get(column));
+    field.map_or_else(
+        || format!("@{column}"),
+        |field| format!("{}@{column}", field.name()),
+    )
+}
+
+fn columns(schema: &Schema) -> String {
+    let columns = schema.fields().iter();
+    let texts = columns.map(|field| format!("{} {}", field.name(), column_type_name(field)));
+    texts.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,220 @@
+//! The loop of a task that reads splits of a source.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use crate::clock;
+use crate::metrics::TaskMetrics;
+use crate::runtime::operator_task::Flow;
+use crate::runtime::report::{Command, Report, TaskSnapshot};
+use crate::runtime::split_clock::{Read, SplitClock};
+use crate::runtime::splits::SplitQueue;
+use crate::runtime::task::{Task, TaskParts, sleep_until};
+use crate::runtime::{Error, Result, SourceEvent, SourceReader, Split, WatermarkStrategy};
+use crate::stream::{BarrierKind, Batch, EventTime, Watermark};
+
+/// A task that reads splits of a source.
+pub struct SourceTask {
+    /// The reader, as yet without splits.
+    pub reader: Box<dyn SourceReader>,
+    /// Where it gets splits from.
+    pub queue: Arc<SplitQueue>,
+    /// How many it reads at a time.
+    pub splits_max: usize,
+    /// The watermark of rows; `None` if the table has none.
+    pub strategy: Option<Arc<dyn WatermarkStrategy>>,
+    /// When and how far time moves.
+    pub time: SourceTime,
+    /// What the driver wants.
+    pub commands: mpsc::UnboundedReceiver<Command>,
+    /// What it is made of.
+    pub parts: TaskParts,
+}
+
+/// When and how far a source moves time.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceTime {
+    /// How long a split at its end stays active; `None`: for ever.
+    pub idle_timeout: Option<Duration>,
+    /// How far a row may lie ahead of both the wall clock and the split's
+    /// watermark and still push it; `None`: any distance.
+    pub jump_ms_max: Option<i64>,
+}
+
+impl SourceTask {
+    /// Runs until the last barrier.
+    ///
+    /// # Errors
+    /// If the task cannot go on.
+    pub async fn run(self) -> Result<()> {
+        let mut running = Running {
+            reader: self.reader,
+            queue: self.queue,
+            splits_max: self.splits_max,
+            strategy: self.strategy,
+            jump_ms_max: self.time.jump_ms_max,
+            splits: SplitClock::new(self.time.idle_timeout),
+            task: Task::new(self.parts),
+            at_end: false,
+        };
+        let mut commands = self.commands;
+        let queue = Arc::clone(&running.queue);
+        loop {
+            // Listening begins before the queue is looked at, so no change is missed.
+            let changed = queue.changed();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            running.take_splits().await?;
+            running.advance().await?;
+            let deadline = running.task.deadline();
+            let next_idle = running.splits.next_idle();
+            let folding = running.task.has_background();
+            running.task.waiting();
+            let wake = tokio::select! {
+                biased;
+                command = commands.recv() => Wake::Command(command),
+                () = sleep_until(deadline) => Wake::Flush,
+                event = running.reader.next(), if running.splits.len() > 0 => Wake::Event(event?),
+                () = sleep_until(next_idle) => Wake::Idle,
+                () = &mut changed => Wake::Again,
+                () = std::future::ready(()), if folding => Wake::Again,
+                _ = running.task.decided.changed() => Wake::Again,
+            };
+            running.task.working();
+            if running.wake(wake).await? == Flow::Ended {
+                running.task.waiting();
+                return Ok(());
+            }
+            running.task.background()?;
+        }
+    }
+}
+
+/// Why the loop has woken up.
+enum Wake {
+    Command(Option<Command>),
+    Event(SourceEvent),
+    Flush,
+    Idle,
+    Again,
+}
+
+struct Running {
+    reader: Box<dyn SourceReader>,
+    queue: Arc<SplitQueue>,
+    splits_max: usize,
+    strategy: Option<Arc<dyn WatermarkStrategy>>,
+    jump_ms_max: Option<i64>,
+    splits: SplitClock,
+    task: Task,
+    at_end: bool,
+}
+
+impl Running {
+    async fn wake(&mut self, wake: Wake) -> Result<Flow> {
+        match wake {
+            Wake::Command(Some(Command::Barrier(barrier))) => {
+                let snapshot = TaskSnapshot {
+                    splits: self.splits.changed(),
+                    ..TaskSnapshot::default()
+                };
+                self.task.barrier(barrier, snapshot).await?;
+                if barrier.kind == BarrierKind::Last {
+                    return Ok(Flow::Ended);
+                }
+            }
+            Wake::Command(None) => {
+                let gone = "the driver of the job has gone".to_owned();
+                return Err(Error::Retryable(gone));
+            }
+            Wake::Event(event) => self.event(event).await?,
+            Wake::Flush => self.task.flush().await?,
+            Wake::Idle => self.splits.tick(Instant::now()),
+            Wake::Again => {}
+        }
+        Ok(Flow::GoesOn)
+    }
+
+    /// Takes splits over while there is room for them.
+    async fn take_splits(&mut self) -> Result<()> {
+        while self.splits.len() < self.splits_max {
+            let Some(record) = self.queue.take() else {
+                return Ok(());
+            };
+            let split = Split {
+                id: record.split.clone(),
+                spec: record.spec.clone(),
+            };
+            let position = record.position.clone();
+            self.splits.add(record);
+            self.reader.add_split(&split, position.as_ref()).await?;
+        }
+        Ok(())
+    }
+
+    async fn event(&mut self, event: SourceEvent) -> Result<()> {
+        match event {
+            SourceEvent::Rows {
+                split,
+                records,
+                dead_letters,
+                bytes,
+                position,
+            } => {
+                let metrics = &self.task.metrics;
+                TaskMetrics::add(&metrics.records_in, records.num_rows());
+                metrics.bytes_in.fetch_add(bytes, Ordering::Relaxed);
+                self.task.put_aside(&dead_letters)?;
+                let read = Read {
+                    position,
+                    rows: records.num_rows() as u64,
+                    bytes,
+                    watermark: self.watermark_of(&split, &records)?,
+                };
+                self.task.rows(Batch::new(records)).await?;
+                self.splits.read(&split, read);
+            }
+            SourceEvent::AtEnd { split } => self.splits.at_end(&split, Instant::now()),
+            SourceEvent::Finished { split } => self.splits.finished(&split),
+        }
+        Ok(())
+    }
+
+    fn watermark_of(
+        &self,
+        split: &str,
+        records: &arrow::array::RecordBatch,
+    ) -> Result<Option<EventTime>> {
+        let Some(strategy) = &self.strategy else {
+            return Ok(None);
+        };
+        let ceiling = self.jump_ms_max.map_or(EventTime::MAX, |jump_ms| {
+            let now = clock::now().max(self.splits.watermark_of(split));
+            now.saturating_add(jump_ms)
+        });
+        // The end of time is the end of the stream, which no row can declare.
+        let ceiling = ceiling.min(EventTime::MAX.saturating_sub(1));
+        strategy.highest(records, ceiling)
+    }
+
+    /// Sends time on if it has moved, and tells the driver of the end.
+    async fn advance(&mut self) -> Result<()> {
+        // In this order: what is no longer waiting may be with another task.
+        let held_at = self.queue.holds_watermark_at();
+        let exhausted = self.queue.is_exhausted();
+        let watermark = self.splits.advance(held_at, exhausted);
+        if let Some(watermark) = watermark
+            && (self.strategy.is_some() || watermark == Watermark::At(EventTime::MAX))
+        {
+            self.task.watermark(watermark).await?;
+        }
+        if exhausted && self.splits.len() == 0 && !self.at_end {
+            self.at_end = true;
+            let _ = self.task.reports.send(Report::AtEnd(self.task.id));
+        }
+        Ok(())
+    }
+}

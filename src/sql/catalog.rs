@@ -1,0 +1,422 @@
+//! The tables and views of a program by name, and the checks of a declaration.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
+use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::{Column as LogicalColumn, DFSchema};
+use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion_sql::sqlparser::ast::Ident;
+use indexmap::IndexMap;
+
+use super::conversion::cast_to;
+use super::diagnose::{diagnostics, did_you_mean, span_of};
+use super::query::QueryPlanner;
+use super::relation::{DeclaredTable, Relation};
+use super::statement::{ColumnDefinitionKind, CreateTable, CreateView, WatermarkDefinition};
+use super::window_function::EVENT_TIME;
+use super::{data_type, query};
+use crate::expr::Expression;
+use crate::plan::{Column, ColumnKind, Diagnostic, Span, Table, WatermarkSpec, type_name};
+
+/// Names are compared letter by letter, as Flink does.
+#[derive(Debug, Default)]
+pub(super) struct Catalog {
+    relations: IndexMap<String, Arc<Relation>>,
+    /// Names whose declaration is wrong: who reads them is not told again.
+    broken: HashSet<String>,
+}
+
+impl Catalog {
+    /// What `name` stands for.
+    pub(super) fn relation(&self, name: &str) -> Option<Arc<Relation>> {
+        self.relations.get(name).cloned()
+    }
+
+    /// Whether `name` is declared, but wrongly.
+    pub(super) fn is_broken(&self, name: &str) -> bool {
+        self.broken.contains(name)
+    }
+
+    /// All names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.relations.keys().map(String::as_str)
+    }
+
+    /// Takes a table in, or says all that is wrong with it.
+    pub(super) fn create_table(&mut self, create: CreateTable, statement: Span) -> Vec<Diagnostic> {
+        let name = create.name.clone();
+        if let Some(taken) = self.taken(&name, create.if_not_exists, statement) {
+            return taken;
+        }
+        let mut errors = Vec::new();
+        let declared = Declaration::new(self, statement, &mut errors).table(create);
+        self.keep(&name.value, declared.map(Relation::Table), &errors);
+        errors
+    }
+
+    /// Takes a view in, or says all that is wrong with it.
+    pub(super) fn create_view(&mut self, create: CreateView, statement: Span) -> Vec<Diagnostic> {
+        if let Some(taken) = self.taken(&create.name, create.if_not_exists, statement) {
+            return taken;
+        }
+        let planned = QueryPlanner::new(self)
+            .plan(&create.query)
+            .map_err(|error| diagnostics(&error, statement))
+            .and_then(|plan| renamed(plan, &create.columns, statement))
+            .and_then(|plan| {
+                // What only the whole plan shows is better said here than where
+                // the view is read.
+                query::optimize(plan.clone()).map_err(|error| diagnostics(&error, statement))?;
+                Ok(plan)
+            });
+        let (relation, errors) = match planned {
+            Ok(plan) => (Some(Relation::View(plan)), Vec::new()),
+            Err(errors) => (None, errors),
+        };
+        self.keep(&create.name.value, relation, &errors);
+        errors
+    }
+
+    fn keep(&mut self, name: &str, relation: Option<Relation>, errors: &[Diagnostic]) {
+        match relation {
+            Some(relation) if errors.is_empty() => {
+                self.relations.insert(name.to_owned(), Arc::new(relation));
+            }
+            _ => {
+                self.broken.insert(name.to_owned());
+            }
+        }
+    }
+
+    /// What a statement says that creates `name` a second time.
+    fn taken(&self, name: &Ident, if_not_exists: bool, statement: Span) -> Option<Vec<Diagnostic>> {
+        if !self.relations.contains_key(&name.value) && !self.broken.contains(&name.value) {
+            return None;
+        }
+        if if_not_exists {
+            return Some(Vec::new());
+        }
+        Some(vec![Diagnostic {
+            span: span_of(name, statement),
+            message: format!("a table or view {} exists already", name.value),
+            hint: None,
+        }])
+    }
+}
+
+/// The plan with the columns of a view named as the view names them.
+fn renamed(
+    plan: LogicalPlan,
+    names: &[Ident],
+    statement: Span,
+) -> Result<LogicalPlan, Vec<Diagnostic>> {
+    if names.is_empty() {
+        return Ok(plan);
+    }
+    let columns = plan.schema().columns();
+    if columns.len() != names.len() {
+        return Err(vec![Diagnostic {
+            span: statement,
+            message: format!(
+                "the view names {} columns, but its query has {}",
+                names.len(),
+                columns.len()
+            ),
+            hint: None,
+        }]);
+    }
+    let renamed = columns
+        .into_iter()
+        .zip(names)
+        .map(|(column, name)| Expr::Column(column).alias(name.value.clone()));
+    LogicalPlanBuilder::from(plan)
+        .project(renamed)
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(|error| diagnostics(&error, statement))
+}
+
+/// The checks of one `CREATE TABLE`.
+struct Declaration<'a> {
+    planner: QueryPlanner<'a>,
+    statement: Span,
+    errors: &'a mut Vec<Diagnostic>,
+}
+
+impl<'a> Declaration<'a> {
+    fn new(catalog: &'a Catalog, statement: Span, errors: &'a mut Vec<Diagnostic>) -> Self {
+        Self {
+            planner: QueryPlanner::new(catalog),
+            statement,
+            errors,
+        }
+    }
+
+    fn table(mut self, create: CreateTable) -> Option<DeclaredTable> {
+        self.check_names(&create);
+        let physical = self.physical_fields(&create);
+        let schema = self.schema_of(physical.iter().flatten().cloned().collect())?;
+        let mut columns = Vec::new();
+        let mut computed = Vec::new();
+        for (definition, field) in create.columns.iter().zip(physical) {
+            let (column, expression) = match (&definition.kind, field) {
+                (ColumnDefinitionKind::Physical { .. }, field) => {
+                    let kind = ColumnKind::Physical;
+                    (
+                        Column {
+                            field: field?,
+                            kind,
+                        },
+                        None,
+                    )
+                }
+                (ColumnDefinitionKind::Computed(expression), _) => {
+                    self.computed(&definition.name, expression, &schema)?
+                }
+            };
+            columns.push(column);
+            computed.push(expression);
+        }
+        let watermark = match create.watermark {
+            Some(watermark) => Some(self.watermark(watermark, &columns, &computed, &schema)?),
+            None => None,
+        };
+        let (spec, watermark) = watermark.unzip();
+        let table = Table {
+            name: create.name.value.clone(),
+            columns,
+            watermark: spec,
+            primary_key: create.primary_key.iter().map(|c| c.value.clone()).collect(),
+            options: create.options,
+            span: span_of(&create.name, self.statement),
+        };
+        Some(DeclaredTable {
+            table: Arc::new(table),
+            computed,
+            watermark,
+        })
+    }
+
+    fn refuse(&mut self, at: &Ident, message: String, hint: Option<String>) {
+        self.errors.push(Diagnostic {
+            span: span_of(at, self.statement),
+            message,
+            hint,
+        });
+    }
+
+    /// Column names occur once; the primary key's are columns.
+    fn check_names(&mut self, create: &CreateTable) {
+        let mut seen = HashSet::new();
+        for definition in &create.columns {
+            if !seen.insert(definition.name.value.as_str()) {
+                let message = format!("the column {} occurs twice", definition.name.value);
+                self.refuse(&definition.name, message, None);
+            }
+        }
+        let mut in_key = HashSet::new();
+        for key in &create.primary_key {
+            let column = create
+                .columns
+                .iter()
+                .find(|column| column.name.value == key.value);
+            if !in_key.insert(key.value.as_str()) {
+                let message = format!("the column {} occurs twice in the primary key", key.value);
+                self.refuse(key, message, None);
+            }
+            match column.map(|column| &column.kind) {
+                Some(ColumnDefinitionKind::Physical { .. }) => (),
+                Some(ColumnDefinitionKind::Computed(_)) => {
+                    let message = format!(
+                        "the computed column {} cannot be in the primary key",
+                        key.value
+                    );
+                    self.refuse(key, message, None);
+                }
+                None => {
+                    let names = create.columns.iter().map(|c| c.name.value.as_str());
+                    let hint = did_you_mean(&key.value, names);
+                    let message = format!("the table has no column {}", key.value);
+                    self.refuse(key, message, hint);
+                }
+            }
+        }
+        let is_physical =
+            |kind: &ColumnDefinitionKind| matches!(kind, ColumnDefinitionKind::Physical { .. });
+        if !create
+            .columns
+            .iter()
+            .any(|column| is_physical(&column.kind))
+        {
+            let message = format!("the table {} has no physical column", create.name.value);
+            self.refuse(&create.name, message, None);
+        }
+    }
+
+    /// The field of each physical column; `None` for a computed or a wrong one. A
+    /// column of the primary key is not null, whether it says so or not.
+    fn physical_fields(&mut self, create: &CreateTable) -> Vec<Option<FieldRef>> {
+        let mut fields = Vec::new();
+        for definition in &create.columns {
+            let name = &definition.name;
+            let ColumnDefinitionKind::Physical {
+                data_type,
+                not_null,
+            } = &definition.kind
+            else {
+                fields.push(None);
+                continue;
+            };
+            let in_key = create.primary_key.iter().any(|key| key.value == name.value);
+            match data_type::to_arrow(data_type) {
+                Ok(data_type) => {
+                    let nullable = !not_null && !in_key;
+                    let field = Field::new(&name.value, data_type, nullable);
+                    fields.push(Some(Arc::new(field)));
+                }
+                Err(message) => {
+                    self.refuse(name, message, None);
+                    fields.push(None);
+                }
+            }
+        }
+        fields
+    }
+
+    fn schema_of(&mut self, fields: Vec<FieldRef>) -> Option<DFSchema> {
+        let schema = DFSchema::from_unqualified_fields(fields.into(), Default::default());
+        schema.map_err(|error| self.library_error(&error)).ok()
+    }
+
+    /// An error is not repeated: a name that occurs twice is reported by now.
+    fn library_error(&mut self, error: &datafusion_common::DataFusionError) {
+        let found = diagnostics(error, self.statement);
+        if self.errors.is_empty() {
+            self.errors.extend(found);
+        } else {
+            let placed = found.into_iter().filter(|one| one.span != self.statement);
+            self.errors.extend(placed);
+        }
+    }
+
+    fn computed(
+        &mut self,
+        name: &Ident,
+        expression: &datafusion_sql::sqlparser::ast::Expr,
+        physical: &DFSchema,
+    ) -> Option<(Column, Option<Expr>)> {
+        let bound = self
+            .planner
+            .expression(expression, physical)
+            .and_then(|expression| query::coerced(expression, physical))
+            .map_err(|error| self.library_error(&error))
+            .ok()?;
+        let bound_expression = Expression::new(&bound, physical)
+            .map_err(|error| self.refuse(name, error.to_string(), None))
+            .ok()?;
+        let of_expression = bound_expression.field();
+        let data_type = of_expression.data_type().clone();
+        let field = Field::new(&name.value, data_type, of_expression.is_nullable());
+        let column = Column {
+            field: Arc::new(field),
+            kind: ColumnKind::Computed(bound_expression),
+        };
+        Some((column, Some(bound)))
+    }
+
+    fn watermark(
+        &mut self,
+        definition: WatermarkDefinition,
+        columns: &[Column],
+        computed: &[Option<Expr>],
+        physical: &DFSchema,
+    ) -> Option<(WatermarkSpec, Expr)> {
+        self.check_time_column(&definition.column, columns)?;
+        let fields = columns.iter().map(|column| Arc::clone(&column.field));
+        let whole = self.schema_of(fields.collect())?;
+        let bound = self
+            .planner
+            .expression(&definition.expression, &whole)
+            .map_err(|error| self.library_error(&error))
+            .ok()?;
+        let data_type = datafusion_expr::ExprSchemable::get_type(&bound, &whole).ok()?;
+        if !matches!(data_type, DataType::Timestamp(_, None)) {
+            let message = format!(
+                "a watermark must be a TIMESTAMP, not {}",
+                type_name(&data_type)
+            );
+            self.refuse(&definition.column, message, None);
+            return None;
+        }
+        let bound = cast_to(bound, &EVENT_TIME, &whole)
+            .and_then(|expression| query::coerced(expression, &whole))
+            .map_err(|error| self.library_error(&error))
+            .ok()?;
+        let spec = WatermarkSpec {
+            column: definition.column.value.clone(),
+            expression: Expression::new(&bound, &whole)
+                .map_err(|error| self.refuse(&definition.column, error.to_string(), None))
+                .ok()?,
+        };
+        let over_physical = substituted(bound, columns, computed)
+            .and_then(|expression| query::coerced(expression, physical))
+            .map_err(|error| self.library_error(&error))
+            .ok()?;
+        Some((spec, over_physical))
+    }
+
+    fn check_time_column(&mut self, name: &Ident, columns: &[Column]) -> Option<()> {
+        let column = columns
+            .iter()
+            .find(|column| *column.field.name() == name.value);
+        let Some(column) = column else {
+            let names = columns.iter().map(|column| column.field.name().as_str());
+            let hint = did_you_mean(&name.value, names);
+            self.refuse(
+                name,
+                format!("the table has no column {}", name.value),
+                hint,
+            );
+            return None;
+        };
+        match column.field.data_type() {
+            DataType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond, None) => Some(()),
+            other => {
+                let message = format!(
+                    "the event time {} must be of type TIMESTAMP(3), not {}",
+                    name.value,
+                    type_name(other)
+                );
+                let hint =
+                    "declare it TIMESTAMP(3), or compute a column AS CAST(… AS TIMESTAMP(3))";
+                self.refuse(name, message, Some(hint.to_owned()));
+                None
+            }
+        }
+    }
+}
+
+/// The expression with computed columns replaced by what computes them.
+fn substituted(
+    expression: Expr,
+    columns: &[Column],
+    computed: &[Option<Expr>],
+) -> datafusion_common::Result<Expr> {
+    let replacement = |name: &LogicalColumn| {
+        let place = columns
+            .iter()
+            .position(|column| *column.field.name() == name.name)?;
+        computed.get(place)?.clone()
+    };
+    let replaced = expression.transform_up(|part| {
+        Ok(match &part {
+            Expr::Column(name) => match replacement(name) {
+                Some(computed) => Transformed::yes(computed),
+                None => Transformed::no(part),
+            },
+            _ => Transformed::no(part),
+        })
+    })?;
+    Ok(replaced.data)
+}

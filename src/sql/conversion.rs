@@ -1,0 +1,220 @@
+//! Which type can become which: casts that are written, and casts that are implied.
+
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion_common::{DFSchema, Result, ScalarValue};
+use datafusion_expr::expr::{Cast, ScalarFunction, TryCast};
+use datafusion_expr::{Expr, ExprSchemable, lit};
+
+use super::data_type::MAX_PRECISION;
+use super::typing::misfit;
+use crate::expr::functions::to_text;
+use crate::plan::type_name;
+
+/// The expression as `data_type`; the expression itself if it has that type.
+///
+/// # Errors
+/// If it has no type.
+pub(super) fn cast_to(expression: Expr, data_type: &DataType, schema: &DFSchema) -> Result<Expr> {
+    let own = expression.get_type(schema)?;
+    if own == *data_type {
+        return Ok(expression);
+    }
+    if own == DataType::Null {
+        return Ok(lit(ScalarValue::try_from(data_type)?));
+    }
+    Ok(Expr::Cast(Cast::new(
+        Box::new(expression),
+        data_type.clone(),
+    )))
+}
+
+/// `CAST(expression AS data_type)`. A value that cannot be converted is an error
+/// of its row.
+///
+/// # Errors
+/// If values of one type never become values of the other.
+pub(super) fn explicit_cast(
+    expression: Expr,
+    data_type: &DataType,
+    schema: &DFSchema,
+) -> Result<Expr> {
+    check(&expression, data_type, schema)?;
+    match text_form(&expression, data_type, schema)? {
+        Some(text) => Ok(text),
+        // A cast that changes nothing stays, so that an alias of the library's
+        // keeps its name and a literal its type.
+        None => cast_to(expression, data_type, schema),
+    }
+}
+
+/// `TRY_CAST(expression AS data_type)`. A value that cannot be converted is null.
+///
+/// # Errors
+/// As [`explicit_cast`].
+pub(super) fn try_cast(expression: Expr, data_type: &DataType, schema: &DFSchema) -> Result<Expr> {
+    check(&expression, data_type, schema)?;
+    match text_form(&expression, data_type, schema)? {
+        Some(text) => Ok(text),
+        None => Ok(Expr::TryCast(TryCast::new(
+            Box::new(expression),
+            data_type.clone(),
+        ))),
+    }
+}
+
+/// Flink writes truth values, floating-point numbers and timestamps in another
+/// way than the kernels of Arrow.
+fn text_form(expression: &Expr, data_type: &DataType, schema: &DFSchema) -> Result<Option<Expr>> {
+    let own = expression.get_type(schema)?;
+    let differs = own == DataType::Boolean || own.is_floating() || is_timestamp(&own);
+    if *data_type != DataType::Utf8 || !differs {
+        return Ok(None);
+    }
+    let call = ScalarFunction::new_udf(to_text(), vec![expression.clone()]);
+    Ok(Some(Expr::ScalarFunction(call)))
+}
+
+fn check(expression: &Expr, to: &DataType, schema: &DFSchema) -> Result<()> {
+    let from = expression.get_type(schema)?;
+    if can_cast(&from, to) {
+        return Ok(());
+    }
+    let (from, to) = (type_name(&from), type_name(to));
+    Err(misfit(format!("cannot cast {from} to {to}"), &[expression]))
+}
+
+fn is_timestamp(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Timestamp(_, None))
+}
+
+fn is_time(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Time32(_) | DataType::Time64(_))
+}
+
+fn can_cast(from: &DataType, to: &DataType) -> bool {
+    use DataType::{Binary, Boolean, Date32, Null, Utf8};
+    let is_moment = |data_type: &DataType| {
+        is_timestamp(data_type) || is_time(data_type) || *data_type == Date32
+    };
+    match (from, to) {
+        (Null, _) | (Utf8, Binary) | (Binary, Utf8) | (Boolean, Utf8) | (Utf8, Boolean) => true,
+        (from, to) if from == to => true,
+        (from, to) if from.is_numeric() && to.is_numeric() => true,
+        (from, Utf8) => from.is_numeric() || is_moment(from),
+        (Utf8, to) => to.is_numeric() || is_moment(to),
+        (Boolean, to) => to.is_numeric(),
+        (from, Boolean) => from.is_integer(),
+        (from, Date32) => is_timestamp(from),
+        (Date32, to) => is_timestamp(to),
+        (from, to) if is_timestamp(from) => is_timestamp(to) || is_time(to),
+        (from, to) => is_time(from) && is_time(to),
+    }
+}
+
+/// The type that holds the values of both, if there is one.
+pub(super) fn common_type(left: &DataType, right: &DataType) -> Option<DataType> {
+    use DataType::{Date32, Decimal128, Float32, Float64, Null};
+    Some(match (left, right) {
+        (left, right) if left == right => left.clone(),
+        (Null, other) | (other, Null) => other.clone(),
+        (left, right) if left.is_integer() && right.is_integer() => {
+            if integer_width(left) >= integer_width(right) {
+                left.clone()
+            } else {
+                right.clone()
+            }
+        }
+        (Float32, exact) | (exact, Float32) if exact.is_integer() => Float32,
+        (left, right)
+            if left.is_numeric()
+                && right.is_numeric()
+                && (left.is_floating() || right.is_floating()) =>
+        {
+            Float64
+        }
+        (left, right) if left.is_numeric() && right.is_numeric() => {
+            let left = decimal_of_integer(left).unwrap_or_else(|| left.clone());
+            let right = decimal_of_integer(right).unwrap_or_else(|| right.clone());
+            match (left, right) {
+                (Decimal128(p1, s1), Decimal128(p2, s2)) => wider_decimal((p1, s1), (p2, s2)),
+                _ => return None,
+            }
+        }
+        (DataType::Timestamp(l, None), DataType::Timestamp(r, None)) => {
+            DataType::Timestamp(finer(*l, *r), None)
+        }
+        (Date32, DataType::Timestamp(unit, None)) | (DataType::Timestamp(unit, None), Date32) => {
+            DataType::Timestamp(*unit, None)
+        }
+        (left, right) if is_time(left) && is_time(right) => {
+            if time_precision(left) >= time_precision(right) {
+                left.clone()
+            } else {
+                right.clone()
+            }
+        }
+        _ => return None,
+    })
+}
+
+/// Whether a value of the query goes into a column of a sink without a written cast.
+pub(super) fn is_assignable(from: &DataType, to: &DataType) -> bool {
+    let to_decimal = matches!(to, DataType::Decimal128(_, _));
+    match (from, to) {
+        (DataType::Null, _) => true,
+        (DataType::Decimal128(_, _), to) => to_decimal || to.is_floating(),
+        (from, to) if from.is_integer() && to_decimal => {
+            let merged = common_type(from, to);
+            merged.as_ref() == Some(to)
+        }
+        (from, to) if is_timestamp(from) && is_timestamp(to) => true,
+        (from, to) => common_type(from, to).as_ref() == Some(to),
+    }
+}
+
+/// The decimal that holds all values of an integer type.
+pub(super) fn decimal_of_integer(data_type: &DataType) -> Option<DataType> {
+    let precision = match data_type {
+        DataType::Int8 => 3,
+        DataType::Int16 => 5,
+        DataType::Int32 => 10,
+        DataType::Int64 => 19,
+        _ => return None,
+    };
+    Some(DataType::Decimal128(precision, 0))
+}
+
+fn wider_decimal((p1, s1): (u8, i8), (p2, s2): (u8, i8)) -> DataType {
+    let scale = s1.max(s2);
+    let whole = (p1.cast_signed() - s1).max(p2.cast_signed() - s2);
+    let precision = whole.saturating_add(scale).cast_unsigned();
+    DataType::Decimal128(precision.min(MAX_PRECISION), scale)
+}
+
+fn integer_width(data_type: &DataType) -> usize {
+    data_type.primitive_width().unwrap_or(0)
+}
+
+fn finer(left: TimeUnit, right: TimeUnit) -> TimeUnit {
+    if unit_precision(left) >= unit_precision(right) {
+        left
+    } else {
+        right
+    }
+}
+
+fn unit_precision(unit: TimeUnit) -> u8 {
+    match unit {
+        TimeUnit::Second => 0,
+        TimeUnit::Millisecond => 3,
+        TimeUnit::Microsecond => 6,
+        TimeUnit::Nanosecond => 9,
+    }
+}
+
+fn time_precision(data_type: &DataType) -> u8 {
+    match data_type {
+        DataType::Time32(unit) | DataType::Time64(unit) => unit_precision(*unit),
+        _ => 0,
+    }
+}

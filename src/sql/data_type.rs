@@ -1,0 +1,109 @@
+//! The types of SQL columns in Arrow, as Flink means them.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
+use datafusion_common::Result;
+use datafusion_expr::planner::TypePlanner;
+use datafusion_sql::sqlparser::ast::{DataType as SqlType, ExactNumberInfo, TimezoneInfo};
+
+use super::diagnose::refusal;
+
+/// The most digits a decimal can have.
+pub(super) const MAX_PRECISION: u8 = 38;
+
+/// Gives `CAST(x AS type)` in a query the meaning that `type` has in a table.
+#[derive(Debug)]
+pub(super) struct FlinkTypes;
+
+impl TypePlanner for FlinkTypes {
+    fn plan_type_field(&self, sql_type: &SqlType) -> Result<Option<FieldRef>> {
+        let data_type = to_arrow(sql_type).map_err(|message| refusal(message, None, None))?;
+        Ok(Some(Arc::new(Field::new("", data_type, true))))
+    }
+}
+
+/// The Arrow type of a column that is declared with `sql_type`, or why there is none.
+pub(super) fn to_arrow(sql_type: &SqlType) -> Result<DataType, String> {
+    Ok(match sql_type {
+        SqlType::Boolean => DataType::Boolean,
+        SqlType::TinyInt(None) => DataType::Int8,
+        SqlType::SmallInt(None) => DataType::Int16,
+        SqlType::Int(None) | SqlType::Integer(None) => DataType::Int32,
+        SqlType::BigInt(None) => DataType::Int64,
+        SqlType::Float(ExactNumberInfo::None) => DataType::Float32,
+        SqlType::Double(ExactNumberInfo::None) | SqlType::DoublePrecision => DataType::Float64,
+        SqlType::Decimal(digits) | SqlType::Numeric(digits) | SqlType::Dec(digits) => {
+            decimal(*digits)?
+        }
+        SqlType::Char(_)
+        | SqlType::Character(_)
+        | SqlType::Varchar(_)
+        | SqlType::CharacterVarying(_)
+        | SqlType::String(None) => DataType::Utf8,
+        SqlType::Binary(_) | SqlType::Varbinary(_) | SqlType::Bytes(None) => DataType::Binary,
+        SqlType::Date => DataType::Date32,
+        SqlType::Time(precision, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
+            time(precision.unwrap_or(0))?
+        }
+        SqlType::Timestamp(precision, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
+            timestamp(precision.unwrap_or(6))?
+        }
+        SqlType::Custom(name, _) => custom(&name.to_string())?,
+        other => return Err(unsupported(&other.to_string())),
+    })
+}
+
+fn custom(name: &str) -> Result<DataType, String> {
+    match name.to_uppercase().as_str() {
+        "STRING" => Ok(DataType::Utf8),
+        "BYTES" => Ok(DataType::Binary),
+        _ => Err(unsupported(name)),
+    }
+}
+
+fn unsupported(name: &str) -> String {
+    format!("the type {name} is not supported yet")
+}
+
+fn decimal(digits: ExactNumberInfo) -> Result<DataType, String> {
+    let (precision, scale) = match digits {
+        ExactNumberInfo::None => (10, 0),
+        ExactNumberInfo::Precision(precision) => (precision, 0),
+        ExactNumberInfo::PrecisionAndScale(precision, scale) => (precision, scale),
+    };
+    let precision = u8::try_from(precision)
+        .ok()
+        .filter(|precision| (1..=MAX_PRECISION).contains(precision));
+    let Some(precision) = precision else {
+        return Err("a DECIMAL has 1 to 38 digits".to_owned());
+    };
+    match i8::try_from(scale) {
+        Ok(scale) if (0..=precision.cast_signed()).contains(&scale) => {
+            Ok(DataType::Decimal128(precision, scale))
+        }
+        _ => Err(format!(
+            "the scale of DECIMAL({precision}, {scale}) must be from 0 to {precision}"
+        )),
+    }
+}
+
+fn time(precision: u64) -> Result<DataType, String> {
+    Ok(match precision {
+        0 => DataType::Time32(TimeUnit::Second),
+        1..=3 => DataType::Time32(TimeUnit::Millisecond),
+        4..=6 => DataType::Time64(TimeUnit::Microsecond),
+        7..=9 => DataType::Time64(TimeUnit::Nanosecond),
+        _ => return Err("the precision of TIME must be from 0 to 9".to_owned()),
+    })
+}
+
+fn timestamp(precision: u64) -> Result<DataType, String> {
+    let unit = match precision {
+        0..=3 => TimeUnit::Millisecond,
+        4..=6 => TimeUnit::Microsecond,
+        7..=9 => TimeUnit::Nanosecond,
+        _ => return Err("the precision of TIMESTAMP must be from 0 to 9".to_owned()),
+    };
+    Ok(DataType::Timestamp(unit, None))
+}

@@ -1,0 +1,259 @@
+//! The arguments of a window table function, by position or by name.
+
+use datafusion_common::{DFSchema, Result, ScalarValue, Span as LibrarySpan};
+use datafusion_expr::Expr as Planned;
+use datafusion_expr::planner::RelationPlannerContext;
+use datafusion_sql::sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Spanned,
+    TableAlias, TableFactor,
+};
+
+use super::diagnose::{library_span, refusal};
+
+/// The functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WindowKind {
+    Tumble,
+    Hop,
+}
+
+/// A call of one of them.
+pub(super) struct Call {
+    kind: WindowKind,
+    arguments: Vec<FunctionArg>,
+    span: Option<LibrarySpan>,
+}
+
+/// What it is called with.
+pub(super) struct Arguments {
+    pub kind: WindowKind,
+    pub input: TableFactor,
+    /// The column that `DESCRIPTOR` names.
+    pub time: Ident,
+    pub slide: Option<Length>,
+    pub size: Length,
+}
+
+/// An interval that must be positive and of a fixed length.
+pub(super) struct Length(Expr);
+
+/// The call that a table factor is, with the alias behind it; `None` if it is
+/// something else than a table function.
+pub(super) fn call(relation: &TableFactor) -> Result<Option<(Call, Option<TableAlias>)>> {
+    let (name, arguments, alias) = match relation {
+        TableFactor::TableFunction {
+            expr: Expr::Function(function),
+            alias,
+        } => (&function.name, list(function), alias),
+        TableFactor::Table {
+            name,
+            args: Some(arguments),
+            alias,
+            ..
+        } => (name, arguments.args.clone(), alias),
+        TableFactor::Function {
+            name, args, alias, ..
+        } => (name, args.clone(), alias),
+        _ => return Ok(None),
+    };
+    let span = library_span(name.span());
+    let kind = match name.to_string().to_uppercase().as_str() {
+        "TUMBLE" => WindowKind::Tumble,
+        "HOP" => WindowKind::Hop,
+        "CUMULATE" | "SESSION" => {
+            let message = format!("the window function {name} is not supported yet");
+            let hint = "TUMBLE and HOP are".to_owned();
+            return Err(refusal(message, span, Some(hint)));
+        }
+        _ => {
+            let message = format!("there is no table function {name}");
+            let hint = "TUMBLE and HOP are supported".to_owned();
+            return Err(refusal(message, span, Some(hint)));
+        }
+    };
+    let call = Call {
+        kind,
+        arguments,
+        span,
+    };
+    Ok(Some((call, alias.clone())))
+}
+
+impl Arguments {
+    /// Sorts out the arguments of a call.
+    ///
+    /// # Errors
+    /// If one is missing, superfluous or not of its kind.
+    pub(super) fn of(call: Call) -> Result<Self> {
+        let order: &[&str] = match call.kind {
+            WindowKind::Tumble => &["DATA", "TIMECOL", "SIZE", "OFFSET"],
+            WindowKind::Hop => &["DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"],
+        };
+        let mut given: Vec<(String, Expr)> = Vec::new();
+        for (position, argument) in call.arguments.into_iter().enumerate() {
+            let (name, value) = named(argument, order.get(position).copied(), call.span)?;
+            if !order.contains(&name.as_str()) || given.iter().any(|(other, _)| *other == name) {
+                let message = format!("the window function has no argument {name} here");
+                let hint = format!("its arguments are {}", order.join(", "));
+                return Err(refusal(message, library_span(value.span()), Some(hint)));
+            }
+            given.push((name, value));
+        }
+        let mut take = |wanted: &str| {
+            let place = given.iter().position(|(name, _)| name == wanted)?;
+            Some(given.swap_remove(place).1)
+        };
+        if let Some(offset) = take("OFFSET") {
+            let message = "the offset of a window is not supported yet";
+            return Err(refusal(message, library_span(offset.span()), None));
+        }
+        let missing = |name: &str| {
+            let message = format!("the window function lacks its argument {name}");
+            let hint = format!("its arguments are {}", order.join(", "));
+            refusal(message, call.span, Some(hint))
+        };
+        let input = input(take("DATA").ok_or_else(|| missing("DATA"))?)?;
+        let time = descriptor(take("TIMECOL").ok_or_else(|| missing("TIMECOL"))?)?;
+        let slide = match call.kind {
+            WindowKind::Tumble => None,
+            WindowKind::Hop => Some(Length(take("SLIDE").ok_or_else(|| missing("SLIDE"))?)),
+        };
+        let size = Length(take("SIZE").ok_or_else(|| missing("SIZE"))?);
+        Ok(Self {
+            kind: call.kind,
+            input,
+            time,
+            slide,
+            size,
+        })
+    }
+}
+
+impl Length {
+    /// It in milliseconds.
+    ///
+    /// # Errors
+    /// If it is not a constant interval of whole milliseconds above 0.
+    pub(super) fn millis(&self, context: &mut dyn RelationPlannerContext) -> Result<i64> {
+        let refused = || {
+            let hint = "write INTERVAL '10' SECOND, MINUTE, HOUR or DAY".to_owned();
+            let message = "a window's length must be an interval of whole milliseconds above 0";
+            refusal(message, self.span(), Some(hint))
+        };
+        let Expr::Interval(_) = &self.0 else {
+            return Err(refused());
+        };
+        let planned = context.sql_to_expr(self.0.clone(), &DFSchema::empty())?;
+        let Planned::Literal(ScalarValue::IntervalMonthDayNano(Some(length)), _) = planned else {
+            return Err(refused());
+        };
+        let days = i64::from(length.days).checked_mul(86_400_000);
+        let millis = days.and_then(|days| days.checked_add(length.nanoseconds / 1_000_000));
+        match millis {
+            Some(millis)
+                if millis > 0 && length.months == 0 && length.nanoseconds % 1_000_000 == 0 =>
+            {
+                Ok(millis)
+            }
+            _ => Err(refused()),
+        }
+    }
+
+    /// Where it stands.
+    pub(super) fn span(&self) -> Option<LibrarySpan> {
+        library_span(self.0.span())
+    }
+}
+
+fn list(function: &Function) -> Vec<FunctionArg> {
+    match &function.args {
+        FunctionArguments::List(list) => list.args.clone(),
+        FunctionArguments::None | FunctionArguments::Subquery(_) => Vec::new(),
+    }
+}
+
+fn named(
+    argument: FunctionArg,
+    at_position: Option<&str>,
+    call: Option<LibrarySpan>,
+) -> Result<(String, Expr)> {
+    let (name, value) = match argument {
+        FunctionArg::Named { name, arg, .. } => (Some(name.value.to_uppercase()), arg),
+        FunctionArg::ExprNamed { name, arg, .. } => (Some(name.to_string().to_uppercase()), arg),
+        FunctionArg::Unnamed(arg) => (None, arg),
+    };
+    let FunctionArgExpr::Expr(value) = value else {
+        return Err(refusal("a window function takes no *", call, None));
+    };
+    let name = name.or_else(|| at_position.map(str::to_owned));
+    let name = name.ok_or_else(|| {
+        refusal(
+            "the window function has too many arguments",
+            library_span(value.span()),
+            None,
+        )
+    })?;
+    Ok((name, value))
+}
+
+/// The table that `TABLE name`, `name` or `(SELECT …)` stands for.
+fn input(argument: Expr) -> Result<TableFactor> {
+    let span = library_span(argument.span());
+    let parts = match argument {
+        Expr::Subquery(subquery) => {
+            return Ok(TableFactor::Derived {
+                lateral: false,
+                subquery,
+                alias: None,
+                sample: None,
+            });
+        }
+        Expr::Function(function) if function.name.to_string() == "$TABLE" => {
+            match list(&function).pop() {
+                Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(name)))) => {
+                    vec![name]
+                }
+                Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::CompoundIdentifier(
+                    parts,
+                )))) => parts,
+                _ => Vec::new(),
+            }
+        }
+        Expr::Identifier(name) => vec![name],
+        Expr::CompoundIdentifier(parts) => parts,
+        _ => Vec::new(),
+    };
+    if parts.is_empty() {
+        let message = "the first argument of a window function must be a table";
+        return Err(refusal(message, span, Some("write TABLE name".to_owned())));
+    }
+    Ok(TableFactor::Table {
+        name: ObjectName::from(parts),
+        alias: None,
+        args: None,
+        with_hints: Vec::new(),
+        version: None,
+        with_ordinality: false,
+        partitions: Vec::new(),
+        json_path: None,
+        sample: None,
+        index_hints: Vec::new(),
+    })
+}
+
+/// The column that `DESCRIPTOR(column)` names.
+fn descriptor(argument: Expr) -> Result<Ident> {
+    let span = library_span(argument.span());
+    if let Expr::Function(function) = &argument
+        && function.name.to_string().eq_ignore_ascii_case("DESCRIPTOR")
+        && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(column)))] =
+            list(function).as_slice()
+    {
+        return Ok(column.clone());
+    }
+    Err(refusal(
+        "the time of a window must be DESCRIPTOR(column)",
+        span,
+        None,
+    ))
+}

@@ -1,0 +1,222 @@
+//! `TABLE(TUMBLE(…))` and `TABLE(HOP(…))`: the node of the logical plan that
+//! appends a row's windows, and how a table function becomes one.
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, TimeUnit};
+use datafusion_common::{Column, DFSchema, DFSchemaRef, Result, Span as LibrarySpan};
+use datafusion_expr::logical_plan::UserDefinedLogicalNodeCore;
+use datafusion_expr::planner::{
+    PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
+};
+use datafusion_expr::{Expr, Extension, LogicalPlan};
+use datafusion_sql::sqlparser::ast::TableFactor;
+
+use super::diagnose::refusal;
+use super::window_arguments::{Arguments, WindowKind, call};
+use crate::plan::Window;
+
+/// The columns that a window function appends.
+pub(super) const WINDOW_COLUMNS: [&str; 3] = ["window_start", "window_end", "window_time"];
+
+/// The type of window columns and of watermarks.
+pub(super) const EVENT_TIME: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
+
+/// Appends the windows of each row.
+#[derive(Clone, Debug)]
+pub(super) struct WindowAssign {
+    pub input: Arc<LogicalPlan>,
+    /// The column of event time.
+    pub time: Expr,
+    pub window: Window,
+    /// Where the `DESCRIPTOR` names the column.
+    pub span: Option<LibrarySpan>,
+    schema: DFSchemaRef,
+}
+
+impl WindowAssign {
+    fn new(
+        input: Arc<LogicalPlan>,
+        time: Expr,
+        window: Window,
+        span: Option<LibrarySpan>,
+    ) -> Result<Self> {
+        let of_input = input.schema();
+        let mut fields: Vec<_> = of_input
+            .iter()
+            .map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field)))
+            .collect();
+        for name in WINDOW_COLUMNS {
+            fields.push((None, Arc::new(Field::new(name, EVENT_TIME, false))));
+        }
+        let schema = DFSchema::new_with_metadata(fields, HashMap::new())?;
+        Ok(Self {
+            input,
+            time,
+            window,
+            span,
+            schema: Arc::new(schema),
+        })
+    }
+
+    /// The place of the time column in the input.
+    ///
+    /// # Errors
+    /// If the library's rules have lost it.
+    pub(super) fn time_index(&self) -> Result<usize> {
+        match &self.time {
+            Expr::Column(column) => self.input.schema().index_of_column(column),
+            other => Err(refusal(
+                format!("the time of a window must be a column, not {other}"),
+                self.span,
+                None,
+            )),
+        }
+    }
+}
+
+impl PartialEq for WindowAssign {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.input, &self.time, self.window) == (&other.input, &other.time, other.window)
+    }
+}
+
+impl Eq for WindowAssign {}
+
+impl PartialOrd for WindowAssign {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        (&self.input, &self.time, self.window).partial_cmp(&(
+            &other.input,
+            &other.time,
+            other.window,
+        ))
+    }
+}
+
+impl Hash for WindowAssign {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.input, &self.time, self.window).hash(state);
+    }
+}
+
+impl UserDefinedLogicalNodeCore for WindowAssign {
+    fn name(&self) -> &'static str {
+        "WindowAssign"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        vec![&self.input]
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        vec![self.time.clone()]
+    }
+
+    /// A condition on the row's own columns holds in all its windows or in none.
+    fn prevent_predicate_push_down_columns(&self) -> HashSet<String> {
+        WINDOW_COLUMNS.map(str::to_owned).into()
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WindowAssign: {} {:?}", self.time, self.window)
+    }
+
+    fn with_exprs_and_inputs(
+        &self,
+        mut expressions: Vec<Expr>,
+        mut inputs: Vec<LogicalPlan>,
+    ) -> Result<Self> {
+        let time = expressions.pop().unwrap_or_else(|| self.time.clone());
+        let input = inputs.pop().map_or_else(|| self.input.clone(), Arc::new);
+        Self::new(input, time, self.window, self.span)
+    }
+
+    fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
+        let of_input = self.input.schema().fields().len();
+        let mut needed: Vec<usize> = output_columns
+            .iter()
+            .copied()
+            .filter(|column| *column < of_input)
+            .collect();
+        needed.push(self.time_index().ok()?);
+        needed.sort_unstable();
+        needed.dedup();
+        Some(vec![needed])
+    }
+}
+
+/// Plans the window table functions of Flink.
+#[derive(Debug)]
+pub(super) struct WindowFunctions;
+
+impl RelationPlanner for WindowFunctions {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
+        let Some((call, alias)) = call(&relation)? else {
+            return Ok(RelationPlanning::Original(Box::new(relation)));
+        };
+        let arguments = Arguments::of(call)?;
+        let input = context.plan(arguments.input)?;
+        let time = time_column(&arguments.time, input.schema())?;
+        let size_ms = arguments.size.millis(context)?;
+        let window = match arguments.kind {
+            WindowKind::Tumble => Window::Tumble { size_ms },
+            WindowKind::Hop => {
+                let slide = arguments
+                    .slide
+                    .ok_or_else(|| refusal("HOP needs a slide and a size", None, None))?;
+                let slide_ms = slide.millis(context)?;
+                if size_ms % slide_ms != 0 {
+                    return Err(refusal(
+                        "the size of a HOP window must be a multiple of its slide",
+                        slide.span(),
+                        None,
+                    ));
+                }
+                Window::Hop { size_ms, slide_ms }
+            }
+        };
+        let span = super::diagnose::library_span(arguments.time.span);
+        let node = WindowAssign::new(Arc::new(input), Expr::Column(time), window, span)?;
+        let plan = LogicalPlan::Extension(Extension {
+            node: Arc::new(node),
+        });
+        let planned = PlannedRelation::new(plan, alias);
+        Ok(RelationPlanning::Planned(Box::new(planned)))
+    }
+}
+
+/// The column of `schema` that `DESCRIPTOR(name)` means.
+fn time_column(name: &datafusion_sql::sqlparser::ast::Ident, schema: &DFSchema) -> Result<Column> {
+    let span = super::diagnose::library_span(name.span);
+    let named = schema.iter().find(|(_, field)| *field.name() == name.value);
+    let Some((qualifier, field)) = named else {
+        let names = schema.fields().iter().map(|field| field.name().as_str());
+        return Err(refusal(
+            format!("the input of the window has no column {}", name.value),
+            span,
+            super::diagnose::did_you_mean(&name.value, names),
+        ));
+    };
+    for appended in WINDOW_COLUMNS {
+        if schema.fields().iter().any(|field| field.name() == appended) {
+            return Err(refusal(
+                format!("the input of the window already has a column {appended}"),
+                span,
+                Some("leave it out or rename it in a subquery".to_owned()),
+            ));
+        }
+    }
+    Ok(Column::new(qualifier.cloned(), field.name()))
+}
