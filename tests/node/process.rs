@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -56,6 +57,24 @@ impl Workspace {
         let _ = stdin.write_all(input.as_bytes());
         drop(stdin);
         Ended::from(child.wait_with_output().expect("an ended binary"))
+    }
+
+    /// The lines of all files of a folder that are not being written any more.
+    pub fn lines(&self, folder: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path(folder)).expect("a folder");
+        let mut paths: Vec<_> = entries
+            .map(|entry| entry.expect("an entry of a folder").path())
+            .filter(|path| {
+                let name = path.file_name().expect("a name");
+                !name.as_encoded_bytes().starts_with(b".")
+            })
+            .collect();
+        paths.sort();
+        let texts = paths
+            .iter()
+            .map(|path| std::fs::read_to_string(path).expect("a text"));
+        let lines = texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
+        lines.collect()
     }
 
     /// Starts `thalweg run` on a free port and waits until it listens.
@@ -116,14 +135,37 @@ impl Running {
         (status.expect("a status"), body.to_owned())
     }
 
+    /// Waits until the job can work. It asks rather than sleeps; each question
+    /// takes a connection, so this does not spin.
+    pub fn wait_until_ready(&self) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.get("/readyz").0 != 200 {
+            assert!(Instant::now() < deadline, "not ready in 30 s");
+        }
+    }
+
+    /// Reads one line of standard output, closes it, and waits for the end.
+    pub fn read_one_line(mut self) -> Ended {
+        let stdout = self.child.stdout.take().expect("a piped output");
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let mut ended = self.end();
+        ended.stdout = line;
+        ended
+    }
+
     /// Sends SIGTERM and waits for the end.
-    pub fn terminate(mut self) -> Ended {
+    pub fn terminate(self) -> Ended {
         let id = i32::try_from(self.child.id()).expect("a process id");
         nix::sys::signal::kill(
             nix::unistd::Pid::from_raw(id),
             nix::sys::signal::Signal::SIGTERM,
         )
         .expect("a sent signal");
+        self.end()
+    }
+
+    fn end(mut self) -> Ended {
         let mut stderr = String::new();
         self.stderr
             .read_to_string(&mut stderr)
