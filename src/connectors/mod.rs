@@ -12,6 +12,7 @@ use crate::stream::OperatorId;
 
 mod blackhole;
 mod console;
+mod datagen;
 mod filesystem;
 mod lines;
 mod print;

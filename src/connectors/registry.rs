@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{JobContext, OptionDoc, OptionError, TableOptions, blackhole, filesystem, print};
+use super::{
+    JobContext, OptionDoc, OptionError, TableOptions, blackhole, datagen, filesystem, print,
+};
 use crate::formats::nearest;
 use crate::runtime::{SinkFactory, SourceFactory};
 
@@ -38,6 +40,11 @@ type Made<T> = Result<Arc<T>, Vec<OptionError>>;
 
 /// A connector is a line here.
 const CONNECTORS: &[Connector] = &[
+    Connector {
+        descriptor: &datagen::DESCRIPTOR,
+        source: Some(datagen::source),
+        sink: None,
+    },
     Connector {
         descriptor: &filesystem::DESCRIPTOR,
         source: Some(filesystem::source),

@@ -31,7 +31,7 @@ pub use options::{
     OptionDefault, OptionDoc, OptionError, Options, nearest, parse_duration, parse_memory,
 };
 pub use registry::{NAMES, check_types, docs, format};
-pub use row_text::{RowText, row_to_json, sql_name};
+pub use row_text::{RowText, parse_decimal, parse_timestamp_millis, row_to_json, sql_name};
 
 /// Turns records into rows of its schema.
 pub trait Decoder: Send {

@@ -1,10 +1,12 @@
-//! Rows as text for people: what `print` shows and what a dead letter keeps.
+//! Values as text outside of any format: what `print` shows, what a dead letter
+//! keeps, what an option gives.
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, TimeUnit};
 
 use super::cells::{Cells, Form};
-use super::datetime::TimestampForm;
+use super::datetime::{self, TimestampForm};
+use super::decimal;
 
 /// The values of one batch as plain text, without the quotes of any format.
 #[derive(Debug)]
@@ -50,4 +52,14 @@ pub fn row_to_json(records: &RecordBatch, row: usize) -> Vec<u8> {
 /// A type as SQL names it, as in `DECIMAL(10, 2)`.
 pub fn sql_name(data_type: &DataType) -> String {
     super::column::sql_name(data_type)
+}
+
+/// Milliseconds since 1970 of a timestamp such as `2020-01-01 12:00:00.123`.
+pub fn parse_timestamp_millis(text: &str) -> Option<i64> {
+    datetime::parse_timestamp(text, TimestampForm::Sql, TimeUnit::Millisecond)
+}
+
+/// The unscaled value of a decimal's text, if it fits the type.
+pub fn parse_decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
+    decimal::parse(text, precision, scale).ok()
 }
