@@ -148,6 +148,17 @@ fn a_running_job_answers_and_stops_on_sigterm_with_status_0() {
 }
 
 #[test]
+fn a_job_that_is_busy_stops_on_sigterm_with_its_last_checkpoint() {
+    let workspace = Workspace::new();
+    workspace.write("demo.sql", include_str!("../../demo/demo.sql"));
+    let running = workspace.start(&["--data-dir", "state", "demo.sql"]);
+    running.wait_until_ready();
+    let ended = running.terminate();
+    assert_eq!(ended.status, 0, "{ended:?}");
+    assert!(ended.stderr.contains("stopped"), "{ended:?}");
+}
+
+#[test]
 fn a_second_process_is_kept_out_of_a_data_directory() {
     let workspace = numbers(10);
     workspace.write("follow.sql", &follow());
