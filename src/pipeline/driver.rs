@@ -110,10 +110,9 @@ impl Driving {
         let mut stopping = false;
         loop {
             let event = tokio::select! {
-                report = self.driver.reports.recv() => match report {
-                    Some(report) => self.reported(report)?,
-                    None => return Err(Error::Retryable("all tasks have gone".to_owned())),
-                },
+                // Behind the last barrier the tasks go, and nobody reports any
+                // more; one that goes before its time says so first.
+                Some(report) = self.driver.reports.recv() => self.reported(report)?,
                 Some(done) = self.work.join_next() => self.done(done)?,
                 () = stop.cancelled(), if !stopping => {
                     stopping = true;

@@ -18,10 +18,12 @@ const IN_PROGRESS: &str = ".inprogress";
 pub(super) struct Tag(String);
 
 impl Tag {
-    /// The tag of a table. Two tables of one job may share a directory, so the
-    /// job alone would not do: one would discard what the other still writes.
+    /// The tag of a table at one plan node. Two tables of one job may share a
+    /// directory, and two nodes may write one table, so the job alone would not
+    /// do: one would discard what the other still writes.
     pub(super) fn new(job: &JobContext, table: &str) -> Self {
         let mut name = job.job.as_bytes().to_vec();
+        name.extend_from_slice(&job.operator.0.to_be_bytes());
         name.extend_from_slice(table.as_bytes());
         Self(format!("{:08x}", xxh3_64(&name) >> 32))
     }
@@ -99,6 +101,8 @@ pub(super) fn hidden_path(directory: &Path, name: &str) -> PathBuf {
 mod tests {
     use uuid::Uuid;
 
+    use crate::stream::OperatorId;
+
     use super::*;
 
     #[test]
@@ -106,6 +110,7 @@ mod tests {
         let job = |number| JobContext {
             job: Uuid::from_u128(number),
             pipeline: "p".to_owned(),
+            operator: OperatorId(0),
         };
         let tag = Tag::new(&job(1), "t");
         assert_ne!(tag, Tag::new(&job(2), "t"));
