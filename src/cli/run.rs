@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::logging::{self, NOTICE};
 use super::progress::Line;
-use super::{Error, Result, program, signals};
+use super::{Error, Result, program, signals, terminal};
 use crate::api::{Server, StatusSource};
 use crate::config::{self, Layer, Settings};
 use crate::pipeline::{self, CheckedProgram, Failure, Outcome, Status};
@@ -79,6 +79,11 @@ impl From<config::Error> for Error {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let settings = arguments.settings(&|name| env::var(name).ok())?;
     let program = program::load(&arguments.files, &settings.set)?;
+    let explanations = program.explanations();
+    terminal::answer(|out| out.write_all(explanations.as_bytes()))?;
+    if !program.runs() {
+        return Ok(());
+    }
     let listener = settings
         .listen
         .bind()

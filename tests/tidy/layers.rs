@@ -113,7 +113,6 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("rdkafka", &["kafka"]),
     ("axum", &["api"]),
     ("clap", &["cli"]),
-    ("anyhow", &["cli"]),
 ];
 
 /// Imports of one file that point up.

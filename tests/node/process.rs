@@ -1,0 +1,187 @@
+//! Runs the real binary in a directory of its own and sees what it says.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A directory in which the binary is run.
+pub struct Workspace {
+    directory: TempDir,
+}
+
+/// How a run ended and what it said.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit status.
+    pub status: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Workspace {
+    /// An empty directory.
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        Self { directory }
+    }
+
+    /// The path of a file in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes a file.
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        let folder = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder).expect("a folder");
+        std::fs::write(path, text).expect("a written file");
+    }
+
+    /// Runs the binary to its end.
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        self.run_with_input(arguments, "")
+    }
+
+    /// Runs the binary to its end with `input` on standard input.
+    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Ended {
+        let mut child = self.command(arguments).spawn().expect("a started binary");
+        let mut stdin = child.stdin.take().expect("a piped input");
+        // One that does not read its input closes it.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        Ended::from(child.wait_with_output().expect("an ended binary"))
+    }
+
+    /// The lines of all files of a folder that are not being written any more.
+    pub fn lines(&self, folder: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path(folder)).expect("a folder");
+        let mut paths: Vec<_> = entries
+            .map(|entry| entry.expect("an entry of a folder").path())
+            .filter(|path| {
+                let name = path.file_name().expect("a name");
+                !name.as_encoded_bytes().starts_with(b".")
+            })
+            .collect();
+        paths.sort();
+        let texts = paths
+            .iter()
+            .map(|path| std::fs::read_to_string(path).expect("a text"));
+        let lines = texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
+        lines.collect()
+    }
+
+    /// Starts `thalweg run` on a free port and waits until it listens.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let arguments = [&["run", "--listen", "127.0.0.1:0"], arguments].concat();
+        let mut child = self.command(&arguments).spawn().expect("a started binary");
+        let mut stderr = BufReader::new(child.stderr.take().expect("a piped output"));
+        let mut said = String::new();
+        let address = loop {
+            let before = said.len();
+            let read = stderr.read_line(&mut said).expect("a line of the log");
+            assert!(read > 0, "it ended before it listened: {said}");
+            if let Some((_, rest)) = said[before..].split_once("listening on http://") {
+                let end = rest.find('"').unwrap_or(rest.len());
+                break rest[..end].trim().to_owned();
+            }
+        };
+        Running {
+            child,
+            stderr,
+            address,
+        }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_thalweg"));
+        command
+            .args(arguments)
+            .current_dir(self.directory.path())
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+}
+
+/// A run that goes on.
+pub struct Running {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    address: String,
+}
+
+impl Running {
+    /// Status and body of the answer to `GET path`.
+    pub fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).expect("a listener");
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
+        .expect("a sent request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        (status.expect("a status"), body.to_owned())
+    }
+
+    /// Waits until the job can work. It asks rather than sleeps; each question
+    /// takes a connection, so this does not spin.
+    pub fn wait_until_ready(&self) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.get("/readyz").0 != 200 {
+            assert!(Instant::now() < deadline, "not ready in 30 s");
+        }
+    }
+
+    /// Reads one line of standard output, closes it, and waits for the end.
+    pub fn read_one_line(mut self) -> Ended {
+        let stdout = self.child.stdout.take().expect("a piped output");
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let mut ended = self.end();
+        ended.stdout = line;
+        ended
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub fn terminate(self) -> Ended {
+        let id = i32::try_from(self.child.id()).expect("a process id");
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(id),
+            nix::sys::signal::Signal::SIGTERM,
+        )
+        .expect("a sent signal");
+        self.end()
+    }
+
+    fn end(mut self) -> Ended {
+        let mut stderr = String::new();
+        self.stderr
+            .read_to_string(&mut stderr)
+            .expect("the rest of the log");
+        let mut ended = Ended::from(self.child.wait_with_output().expect("an ended binary"));
+        ended.stderr = stderr;
+        ended
+    }
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
