@@ -28,12 +28,16 @@ const LOCK_NAME: &str = "lock";
 pub struct OpenOptions {
     /// Memory for pages of the file.
     pub cache_bytes: usize,
+    /// A unit (an operator's key group at one time) with less than this in the
+    /// delta log is left alone: folding it would cost more than it saves.
+    pub fold_bytes_min: u64,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
         Self {
             cache_bytes: 64 * 1024 * 1024,
+            fold_bytes_min: 16 * 1024,
         }
     }
 }
@@ -91,7 +95,7 @@ impl Store {
             create(&builder(options), dir, &file)?;
         }
         let database = builder(options).open(&file).doing("open")?;
-        let mut store = Self::from_database(database)?;
+        let mut store = Self::from_database(database, options)?;
         store.file = Some(file);
         store.hold.lock = Some(lock);
         Ok(store)
@@ -108,7 +112,7 @@ impl Store {
             .create_with_backend(backend)
             .doing("open")?;
         initialise(&database)?;
-        Self::from_database(database)
+        Self::from_database(database, options)
     }
 
     /// The job whose state this is; `None` in a new directory.
@@ -170,13 +174,13 @@ impl Store {
         self.hold.closed = Some(closed);
     }
 
-    fn from_database(database: Database) -> Result<Self> {
+    fn from_database(database: Database, options: OpenOptions) -> Result<Self> {
         check_format(&database)?;
         let mut store = Self {
             database,
             job: None,
             schemas: HashMap::new(),
-            units: Units::default(),
+            units: Units::new(options.fold_bytes_min),
             closed: Closings::default(),
             staged: None,
             folding: false,
@@ -188,7 +192,10 @@ impl Store {
         };
         store.job = store.read(read_job)?;
         store.closed = store.read(read_closed)?;
-        store.units = store.read(|snapshot| read_units(snapshot, &store.closed))?;
+        store.units = store.read(|snapshot| {
+            let units = Units::new(options.fold_bytes_min);
+            read_units(snapshot, &store.closed, units)
+        })?;
         Ok(store)
     }
 
@@ -336,8 +343,7 @@ pub(super) fn parse<'a, T: serde::Deserialize<'a>>(what: &str, json: &'a [u8]) -
 }
 
 /// The index of all units. Pages come before blobs, because what is due depends on both.
-fn read_units(snapshot: &ReadTransaction, closed: &Closings) -> Result<Units> {
-    let mut units = Units::default();
+fn read_units(snapshot: &ReadTransaction, closed: &Closings, mut units: Units) -> Result<Units> {
     for entry in snapshot
         .open_table(PAGES)
         .doing("read")?
