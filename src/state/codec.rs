@@ -151,7 +151,8 @@ pub(super) fn decode(schema: &SchemaRef, bytes: &[u8]) -> Result<(DeltaKind, Rec
 }
 
 /// Checks what Arrow takes on trust and would panic at: that every buffer lies in
-/// the body, and that every validity bitmap covers its column.
+/// the body, that every validity bitmap
+/// covers its column, and that offsets are whole.
 fn check_shape(
     schema: &SchemaRef,
     batch: arrow_ipc::RecordBatch<'_>,
@@ -193,13 +194,21 @@ fn check_column<'a>(
                 check_column(field.data_type(), nodes, buffers)?;
             }
         }
-        DataType::List(field) | DataType::LargeList(field) | DataType::Map(field, _) => {
-            buffers.next()?;
+        DataType::List(field) | DataType::Map(field, _) => {
+            check_offsets::<i32>(buffers.next()?)?;
+            check_column(field.data_type(), nodes, buffers)?;
+        }
+        DataType::LargeList(field) => {
+            check_offsets::<i64>(buffers.next()?)?;
             check_column(field.data_type(), nodes, buffers)?;
         }
         DataType::FixedSizeList(field, _) => check_column(field.data_type(), nodes, buffers)?,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => {
+        DataType::Utf8 | DataType::Binary => {
+            check_offsets::<i32>(buffers.next()?)?;
             buffers.next()?;
+        }
+        DataType::LargeUtf8 | DataType::LargeBinary => {
+            check_offsets::<i64>(buffers.next()?)?;
             buffers.next()?;
         }
         other if other.is_primitive() || *other == DataType::Boolean => {
@@ -212,6 +221,12 @@ fn check_column<'a>(
         _ => return None,
     }
     Some(())
+}
+
+/// Arrow views the offsets of texts and lists as whole numbers of type `T`.
+fn check_offsets<T>(buffer: &arrow_ipc::Buffer) -> Option<()> {
+    let bytes = usize::try_from(buffer.length()).ok()?;
+    bytes.is_multiple_of(size_of::<T>()).then_some(())
 }
 
 /// The kind, the message and the body of a blob whose checksum is right.

@@ -31,6 +31,9 @@ pub struct OpenOptions {
     /// A unit (an operator's key group at one time) with less than this in the
     /// delta log is left alone: folding it would cost more than it saves.
     pub fold_bytes_min: u64,
+    /// Folding takes about this much at a time, so that the commit that writes the
+    /// result stays short; more if the checkpoints are large.
+    pub fold_slice_bytes: u64,
 }
 
 impl Default for OpenOptions {
@@ -38,6 +41,7 @@ impl Default for OpenOptions {
         Self {
             cache_bytes: 64 * 1024 * 1024,
             fold_bytes_min: 16 * 1024,
+            fold_slice_bytes: 1024 * 1024,
         }
     }
 }
@@ -48,6 +52,7 @@ impl Default for OpenOptions {
 /// last commit that returned is unknown until it is opened anew.
 pub struct Store {
     pub(super) database: Database,
+    pub(super) options: OpenOptions,
     pub(super) job: Option<Job>,
     pub(super) schemas: HashMap<u32, StateSchema>,
     pub(super) units: Units,
@@ -178,6 +183,7 @@ impl Store {
         check_format(&database)?;
         let mut store = Self {
             database,
+            options,
             job: None,
             schemas: HashMap::new(),
             units: Units::new(options.fold_bytes_min),
