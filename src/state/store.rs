@@ -97,10 +97,11 @@ impl Store {
             builder
         };
         if !file.exists() {
-            create(&builder(options), dir, &file)?;
+            create(&builder(options), dir, &file).map_err(|error| error.at(&file))?;
         }
-        let database = builder(options).open(&file).doing("open")?;
-        let mut store = Self::from_database(database, options)?;
+        let opened = builder(options).open(&file).doing("open");
+        let opened = opened.and_then(|database| Self::from_database(database, options));
+        let mut store = opened.map_err(|error| error.at(&file))?;
         store.file = Some(file);
         store.hold.lock = Some(lock);
         Ok(store)
@@ -219,7 +220,10 @@ impl Store {
     /// Runs `act`, and refuses everything after it if it fails.
     pub(super) fn guarded<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.usable()?;
-        let result = act(self);
+        let result = act(self).map_err(|error| match &self.file {
+            Some(file) => error.at(file),
+            None => error,
+        });
         if let Err(error) = &result {
             self.failed = Some(error.to_string());
         }

@@ -314,7 +314,7 @@ fn open_eager(disk: &Disk) -> Store {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn store_equals_the_model(steps in steps(), tasks in 1_usize..6) {

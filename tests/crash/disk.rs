@@ -61,7 +61,8 @@ impl Disk {
     /// Begins a new log here, and from here on has these faults.
     pub fn begin(&self, faults: Faults) {
         let mut inner = self.0.lock();
-        inner.start = inner.bytes.clone();
+        let bytes = inner.bytes.clone();
+        inner.start = bytes;
         inner.log.clear();
         inner.faults = faults;
         inner.writes = 0;
@@ -173,12 +174,12 @@ impl Recording {
     /// Calls `visit` with `per_point` files that a crash after each operation
     /// could leave: everything synced is there, of the rest whatever chance leaves,
     /// and perhaps one write in part. Stops at the first error.
-    pub fn crash_everywhere<E>(
+    pub fn crash_everywhere(
         &self,
         random: &mut Random,
         per_point: usize,
-        mut visit: impl FnMut(Image, &mut Random) -> std::result::Result<(), E>,
-    ) -> std::result::Result<(), E> {
+        mut visit: impl FnMut(Image, &mut Random) -> std::result::Result<(), String>,
+    ) -> std::result::Result<(), String> {
         let mut durable = self.start.clone();
         let mut pending: Vec<&Op> = Vec::new();
         let mut done = 0;
@@ -198,11 +199,6 @@ impl Recording {
             }
         }
         Ok(())
-    }
-
-    /// How many operations it has.
-    pub fn len(&self) -> usize {
-        self.log.len()
     }
 }
 
