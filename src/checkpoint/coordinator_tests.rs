@@ -18,7 +18,14 @@ const SINK: TaskId = TaskId(1);
 
 fn coordinator() -> Coordinator {
     let restored = CheckpointId(4);
-    Coordinator::new(TIMING, Decider::Redb, [SOURCE, SINK], [SOURCE], restored, 0)
+    Coordinator::new(
+        TIMING,
+        Decider::State,
+        [SOURCE, SINK],
+        [SOURCE],
+        restored,
+        0,
+    )
 }
 
 fn inject(checkpoint: u64, kind: BarrierKind) -> Action {
@@ -294,7 +301,7 @@ proptest! {
     fn any_order_of_events_keeps_the_protocol(choices in prop::collection::vec(any::<u8>(), 1..400)) {
         let patient = Timing { timeout_ms: u64::MAX, ..TIMING };
         let mut coordinator = Coordinator::new(
-            patient, Decider::Redb, [SOURCE, SINK], [SOURCE], CheckpointId(4), 0,
+            patient, Decider::State, [SOURCE, SINK], [SOURCE], CheckpointId(4), 0,
         );
         let mut world = World::default();
         let mut step = |world: &mut World, event| {

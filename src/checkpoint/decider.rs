@@ -24,7 +24,7 @@ pub struct Undecidable {
 /// would be prepared only, and the decision an event of its own.
 pub fn after_commit(decider: Decider) -> Outcome {
     match decider {
-        Decider::Redb => Outcome::Decided,
+        Decider::State => Outcome::Decided,
     }
 }
 
@@ -34,8 +34,8 @@ pub fn after_commit(decider: Decider) -> Outcome {
 /// If what is prepared is not what is decided though one transaction makes both.
 pub fn last_decided(decider: Decider, progress: &Progress) -> Result<CheckpointId, Undecidable> {
     match decider {
-        Decider::Redb if progress.prepared == progress.committed => Ok(progress.committed),
-        Decider::Redb => Err(Undecidable {
+        Decider::State if progress.prepared == progress.committed => Ok(progress.committed),
+        Decider::State => Err(Undecidable {
             prepared: progress.prepared,
             committed: progress.committed,
         }),

@@ -1,7 +1,7 @@
 //! What a failure of the database means for the person who runs the node.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Error, Result};
 
@@ -17,6 +17,30 @@ pub(super) trait ResultExt<T> {
 impl<T, E: Into<redb::Error>> ResultExt<T> for std::result::Result<T, E> {
     fn doing(self, act: &'static str) -> Result<T> {
         self.map_err(|error| from_database(act, error.into()))
+    }
+}
+
+impl Error {
+    /// The same error with the whole path of the file of the state, which the
+    /// database does not know.
+    pub(super) fn at(self, file: &Path) -> Self {
+        let named = |path: PathBuf| {
+            if path.as_os_str() == FILE_NAME {
+                file.to_owned()
+            } else {
+                path
+            }
+        };
+        match self {
+            Self::DiskFull(path) => Self::DiskFull(named(path)),
+            Self::InUse(path) => Self::InUse(named(path)),
+            Self::Io { act, path, source } => Self::Io {
+                act,
+                path: named(path),
+                source,
+            },
+            other => other,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The store behind a thread of its own, because redb blocks.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::thread;
 
@@ -91,7 +92,12 @@ impl StoreHandle {
 
 fn fold_jobs(mut jobs: mpsc::Receiver<FoldJob>, results: &mpsc::WeakSender<Request>) {
     while let Some(job) = jobs.blocking_recv() {
-        let folded = job.run();
+        let folded = catch_unwind(AssertUnwindSafe(|| job.run())).unwrap_or_else(|_| {
+            Err(Error::Database {
+                act: "fold",
+                message: "folding has panicked".to_owned(),
+            })
+        });
         let Some(results) = results.upgrade() else {
             return;
         };

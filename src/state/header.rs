@@ -30,10 +30,10 @@ pub struct Header {
 
 /// Who decides whether a prepared checkpoint counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
 pub enum Decider {
-    /// The commit of the redb transaction is the decision.
-    Redb,
+    /// The commit of the state is the decision.
+    #[serde(rename = "redb")]
+    State,
 }
 
 /// How far a job has come.
@@ -41,7 +41,7 @@ pub enum Decider {
 pub struct Progress {
     /// The last checkpoint that was made durable; 0 before the first.
     pub prepared: CheckpointId,
-    /// The last checkpoint that was decided. With [`Decider::Redb`] the two are equal.
+    /// The last checkpoint that was decided. With [`Decider::State`] the two are equal.
     pub committed: CheckpointId,
     /// Set once every output has confirmed that everything is published.
     pub finished: Option<Finished>,
@@ -79,7 +79,7 @@ impl Header {
             plan,
             key_groups,
             hash_function: HASH_FUNCTION.to_owned(),
-            decider: Decider::Redb,
+            decider: Decider::State,
             created,
         }
     }

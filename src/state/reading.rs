@@ -13,11 +13,7 @@ use super::store::{Store, parse};
 use super::{DeadLetterFile, Folded, Outputs, RestoredState, Result, SplitRecord, StateSchema};
 use crate::stream::{CheckpointId, EventTime, KeyRange, OperatorId};
 
-/// Folding takes at least this much at a time, so that a commit that writes the
-/// result stays short.
-const FOLD_SLICE_BYTES: u64 = 8 * 1024 * 1024;
-
-/// Folding writes up to this many times what the last checkpoint wrote: a unit is
+/// Folding takes up to this many times what the last checkpoint wrote: a unit is
 /// folded when its deltas are half of its pages, which costs three times their
 /// bytes, so that this much keeps up with any rate.
 const FOLD_SLICE_FACTOR: u64 = 4;
@@ -170,7 +166,8 @@ impl Store {
             return Ok(None);
         }
         self.guarded(|store| {
-            let bytes = FOLD_SLICE_BYTES.max(FOLD_SLICE_FACTOR * store.last_delta_bytes);
+            let bytes =
+                (FOLD_SLICE_FACTOR * store.last_delta_bytes).max(store.options.fold_slice_bytes);
             let due = store.units.take_due(bytes);
             if due.is_empty() {
                 return Ok(None);

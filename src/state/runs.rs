@@ -1,9 +1,9 @@
 //! Runs of rows of one unit, oldest first, and how they become one.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::compute::{concat_batches, interleave_record_batch, take_record_batch};
+use arrow::compute::{concat_batches, take_record_batch};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 
@@ -61,7 +61,7 @@ pub(super) fn sort(schema: &StateSchema, records: &RecordBatch) -> Result<Sorted
     let converter = converter(schema)?;
     let keys = key_rows(&converter, schema, records)?;
     let mut order: Vec<u32> = (0..row_number(records.num_rows())).collect();
-    order.sort_unstable_by(|left, right| keys.row(*left as usize).cmp(&keys.row(*right as usize)));
+    order.sort_unstable_by_key(|row| keys.row(*row as usize));
     let records = take(records, order)?;
     let keys = key_rows(&converter, schema, &records)?;
     Ok(Sorted { records, keys })
@@ -90,31 +90,17 @@ pub(super) fn row_number(row: usize) -> u32 {
     u32::try_from(row).expect("a batch of the state has less than 2^32 rows")
 }
 
-/// Of each key the row of the last batch that has it.
+/// Of each key the last row that has it.
 fn keep_last(schema: &StateSchema, batches: &[RecordBatch]) -> Result<RecordBatch> {
-    let [first, .., _] = batches else {
-        return concat(schema, batches);
-    };
-    if schema.key_columns == 0 {
-        let last = batches.iter().rfind(|batch| batch.num_rows() > 0);
-        return Ok(last.unwrap_or(first).clone());
+    let all = concat(schema, batches)?;
+    if batches.len() == 1 {
+        return Ok(all);
     }
-    let converter = converter(schema)?;
-    let mut place_of_key: HashMap<Box<[u8]>, usize> = HashMap::new();
-    let mut places: Vec<(usize, usize)> = Vec::new();
-    for (number, batch) in batches.iter().enumerate() {
-        let keys = key_rows(&converter, schema, batch)?;
-        for (row, key) in keys.iter().enumerate() {
-            if let Some(&place) = place_of_key.get(key.as_ref()) {
-                places[place] = (number, row);
-            } else {
-                place_of_key.insert(key.as_ref().into(), places.len());
-                places.push((number, row));
-            }
-        }
-    }
-    let batches: Vec<&RecordBatch> = batches.iter().collect();
-    interleave_record_batch(&batches, &places).map_err(foreign)
+    let keys = key_rows(&converter(schema)?, schema, &all)?;
+    let mut order: Vec<u32> = (0..row_number(all.num_rows())).collect();
+    order.sort_unstable_by_key(|row| (keys.row(*row as usize), Reverse(*row)));
+    order.dedup_by_key(|row| keys.row(*row as usize));
+    take(&all, order)
 }
 
 fn converter(schema: &StateSchema) -> Result<RowConverter> {
@@ -146,4 +132,126 @@ fn key_rows(converter: &RowConverter, schema: &StateSchema, records: &RecordBatc
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` calls")]
 fn foreign(error: ArrowError) -> Error {
     Error::Corrupt(format!("cannot combine rows of the state: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{AsArray, Int64Array};
+    use arrow::datatypes::Int64Type;
+
+    use super::*;
+    use crate::state::Fold;
+    use crate::stream::OperatorId;
+
+    /// Adds the values of rows with equal keys; the value is the last column.
+    struct Sum(usize);
+
+    impl Fold for Sum {
+        fn fold(&self, runs: &[RecordBatch]) -> Result<RecordBatch> {
+            let mut sums = std::collections::BTreeMap::<Vec<i64>, i64>::new();
+            for (key, value) in runs.iter().flat_map(|run| rows_of(self.0, run)) {
+                *sums.entry(key).or_default() += value;
+            }
+            let rows: Vec<_> = sums.into_iter().collect();
+            Ok(records(self.0, &rows))
+        }
+    }
+
+    fn schema(key_columns: usize) -> StateSchema {
+        StateSchema {
+            operator: OperatorId(0),
+            schema: records(key_columns, &[]).schema(),
+            key_columns,
+            fold: Arc::new(Sum(key_columns)),
+        }
+    }
+
+    fn records(key_columns: usize, rows: &[(Vec<i64>, i64)]) -> RecordBatch {
+        let keys = (0..key_columns).map(|key| rows.iter().map(|row| row.0[key]).collect());
+        let columns = keys.chain([rows.iter().map(|row| row.1).collect()]);
+        let columns = columns.enumerate().map(|(place, values): (_, Vec<i64>)| {
+            let values: ArrayRef = Arc::new(Int64Array::from(values));
+            (format!("c{place}"), values)
+        });
+        RecordBatch::try_from_iter(columns).unwrap()
+    }
+
+    fn rows_of(key_columns: usize, records: &RecordBatch) -> Vec<(Vec<i64>, i64)> {
+        let value = |column: usize, row| {
+            let values = records.column(column).as_primitive::<Int64Type>();
+            values.value(row)
+        };
+        (0..records.num_rows())
+            .map(|row| {
+                let key = (0..key_columns).map(|key| value(key, row)).collect();
+                (key, value(key_columns, row))
+            })
+            .collect()
+    }
+
+    /// Folds runs of (kind, rows of one-column keys) and sorts them; also with
+    /// the puts settled first, which must make no difference.
+    fn check(runs: &[(DeltaKind, &[(i64, i64)])], expected: &[(i64, i64)]) {
+        let schema = schema(1);
+        let keyed = |rows: &[(i64, i64)]| -> Vec<(Vec<i64>, i64)> {
+            rows.iter()
+                .map(|(key, value)| (vec![*key], *value))
+                .collect()
+        };
+        let runs = || -> Vec<Run> {
+            let run = |(kind, rows): &(DeltaKind, &[(i64, i64)])| Run {
+                kind: *kind,
+                records: records(1, &keyed(rows)),
+            };
+            runs.iter().map(run).collect()
+        };
+        let folded = fold(&schema, runs()).unwrap();
+        let sorted = sort(&schema, &folded).unwrap();
+        assert_eq!(rows_of(1, &sorted.records), keyed(expected));
+        let settled = settle_puts(&schema, runs()).unwrap();
+        let folded = Sum(1).fold(&settled).unwrap();
+        assert_eq!(rows_of(1, &folded), keyed(expected));
+    }
+
+    #[test]
+    fn puts_replace_and_merges_add() {
+        use DeltaKind::{Merge, Put};
+        check(&[], &[]);
+        check(&[(Put, &[(2, 1), (-1, 1)])], &[(-1, 1), (2, 1)]);
+        check(
+            &[(Put, &[(1, 1)]), (Put, &[(2, 2), (1, 3)])],
+            &[(1, 3), (2, 2)],
+        );
+        check(
+            &[(Put, &[(1, 1)]), (Merge, &[(1, 3), (2, 2)])],
+            &[(1, 4), (2, 2)],
+        );
+        check(&[(Merge, &[(1, 1)]), (Merge, &[(1, 3)])], &[(1, 4)]);
+        let runs: &[(DeltaKind, &[(i64, i64)])] = &[
+            (Put, &[(1, 1), (2, 1)]),
+            (Merge, &[(1, 10)]),
+            (Put, &[(1, 5), (3, 7)]),
+            (Merge, &[(1, 2), (2, 2)]),
+            (Merge, &[(3, 1)]),
+        ];
+        check(runs, &[(1, 7), (2, 3), (3, 8)]);
+    }
+
+    #[test]
+    fn state_without_key_is_one_row() {
+        let schema = schema(0);
+        let row = |value| records(0, &[(vec![], value)]);
+        for (kind, expected) in [(DeltaKind::Put, 3), (DeltaKind::Merge, 6)] {
+            let runs = (1..=3).map(|value| Run {
+                kind,
+                records: row(value),
+            });
+            let folded = fold(&schema, runs.collect()).unwrap();
+            let sorted = sort(&schema, &folded).unwrap();
+            assert_eq!(sorted.records, row(expected));
+            assert_eq!(sorted.keys.row(0).as_ref(), b"");
+        }
+    }
 }

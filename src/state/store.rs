@@ -28,12 +28,20 @@ const LOCK_NAME: &str = "lock";
 pub struct OpenOptions {
     /// Memory for pages of the file.
     pub cache_bytes: usize,
+    /// A unit (an operator's key group at one time) with less than this in the
+    /// delta log is left alone: folding it would cost more than it saves.
+    pub fold_bytes_min: u64,
+    /// Folding takes about this much at a time, so that the commit that writes the
+    /// result stays short; more if the checkpoints are large.
+    pub fold_slice_bytes: u64,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
         Self {
             cache_bytes: 64 * 1024 * 1024,
+            fold_bytes_min: 16 * 1024,
+            fold_slice_bytes: 1024 * 1024,
         }
     }
 }
@@ -44,6 +52,7 @@ impl Default for OpenOptions {
 /// last commit that returned is unknown until it is opened anew.
 pub struct Store {
     pub(super) database: Database,
+    pub(super) options: OpenOptions,
     pub(super) job: Option<Job>,
     pub(super) schemas: HashMap<u32, StateSchema>,
     pub(super) units: Units,
@@ -88,10 +97,11 @@ impl Store {
             builder
         };
         if !file.exists() {
-            create(&builder(options), dir, &file)?;
+            create(&builder(options), dir, &file).map_err(|error| error.at(&file))?;
         }
-        let database = builder(options).open(&file).doing("open")?;
-        let mut store = Self::from_database(database)?;
+        let opened = builder(options).open(&file).doing("open");
+        let opened = opened.and_then(|database| Self::from_database(database, options));
+        let mut store = opened.map_err(|error| error.at(&file))?;
         store.file = Some(file);
         store.hold.lock = Some(lock);
         Ok(store)
@@ -108,7 +118,7 @@ impl Store {
             .create_with_backend(backend)
             .doing("open")?;
         initialise(&database)?;
-        Self::from_database(database)
+        Self::from_database(database, options)
     }
 
     /// The job whose state this is; `None` in a new directory.
@@ -170,13 +180,14 @@ impl Store {
         self.hold.closed = Some(closed);
     }
 
-    fn from_database(database: Database) -> Result<Self> {
+    fn from_database(database: Database, options: OpenOptions) -> Result<Self> {
         check_format(&database)?;
         let mut store = Self {
             database,
+            options,
             job: None,
             schemas: HashMap::new(),
-            units: Units::default(),
+            units: Units::new(options.fold_bytes_min),
             closed: Closings::default(),
             staged: None,
             folding: false,
@@ -188,7 +199,10 @@ impl Store {
         };
         store.job = store.read(read_job)?;
         store.closed = store.read(read_closed)?;
-        store.units = store.read(|snapshot| read_units(snapshot, &store.closed))?;
+        store.units = store.read(|snapshot| {
+            let units = Units::new(options.fold_bytes_min);
+            read_units(snapshot, &store.closed, units)
+        })?;
         Ok(store)
     }
 
@@ -206,7 +220,10 @@ impl Store {
     /// Runs `act`, and refuses everything after it if it fails.
     pub(super) fn guarded<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.usable()?;
-        let result = act(self);
+        let result = act(self).map_err(|error| match &self.file {
+            Some(file) => error.at(file),
+            None => error,
+        });
         if let Err(error) = &result {
             self.failed = Some(error.to_string());
         }
@@ -336,8 +353,7 @@ pub(super) fn parse<'a, T: serde::Deserialize<'a>>(what: &str, json: &'a [u8]) -
 }
 
 /// The index of all units. Pages come before blobs, because what is due depends on both.
-fn read_units(snapshot: &ReadTransaction, closed: &Closings) -> Result<Units> {
-    let mut units = Units::default();
+fn read_units(snapshot: &ReadTransaction, closed: &Closings, mut units: Units) -> Result<Units> {
     for entry in snapshot
         .open_table(PAGES)
         .doing("read")?

@@ -1,20 +1,56 @@
 //! The store against a naive model, through reopening, rescaling and folding.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use parking_lot::Mutex;
+use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::stream::{CheckpointId, EventTime, KeyGroups, KeyRange, OperatorId};
+
+/// A disk in memory that outlives the stores on it.
+#[derive(Clone, Debug, Default)]
+struct Disk(Arc<Mutex<Vec<u8>>>);
+
+impl redb::StorageBackend for Disk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.lock().len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let offset = usize::try_from(offset).unwrap();
+        out.copy_from_slice(&self.0.lock()[offset..offset + out.len()]);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.lock().resize(usize::try_from(len).unwrap(), 0);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let offset = usize::try_from(offset).unwrap();
+        self.0.lock()[offset..offset + data.len()].copy_from_slice(data);
+        Ok(())
+    }
+}
 
 /// Adds the values of equal keys.
 struct Sum;
 
 impl Fold for Sum {
     fn fold(&self, runs: &[RecordBatch]) -> Result<RecordBatch> {
-        let mut sums = std::collections::BTreeMap::<String, i64>::new();
+        let mut sums = BTreeMap::<String, i64>::new();
         for run in runs {
             let keys = run.column(0).as_string::<i32>();
             let values = run.column(1).as_primitive::<Int64Type>();
@@ -45,8 +81,13 @@ fn rows(pairs: &[(String, i64)]) -> RecordBatch {
     RecordBatch::try_new(schema, vec![Arc::new(keys), Arc::new(values)]).unwrap()
 }
 
+/// Few, so that units hold several keys.
+fn groups() -> KeyGroups {
+    KeyGroups::new(12).unwrap()
+}
+
 fn all() -> KeyRange {
-    KeyGroups::DEFAULT.all()
+    groups().all()
 }
 
 fn delta(operator: u32, kind: DeltaKind, time: i64, pairs: &[(String, i64)]) -> OperatorDelta {
@@ -65,14 +106,7 @@ fn delta(operator: u32, kind: DeltaKind, time: i64, pairs: &[(String, i64)]) -> 
 }
 
 fn open(dir: &Path) -> Store {
-    let mut store = Store::open(dir, OpenOptions::default()).unwrap();
-    if store.job().is_none() {
-        let plan = "plan".to_owned();
-        let header = Header::new("test".to_owned(), plan, KeyGroups::DEFAULT, EventTime::MIN);
-        store.create_job(header).unwrap();
-    }
-    store.register(schema(1)).unwrap();
-    store
+    begin(Store::open(dir, OpenOptions::default()).unwrap())
 }
 
 fn pairs(of: impl IntoIterator<Item = (usize, i64)>) -> Vec<(String, i64)> {
@@ -81,23 +115,13 @@ fn pairs(of: impl IntoIterator<Item = (usize, i64)>) -> Vec<(String, i64)> {
         .collect()
 }
 
-/// What the store holds of operator 1 at `time`, by key.
-fn loaded(store: &mut Store, range: KeyRange, time: i64) -> Vec<(String, i64)> {
-    let Some(state) = store.load(&schema(1), range).unwrap() else {
-        return vec![];
-    };
-    let runs: Vec<_> = state
-        .rows
-        .into_iter()
-        .filter(|(at, _)| at.millis() == time)
-        .map(|(_, records)| records)
-        .collect();
-    let folded = Sum.fold(&runs).unwrap();
-    let keys = folded.column(0).as_string::<i32>();
-    let values = folded.column(1).as_primitive::<Int64Type>();
-    (0..folded.num_rows())
-        .map(|row| (keys.value(row).to_owned(), values.value(row)))
-        .collect()
+fn pairs_at(time: i64, of: impl IntoIterator<Item = (usize, i64)>) -> BTreeMap<(i64, String), i64> {
+    let rows = pairs(of).into_iter();
+    rows.map(|(key, value)| ((time, key), value)).collect()
+}
+
+fn all_rows(store: &mut Store) -> BTreeMap<(i64, String), i64> {
+    folded(store.load(&schema(1), all()).unwrap().unwrap())
 }
 
 #[test]
@@ -112,8 +136,450 @@ fn merged_rows_come_back_after_reopening() {
     }
     drop(store);
     let mut store = open(dir.path());
-    let mut expected = pairs((0..50).map(|key| (key, 3)));
-    expected.sort();
-    assert_eq!(loaded(&mut store, all(), 100), expected);
+    assert_eq!(
+        all_rows(&mut store),
+        pairs_at(100, (0..50).map(|key| (key, 3)))
+    );
     assert_eq!(store.job().unwrap().progress.committed, CheckpointId(3));
+}
+
+/// One step of a random life of a store.
+#[derive(Clone, Debug)]
+enum Step {
+    /// A checkpoint by this many tasks, of rows (time, key, value).
+    Commit {
+        tasks: usize,
+        rows: Vec<(i64, usize, i64)>,
+        kind: DeltaKind,
+        closed_until: Option<i64>,
+    },
+    Fold,
+    FoldIdle,
+    Reopen,
+    RemoveJob,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let rows = prop::collection::vec((0_i64..6, 0_usize..60, -9_i64..9), 0..80);
+    let kind = prop_oneof![Just(DeltaKind::Merge), Just(DeltaKind::Put)];
+    let closed = prop_oneof![4 => Just(None), 1 => (0_i64..6).prop_map(Some)];
+    let commit = (1_usize..5, rows, kind, closed).prop_map(|(tasks, rows, kind, closed_until)| {
+        Step::Commit {
+            tasks,
+            rows,
+            kind,
+            closed_until,
+        }
+    });
+    prop::collection::vec(
+        prop_oneof![
+            12 => commit,
+            6 => Just(Step::Fold),
+            2 => Just(Step::FoldIdle),
+            2 => Just(Step::Reopen),
+            1 => Just(Step::RemoveJob),
+        ],
+        1..40,
+    )
+}
+
+/// What a store must hold: the plainest thing that could.
+#[derive(Default)]
+struct Model {
+    rows: BTreeMap<(i64, String), i64>,
+    closed_until: Option<i64>,
+    late_records: u64,
+    committed: u64,
+}
+
+impl Model {
+    fn apply(&mut self, kind: DeltaKind, time: i64, pairs: &[(String, i64)]) {
+        if self.closed_until.is_some_and(|until| time <= until) {
+            return;
+        }
+        for (key, value) in pairs {
+            let row = self.rows.entry((time, key.clone())).or_default();
+            match kind {
+                DeltaKind::Put => *row = *value,
+                DeltaKind::Merge => *row += value,
+            }
+        }
+    }
+
+    fn close(&mut self, until: i64) {
+        self.closed_until = self.closed_until.max(Some(until));
+        self.rows.retain(|(time, _), _| *time > until);
+    }
+}
+
+/// The deltas of `tasks` tasks, and the same change to the model.
+fn commit(model: &mut Model, step: &Step) -> Checkpoint {
+    let Step::Commit {
+        tasks,
+        rows: changes,
+        kind,
+        closed_until,
+    } = step
+    else {
+        unreachable!()
+    };
+    model.committed += 1;
+    let mut checkpoint = Checkpoint::new(CheckpointId(model.committed));
+    if let Some(until) = closed_until {
+        model.close(*until);
+    }
+    // Each key at most once in a batch.
+    let mut by_time: BTreeMap<i64, BTreeMap<String, i64>> = BTreeMap::new();
+    for (time, key, value) in changes {
+        let keys = by_time.entry(*time).or_default();
+        keys.insert(format!("key-{key}"), *value);
+    }
+    for task in 0..*tasks {
+        let range = groups().range_of_task(task, *tasks);
+        let mut delta = delta(1, *kind, 0, &[]);
+        delta.range = range;
+        delta.watermark = EventTime::from_millis(i64::try_from(model.committed).unwrap());
+        delta.late_records = if task == 0 { model.committed } else { 0 };
+        delta.closed_until = closed_until.map(EventTime::from_millis);
+        delta.rows.clear();
+        for (time, keys) in &by_time {
+            let owned: Vec<_> = keys
+                .iter()
+                .filter(|(key, _)| {
+                    let keys: arrow::array::ArrayRef =
+                        Arc::new(StringArray::from(vec![key.as_str()]));
+                    range.contains(groups().of_rows(&[keys], 1)[0])
+                })
+                .map(|(key, value)| (key.clone(), *value))
+                .collect();
+            model.apply(*kind, *time, &owned);
+            delta.rows.push(DeltaRows {
+                kind: *kind,
+                time: EventTime::from_millis(*time),
+                records: rows(&owned),
+            });
+        }
+        checkpoint.deltas.push(delta);
+    }
+    model.late_records = model.committed;
+    checkpoint
+}
+
+fn check(store: &mut Store, model: &Model, tasks: usize) {
+    let mut found = BTreeMap::new();
+    let mut late_records = 0;
+    for task in 0..tasks {
+        let range = groups().range_of_task(task, tasks);
+        let Some(state) = store.load(&schema(1), range).unwrap() else {
+            continue;
+        };
+        late_records += state.late_records;
+        assert_eq!(state.watermark.millis().cast_unsigned(), model.committed);
+        for ((time, key), value) in folded(state) {
+            let double = found.insert((time, key), value);
+            assert_eq!(double, None, "two tasks hold one key");
+        }
+    }
+    assert_eq!(found, model.rows);
+    assert_eq!(late_records, model.late_records);
+}
+
+/// The rows of a restored state by time and key, folded as an operator would.
+fn folded(state: RestoredState) -> BTreeMap<(i64, String), i64> {
+    let mut runs: BTreeMap<i64, Vec<RecordBatch>> = BTreeMap::new();
+    for (time, records) in state.rows {
+        runs.entry(time.millis()).or_default().push(records);
+    }
+    let mut rows = BTreeMap::new();
+    for (time, runs) in runs {
+        let records = Sum.fold(&runs).unwrap();
+        let keys = records.column(0).as_string::<i32>();
+        let values = records.column(1).as_primitive::<Int64Type>();
+        for row in 0..records.num_rows() {
+            rows.insert((time, keys.value(row).to_owned()), values.value(row));
+        }
+    }
+    rows
+}
+
+/// Folds without a threshold, so that small tests fold too.
+const EAGER: OpenOptions = OpenOptions {
+    cache_bytes: 1024 * 1024,
+    fold_bytes_min: 0,
+    fold_slice_bytes: 4 * 1024,
+};
+
+fn open_eager(disk: &Disk) -> Store {
+    begin(Store::with_backend(disk.clone(), EAGER).unwrap())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn store_equals_the_model(steps in steps(), tasks in 1_usize..6) {
+        let disk = Disk::default();
+        let mut store = open_eager(&disk);
+        let mut model = Model::default();
+        let mut job: Option<FoldJob> = None;
+        for step in &steps {
+            match step {
+                Step::Commit { .. } => {
+                    let checkpoint = commit(&mut model, step);
+                    store.commit(checkpoint).unwrap();
+                }
+                Step::Fold => match job.take() {
+                    // What was planned an arbitrary time ago is carried out now.
+                    Some(job) => store.stage(job.run()).unwrap(),
+                    None => job = store.plan_fold().unwrap(),
+                },
+                Step::FoldIdle => {
+                    store.fold_idle().unwrap();
+                }
+                Step::Reopen => {
+                    job = None;
+                    drop(store);
+                    store = open_eager(&disk);
+                }
+                Step::RemoveJob => {
+                    store.remove_job().unwrap();
+                    store = begin(store);
+                    model = Model::default();
+                }
+            }
+            check(&mut store, &model, tasks);
+        }
+    }
+}
+
+fn begin(mut store: Store) -> Store {
+    begin_job(&mut store);
+    store
+}
+
+fn begin_job(store: &mut Store) {
+    if store.job().is_none() {
+        let plan = "plan".to_owned();
+        let header = Header::new("test".to_owned(), plan, groups(), EventTime::MIN);
+        store.create_job(header).unwrap();
+    }
+    store.register(schema(1)).unwrap();
+}
+
+#[test]
+fn splits_outputs_and_dead_letters_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let split = |name: &str, ordinal, position: Option<i64>| SplitRecord {
+        operator: OperatorId(0),
+        split: name.to_owned(),
+        ordinal,
+        spec: json!({ "bound": 10 }),
+        position: position.map(|offset| json!(offset)),
+        watermark: EventTime::from_millis(5),
+        idle: false,
+        finished: false,
+    };
+    let open_outputs = |task, outputs: Vec<Value>| OpenOutputs {
+        operator: OperatorId(2),
+        task,
+        outputs,
+    };
+    let letters = DeadLetterFile {
+        name: "0-0.jsonl".to_owned(),
+        bytes: 10,
+        rows: 1,
+    };
+    let mut first = Checkpoint::new(CheckpointId(1));
+    first.splits = vec![split("b", 1, None), split("a", 2, None)];
+    first.complete_sources = vec![OperatorId(0)];
+    first.publish = vec![(OperatorId(2), json!("x")), (OperatorId(3), json!("y"))];
+    first.open = vec![
+        open_outputs(0, vec![json!(1), json!(2)]),
+        open_outputs(1, vec![json!(3)]),
+    ];
+    store.commit(first).unwrap();
+    let mut second = Checkpoint::new(CheckpointId(2));
+    second.splits = vec![split("b", 1, Some(7))];
+    second.publish = vec![(OperatorId(2), json!("z"))];
+    second.open = vec![open_outputs(0, vec![])];
+    second.dead_letters = vec![letters.clone()];
+    store.commit(second).unwrap();
+    drop(store);
+
+    let mut store = open(dir.path());
+    let (splits, complete) = store.splits(OperatorId(0)).unwrap();
+    assert_eq!(splits, [split("b", 1, Some(7)), split("a", 2, None)]);
+    assert!(complete);
+    assert_eq!(store.splits(OperatorId(1)).unwrap(), (vec![], false));
+    assert_eq!(store.dead_letter_files().unwrap(), [letters]);
+    let (one, two) = (CheckpointId(1), CheckpointId(2));
+    let outputs = store.outputs(OperatorId(2)).unwrap();
+    assert_eq!(outputs.publish, [(one, json!("x")), (two, json!("z"))]);
+    assert_eq!(outputs.open, [json!(3)]);
+
+    let mut third = Checkpoint::new(CheckpointId(3));
+    third.confirmed = vec![one];
+    store.commit(third).unwrap();
+    let outputs = store.outputs(OperatorId(2)).unwrap();
+    assert_eq!(outputs.publish, [(two, json!("z"))]);
+    assert_eq!(store.outputs(OperatorId(3)).unwrap(), Outputs::default());
+    store.settle(&[OperatorId(2)]).unwrap();
+    assert_eq!(store.outputs(OperatorId(2)).unwrap(), Outputs::default());
+    let finished = Finished {
+        at: EventTime::from_millis(1),
+        rows_read: 2,
+        bytes_read: 3,
+        splits: 2,
+    };
+    store.finish(finished.clone()).unwrap();
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(store.job().unwrap().progress.finished, Some(finished));
+}
+
+#[test]
+fn a_second_store_on_the_directory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let _store = open(dir.path());
+    let error = Store::open(dir.path(), OpenOptions::default())
+        .err()
+        .unwrap();
+    let path = dir.path().display();
+    assert_eq!(
+        error.to_string(),
+        format!("the data directory {path} is in use by another process")
+    );
+}
+
+#[test]
+fn other_formats_are_refused_in_one_sentence() {
+    for (format, word) in [("0", "older"), ("2", "newer")] {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path()));
+        let database = redb::Database::open(dir.path().join("state.redb")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        {
+            let mut meta = transaction.open_table(layout::META).unwrap();
+            meta.insert("format", format.as_bytes()).unwrap();
+        }
+        transaction.commit().unwrap();
+        drop(database);
+        let error = Store::open(dir.path(), OpenOptions::default())
+            .err()
+            .unwrap();
+        let expected = format!("state.redb has the {word} format {format}, ");
+        assert!(error.to_string().starts_with(&expected), "{error}");
+    }
+}
+
+#[test]
+fn a_half_made_file_of_an_earlier_start_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(".state.redb"), b"half").unwrap();
+    drop(open(dir.path()));
+    assert!(!dir.path().join(".state.redb").exists());
+}
+
+#[test]
+fn other_columns_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let mut checkpoint = Checkpoint::new(CheckpointId(1));
+    checkpoint.deltas = vec![delta(1, DeltaKind::Put, 0, &pairs([(1, 1)]))];
+    store.commit(checkpoint).unwrap();
+    let mut other = schema(1);
+    other.key_columns = 2;
+    assert!(matches!(store.load(&other, all()), Err(Error::Format(_))));
+}
+
+/// Live rows of 1 MB, updated 20 times over in a random order.
+#[test]
+fn file_stays_small_under_updates() {
+    const KEYS: usize = 4_000;
+    const CHANGES: usize = 400;
+    let disk = Disk::default();
+    let options = OpenOptions {
+        fold_slice_bytes: 256 * 1024,
+        ..OpenOptions::default()
+    };
+    let mut store = Store::with_backend(disk.clone(), options).unwrap();
+    let groups = KeyGroups::new(8).unwrap();
+    let plan = "plan".to_owned();
+    store
+        .create_job(Header::new("test".to_owned(), plan, groups, EventTime::MIN))
+        .unwrap();
+    store.register(schema(1)).unwrap();
+    let name = |key: usize| format!("{key:0>240}");
+    let mut random = 1_u64;
+    let mut peak_allocated = 0;
+    for id in 1..=(KEYS * 21 / CHANGES) {
+        let mut keys = std::collections::BTreeSet::new();
+        if id <= KEYS / CHANGES {
+            keys.extend((id - 1) * CHANGES..id * CHANGES);
+        }
+        while keys.len() < CHANGES {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            keys.insert(usize::try_from(random >> 40).unwrap() % KEYS);
+        }
+        let changed: Vec<_> = keys.into_iter().map(|key| (name(key), 1)).collect();
+        let mut delta = delta(1, DeltaKind::Merge, i64::MAX, &changed);
+        delta.range = groups.all();
+        let mut checkpoint = Checkpoint::new(CheckpointId(id as u64));
+        checkpoint.deltas = vec![delta];
+        store.commit(checkpoint).unwrap();
+        if let Some(job) = store.plan_fold().unwrap() {
+            store.stage(job.run()).unwrap();
+        }
+        if id % 5 == 0 {
+            peak_allocated = peak_allocated.max(store.allocated_bytes().unwrap());
+        }
+    }
+    let live = (KEYS * (240 + 12)) as u64;
+    let allocated = store.allocated_bytes().unwrap();
+    let file = disk.0.lock().len() as u64;
+    assert!(allocated <= 2 * live, "{allocated} of {live}");
+    assert!(file <= 2 * peak_allocated, "{file} of {peak_allocated}");
+}
+
+#[test]
+fn handle_commits_folds_and_frees_the_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let handle = StoreHandle::open(dir.path(), EAGER).unwrap();
+        handle
+            .call(|store| {
+                begin_job(store);
+                Ok(())
+            })
+            .await
+            .unwrap();
+        for id in 1..=20 {
+            let mut checkpoint = Checkpoint::new(CheckpointId(id));
+            let rows = pairs((0..50).map(|key| (key, 1)));
+            checkpoint.deltas = vec![delta(1, DeltaKind::Merge, 100, &rows)];
+            let written = handle.commit(checkpoint).await.unwrap();
+            assert_eq!(written.delta_rows, 50);
+        }
+        // Folding runs beside; that it comes through shows in the pages.
+        while handle
+            .call(|store| Ok(store.stats().page_bytes))
+            .await
+            .unwrap()
+            == 0
+        {
+            handle.call(Store::fold_idle).await.unwrap();
+        }
+        handle.close().await;
+        let mut store = open(dir.path());
+        assert_eq!(
+            all_rows(&mut store),
+            pairs_at(100, (0..50).map(|key| (key, 20)))
+        );
+    });
 }

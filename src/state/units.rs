@@ -6,13 +6,10 @@ use super::Stats;
 use super::layout::{ChunkKey, UnitKey};
 use crate::stream::{EventTime, KeyGroup, KeyRange, OperatorId};
 
-/// A unit with less than this in the delta log is left alone: folding it would
-/// cost more than it saves.
-const FOLD_BYTES_MIN: u64 = 16 * 1024;
-
 /// All units of the file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Units {
+    fold_bytes_min: u64,
     by_key: BTreeMap<UnitKey, Unit>,
     /// Units whose deltas have outgrown half of their pages.
     due: BTreeSet<UnitKey>,
@@ -31,6 +28,21 @@ pub(super) struct Unit {
 }
 
 impl Units {
+    /// No units; one is due only if its deltas have more than `fold_bytes_min`.
+    pub fn new(fold_bytes_min: u64) -> Self {
+        Self {
+            fold_bytes_min,
+            by_key: BTreeMap::new(),
+            due: BTreeSet::new(),
+            closed: BTreeSet::new(),
+        }
+    }
+
+    /// Forgets all units.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.fold_bytes_min);
+    }
+
     /// Notes a blob, which is younger than all others of its unit.
     pub fn add_chunk(&mut self, key: UnitKey, chunk: ChunkKey, bytes: u64) {
         let unit = self.by_key.entry(key).or_default();
@@ -139,7 +151,7 @@ impl Units {
 
     fn note_due(&mut self, key: UnitKey) {
         if let Some(unit) = self.by_key.get(&key)
-            && unit.delta_bytes > (unit.page_bytes / 2).max(FOLD_BYTES_MIN)
+            && unit.delta_bytes > (unit.page_bytes / 2).max(self.fold_bytes_min)
         {
             self.due.insert(key);
         }

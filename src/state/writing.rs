@@ -146,7 +146,7 @@ impl Store {
             empty_tables(&transaction)?;
             transaction.commit().doing("commit")?;
             store.job = None;
-            store.units = Units::default();
+            store.units.clear();
             store.closed.clear();
             store.schemas.clear();
             store.staged = None;
