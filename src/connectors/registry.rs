@@ -146,6 +146,7 @@ mod tests {
         JobContext {
             job: Uuid::nil(),
             pipeline: "p".to_owned(),
+            operator: crate::stream::OperatorId(0),
         }
     }
 

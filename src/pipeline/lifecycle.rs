@@ -79,6 +79,7 @@ impl Life<'_> {
     pub async fn live(&self) -> Result<LifeEnd> {
         let options = OpenOptions {
             cache_bytes: self.cache_bytes,
+            ..OpenOptions::default()
         };
         let store = StoreHandle::open(&self.directory, options)?;
         let ended = self.live_on(&store).await;

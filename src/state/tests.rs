@@ -379,6 +379,8 @@ fn splits_outputs_and_dead_letters_come_back() {
         watermark: EventTime::from_millis(5),
         idle: false,
         finished: false,
+        rows: 7,
+        bytes: 70,
     };
     let open_outputs = |task, outputs: Vec<Value>| OpenOutputs {
         operator: OperatorId(2),

@@ -158,6 +158,8 @@ impl Step {
             watermark: EventTime::MIN,
             idle: false,
             finished: false,
+            rows: 0,
+            bytes: 0,
         }];
         checkpoint.publish = vec![(SINK, json!(format!("part-{number}")))];
         let published = match bug {

@@ -9,6 +9,8 @@ use futures::FutureExt;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::stream::OperatorId;
+
 use crate::connectors::{JobContext, OptionError, TableOptions, source};
 use crate::formats::RowText;
 use crate::runtime::{SourceEvent, SourceFactory, Split};
@@ -40,6 +42,7 @@ fn factory(options: &[(&str, &str)]) -> Result<Arc<dyn SourceFactory>, Vec<Optio
     let job = JobContext {
         job: Uuid::nil(),
         pipeline: "p".to_owned(),
+        operator: OperatorId(0),
     };
     source("datagen", &table, &job)
 }
@@ -110,7 +113,9 @@ async fn read(
                 positions.push((split, position));
             }
             SourceEvent::Finished { .. } => finished += 1,
-            SourceEvent::AtEnd { .. } => panic!("a generator has no end for now"),
+            SourceEvent::Watermark { .. } | SourceEvent::AtEnd { .. } => {
+                panic!("a generator has no end for now")
+            }
         }
     }
     (rows, positions)

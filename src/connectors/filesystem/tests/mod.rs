@@ -8,6 +8,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use uuid::Uuid;
 
+use crate::stream::OperatorId;
+
 use crate::connectors::{JobContext, TableOptions};
 use crate::formats::RowText;
 
@@ -34,6 +36,7 @@ fn job(number: u128) -> JobContext {
     JobContext {
         job: Uuid::from_u128(number),
         pipeline: "p".to_owned(),
+        operator: OperatorId(0),
     }
 }
 

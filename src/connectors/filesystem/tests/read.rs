@@ -56,6 +56,7 @@ impl Lab {
             } => {
                 format!("{} ->{}", values(&records).join(" "), position["offset"])
             }
+            SourceEvent::Watermark { .. } => "watermark".to_owned(),
             SourceEvent::AtEnd { .. } => "at end".to_owned(),
             SourceEvent::Finished { .. } => "finished".to_owned(),
         })
@@ -125,7 +126,7 @@ fn a_bounded_read_takes_files_in_natural_order_and_ends() {
                         assert_eq!(finished, split.id);
                         break;
                     }
-                    SourceEvent::AtEnd { .. } => panic!("a bounded split finishes"),
+                    other => panic!("a bounded split finishes, but {other:?}"),
                 }
             }
         }
@@ -408,7 +409,7 @@ fn many_files_are_read_although_few_at_a_time() {
             match lab.reader.next().await.unwrap() {
                 SourceEvent::Rows { records, .. } => rows.extend(values(&records)),
                 SourceEvent::AtEnd { .. } => ends += 1,
-                SourceEvent::Finished { .. } => panic!("a followed file does not finish"),
+                other => panic!("a followed file does not finish, but {other:?}"),
             }
         }
         rows.sort_by_key(|row| row.parse::<u32>().unwrap());
