@@ -366,6 +366,94 @@ fn begin_job(store: &mut Store) {
     store.register(schema(1)).unwrap();
 }
 
+/// A delta of the key groups `range` without rows.
+fn time_only(range: (u16, u16), watermark: i64, late_records: u64) -> OperatorDelta {
+    let (start, end) = range;
+    OperatorDelta {
+        operator: OperatorId(1),
+        range: KeyRange { start, end },
+        watermark: EventTime::from_millis(watermark),
+        late_records,
+        closed_until: None,
+        rows: vec![],
+    }
+}
+
+#[test]
+fn ranges_of_other_tasks_keep_their_time_and_late_rows() {
+    let disk = Disk::default();
+    let mut store = open_eager(&disk);
+    let commit = |store: &mut Store, id, deltas| {
+        let mut checkpoint = Checkpoint::new(CheckpointId(id));
+        checkpoint.deltas = deltas;
+        store.commit(checkpoint).unwrap();
+    };
+    let found = |store: &mut Store, start, end| {
+        let state = store.load(&schema(1), KeyRange { start, end }).unwrap();
+        state.map(|state| (state.watermark.millis(), state.late_records))
+    };
+    assert_eq!(found(&mut store, 0, 12), None);
+    let three = [(0, 4), (4, 8), (8, 12)];
+    let deltas = three.map(|range| time_only(range, 10, 5)).to_vec();
+    commit(&mut store, 1, deltas);
+    assert_eq!(found(&mut store, 0, 12), Some((10, 15)));
+    // Two tasks go on; what the second takes over from the middle one is its time
+    // only, because the first has its late rows.
+    assert_eq!(found(&mut store, 0, 6), Some((10, 10)));
+    assert_eq!(found(&mut store, 6, 12), Some((10, 5)));
+    commit(&mut store, 2, vec![time_only((6, 12), 20, 6)]);
+    drop(store);
+    let mut store = open_eager(&disk);
+    assert_eq!(found(&mut store, 0, 6), Some((10, 10)));
+    assert_eq!(found(&mut store, 6, 12), Some((20, 6)));
+    assert_eq!(found(&mut store, 0, 12), Some((10, 16)));
+    commit(&mut store, 3, vec![time_only((0, 6), 20, 11)]);
+    assert_eq!(found(&mut store, 0, 12), Some((20, 17)));
+    // One in the middle of another leaves both of its sides.
+    commit(&mut store, 4, vec![time_only((2, 4), 30, 1)]);
+    assert_eq!(found(&mut store, 0, 2), Some((20, 11)));
+    assert_eq!(found(&mut store, 2, 4), Some((30, 1)));
+    assert_eq!(found(&mut store, 4, 6), Some((20, 0)));
+}
+
+#[test]
+fn closing_concerns_its_own_range_alone() {
+    let disk = Disk::default();
+    let mut store = open_eager(&disk);
+    let keys = pairs((0..60).map(|key| (key, 1)));
+    let mut first = Checkpoint::new(CheckpointId(1));
+    first.deltas = vec![
+        delta(1, DeltaKind::Put, 5, &keys),
+        delta(1, DeltaKind::Put, i64::MAX, &keys),
+    ];
+    store.commit(first).unwrap();
+    let rows = |store: &mut Store, start, end| {
+        let state = store.load(&schema(1), KeyRange { start, end }).unwrap();
+        folded(state.unwrap()).into_keys().collect::<Vec<_>>()
+    };
+    let upper = rows(&mut store, 6, 12);
+    let lower_for_ever: Vec<_> = rows(&mut store, 0, 6)
+        .into_iter()
+        .filter(|(time, _)| *time == i64::MAX)
+        .collect();
+    assert!(!upper.is_empty() && !lower_for_ever.is_empty());
+    let mut second = Checkpoint::new(CheckpointId(2));
+    let mut closing = time_only((0, 6), 7, 0);
+    // Not even the end of all time closes state without time.
+    closing.closed_until = Some(EventTime::MAX);
+    second.deltas = vec![closing];
+    store.commit(second).unwrap();
+    for _ in 0..2 {
+        assert_eq!(rows(&mut store, 0, 6), lower_for_ever);
+        assert_eq!(rows(&mut store, 6, 12), upper);
+        drop(store);
+        store = open_eager(&disk);
+    }
+    assert!(store.fold_idle().unwrap());
+    assert_eq!(store.stats().closed_backlog, 0);
+    assert_eq!(rows(&mut store, 0, 6), lower_for_ever);
+}
+
 #[test]
 fn splits_outputs_and_dead_letters_come_back() {
     let dir = tempfile::tempdir().unwrap();

@@ -83,6 +83,9 @@ impl Store {
     /// # Errors
     /// As [`Self::commit`].
     pub fn confirm(&mut self, confirmed: &[CheckpointId]) -> Result<()> {
+        if confirmed.is_empty() {
+            return self.usable();
+        }
         self.guarded(|store| {
             let transaction = store.begin("confirm outputs in")?;
             forget_outputs(&transaction, confirmed)?;
