@@ -18,9 +18,34 @@ pub(super) struct FlinkTypes;
 
 impl TypePlanner for FlinkTypes {
     fn plan_type_field(&self, sql_type: &SqlType) -> Result<Option<FieldRef>> {
-        let data_type = to_arrow(sql_type).map_err(|message| refusal(message, None, None))?;
+        let data_type = castable(sql_type)
+            .and_then(|()| to_arrow(sql_type))
+            .map_err(|message| refusal(message, None, None))?;
         Ok(Some(Arc::new(Field::new("", data_type, true))))
     }
+}
+
+/// A cast to a shorter type cuts the value off. Columns do not keep the length
+/// or the precision of their declaration, so that such a cast is refused rather
+/// than done by half.
+fn castable(sql_type: &SqlType) -> Result<(), String> {
+    let instead = match sql_type {
+        SqlType::Char(_)
+        | SqlType::Character(_)
+        | SqlType::Varchar(_)
+        | SqlType::CharacterVarying(_) => "STRING and LEFT(…)",
+        SqlType::Binary(_) | SqlType::Varbinary(_) => "BYTES",
+        SqlType::Timestamp(Some(precision), _) if ![3, 6, 9].contains(precision) => {
+            "TIMESTAMP(3), TIMESTAMP(6) or TIMESTAMP(9)"
+        }
+        SqlType::Time(Some(precision), _) if ![0, 3, 6, 9].contains(precision) => {
+            "TIME(0), TIME(3), TIME(6) or TIME(9)"
+        }
+        _ => return Ok(()),
+    };
+    Err(format!(
+        "a cast to {sql_type} is not supported yet: use {instead}"
+    ))
 }
 
 /// The Arrow type of a column that is declared with `sql_type`, or why there is none.

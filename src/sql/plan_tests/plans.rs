@@ -17,3 +17,25 @@ fn dataflows() {
         },
     );
 }
+
+/// The text of a view is typed once where it is created and once more where it
+/// is read: the second time must change nothing.
+#[test]
+fn a_view_computes_what_its_query_does() {
+    let cases = include_str!("expressions.txt").split("\n\n");
+    let mut compared = 0;
+    for case in cases {
+        let Some((expression, answer)) = case.trim().split_once("\n----\n") else {
+            continue;
+        };
+        if answer.starts_with("error") {
+            continue;
+        }
+        let direct = format!("SELECT {expression} AS c, auction FROM bid");
+        let viewed = format!("CREATE VIEW v AS {direct}; SELECT c, auction FROM v");
+        let explained = |text: &str| compile_text(text).unwrap().dataflow.to_string();
+        assert_eq!(explained(&viewed), explained(&direct), "{expression}");
+        compared += 1;
+    }
+    assert!(compared > 60, "only {compared} expressions were compared");
+}
