@@ -178,8 +178,7 @@ impl Groups {
         let mut keys = Vec::new();
         let mut outputs = Vec::new();
         let names = aggregate.schema.fields().iter().map(|field| field.name());
-        for (group, name) in aggregate.group_expr.iter().zip(names) {
-            let group = bare(group);
+        for (group, name) in distinct_groups(aggregate).into_iter().zip(names) {
             let output = match role(group, schema, input) {
                 Role::WindowStart(window) => {
                     start = Some((window, group.clone()));
@@ -219,8 +218,7 @@ impl Groups {
     fn key_fields(&self, aggregate: &Aggregate) -> Result<Vec<FieldRef>> {
         let schema = aggregate.input.schema();
         let mut fields: Vec<FieldRef> = Vec::new();
-        for (group, output) in aggregate.group_expr.iter().zip(&self.outputs) {
-            let group = bare(group);
+        for (group, output) in distinct_groups(aggregate).into_iter().zip(&self.outputs) {
             if let (Expr::Column(output), true) = (output, self.keys.contains(group)) {
                 let (_, field) = group.to_field(schema)?;
                 fields.push(Arc::new(field.as_ref().clone().with_name(&output.name)));
@@ -228,6 +226,19 @@ impl Groups {
         }
         Ok(fields)
     }
+}
+
+/// The expressions of `GROUP BY`, each once: the schema of the aggregation has a
+/// column for each of these.
+fn distinct_groups(aggregate: &Aggregate) -> Vec<&Expr> {
+    let mut groups: Vec<&Expr> = Vec::new();
+    for group in &aggregate.group_expr {
+        let group = bare(group);
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    groups
 }
 
 fn check_key(group: &Expr, schema: &DFSchema) -> Result<()> {
