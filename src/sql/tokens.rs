@@ -60,7 +60,7 @@ pub(super) fn span(file: usize, location: Location) -> Span {
 }
 
 /// Reads one file. `tokens_left` is what the program's other files leave of the
-/// limit; `None` behind a file that exceeded it.
+/// limit; zero behind a file that exceeded it.
 pub(super) fn read(
     file: usize,
     text: &str,

@@ -5,7 +5,7 @@ mod data_type;
 mod script;
 mod table;
 
-use datafusion_sql::sqlparser::tokenizer::Token;
+use datafusion_sql::sqlparser::tokenizer::{Location, Token};
 
 use self::cursor::{Cursor, Failure, Result};
 use super::statement::{CreateView, Insert, ParsedStatement, Statement};
@@ -88,7 +88,7 @@ fn statement(cursor: &mut Cursor, start: Span) -> Result<Statement> {
 }
 
 fn not_supported(start: Span, what: &str, hint: &str) -> Failure {
-    let location = datafusion_sql::sqlparser::tokenizer::Location::new(start.line, start.column);
+    let location = Location::new(start.line, start.column);
     Failure::new(location, format!("{what} is not supported")).with_hint(hint)
 }
 

@@ -1,7 +1,7 @@
 //! `CREATE TABLE`: columns, watermark, key and options.
 
 use datafusion_sql::sqlparser::ast::Ident;
-use datafusion_sql::sqlparser::tokenizer::Token;
+use datafusion_sql::sqlparser::tokenizer::{Location, Token};
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 
@@ -161,11 +161,7 @@ fn not_enforced(cursor: &mut Cursor) -> Result<()> {
     .with_hint("a stream cannot enforce its key: write PRIMARY KEY (…) NOT ENFORCED"))
 }
 
-fn set_primary_key(
-    table: &mut CreateTable,
-    key: Vec<Ident>,
-    at: datafusion_sql::sqlparser::tokenizer::Location,
-) -> Result<()> {
+fn set_primary_key(table: &mut CreateTable, key: Vec<Ident>, at: Location) -> Result<()> {
     if !table.primary_key.is_empty() {
         return Err(Failure::new(at, "a table has one PRIMARY KEY"));
     }
