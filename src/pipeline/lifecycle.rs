@@ -92,7 +92,7 @@ impl Life<'_> {
         if self.fresh {
             self.end_old_job(store).await?;
         }
-        let plan = self.program.dataflow.to_string();
+        let plan = self.program.identity();
         let wanted = checkpoint::Program {
             plan: plan.clone(),
             key_groups: None,
@@ -193,7 +193,7 @@ impl Life<'_> {
         if job.progress.finished.is_none() {
             let settled = async {
                 // The outputs of another program are not known to this one.
-                if job.header.plan != self.program.dataflow.to_string() {
+                if job.header.plan != self.program.identity() {
                     return Err(Error::Fatal(
                         "the old job ran another program, whose outputs this one does not know; \
                          run that program with --fresh, or add --abandon to leave its \
