@@ -21,7 +21,7 @@ use crate::operators::{
 use crate::plan::{Dataflow, Node, NodeKind, Window, WindowInput};
 use crate::runtime::{
     Command, Enumerator, Error, Exchange, InputGate, Operator, OperatorTask, Report, Result,
-    SinkFactory, SinkTail, SinkTask, SourceTask, SplitQueue, Tail, TaskParts,
+    SinkFactory, SinkTail, SinkTask, SourceFactory, SourceTask, SplitQueue, Tail, TaskParts,
 };
 use crate::state::{DeadLetterWriter, StateSchema, StoreHandle};
 use crate::stream::{CheckpointId, KeyGroups, KeyRange, Message, OperatorId};
@@ -65,6 +65,8 @@ pub struct RunningSource {
     pub queue: Arc<SplitQueue>,
     /// Who finds them.
     pub enumerator: Box<dyn Enumerator>,
+    /// The source.
+    pub factory: Arc<dyn SourceFactory>,
 }
 
 /// What a job is built from.
@@ -241,6 +243,7 @@ async fn open_source(
     job.sources.push(RunningSource {
         queue: Arc::clone(&queue),
         enumerator: checked.factory.enumerator(),
+        factory: Arc::clone(&checked.factory),
     });
     let told = checked.factory.tells_watermarks();
     let declared = watermark.clone().filter(|_| !told);
