@@ -27,7 +27,7 @@ use crate::runtime::{Committer, Error, Report, Result, SinkFactory, Split};
 use crate::state::{
     DeadLetterWriter, Finished, Header, OpenOptions, Store, StoreHandle, recover_dead_letters,
 };
-use crate::stream::{CheckpointId, OperatorId};
+use crate::stream::{CheckpointId, KeyGroups, OperatorId};
 
 /// What one life needs.
 pub struct Life<'a> {
@@ -95,7 +95,7 @@ impl Life<'_> {
         let plan = self.program.identity();
         let wanted = checkpoint::Program {
             plan: plan.clone(),
-            key_groups: None,
+            key_groups: self.program.settings.key_groups,
         };
         let start = store
             .call(move |store| {
@@ -113,7 +113,11 @@ impl Life<'_> {
             }
             (Start::Resume(checkpoint), Some(job)) => (job.header, checkpoint),
             (Start::Fresh | Start::Resume(_), _) => {
-                let groups = self.program.settings.key_groups;
+                let groups = self
+                    .program
+                    .settings
+                    .key_groups
+                    .unwrap_or(KeyGroups::DEFAULT);
                 let header = Header::new(self.program.name.clone(), plan, groups, clock::now());
                 let created = header.clone();
                 store.call(move |store| store.create_job(created)).await?;
