@@ -292,7 +292,9 @@ impl Operator for WindowAggregate {
             self.fired = end;
             return Ok(Progress::More);
         }
-        self.watermark = at;
+        // After a restart the input begins anew, with the time of whichever split
+        // speaks first: kept as it is, it would open windows again that were emitted.
+        self.watermark = self.watermark.max(at);
         self.fired = self.fired.max(closed);
         Ok(Progress::Done)
     }
