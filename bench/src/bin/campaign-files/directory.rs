@@ -252,7 +252,7 @@ impl Writer {
             let row = sentinel(number, self.sentinel_ms);
             let line = Line {
                 server,
-                bytes: row.json().to_string().into_bytes(),
+                bytes: row.logged().into_bytes(),
                 row: Some(row),
             };
             self.append(server, &line)?;

@@ -65,16 +65,26 @@ impl Row {
         }
     }
 
-    /// The row as the log has it, and as it is copied.
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::json!({
+    /// The row as the log has it.
+    pub fn logged(&self) -> String {
+        self.json(&timestamp(self.time_ms))
+    }
+
+    /// The row as a table of all columns has it.
+    pub fn copied(&self) -> String {
+        self.json(&short_timestamp(self.time_ms))
+    }
+
+    fn json(&self, timestamp: &str) -> String {
+        let row = serde_json::json!({
             "id": self.id,
-            "ts": timestamp(self.time_ms),
+            "ts": timestamp,
             "host": self.host,
             "path": self.path,
             "status": self.status,
             "bytes": self.bytes,
-        })
+        });
+        row.to_string()
     }
 }
 
@@ -137,7 +147,7 @@ impl Iterator for Log {
         }
         Some(Line {
             server,
-            bytes: row.json().to_string().into_bytes(),
+            bytes: row.logged().into_bytes(),
             row: Some(row),
         })
     }
@@ -152,13 +162,22 @@ fn pick<T: Copy>(choices: &[T], random: &mut Random) -> T {
     choices[usize::try_from(index).expect("an index")]
 }
 
+/// A time as it is written to a table: without zeros at its end.
+pub fn short_timestamp(time_ms: i64) -> String {
+    let text = timestamp(time_ms);
+    text.strip_suffix(".000")
+        .map_or_else(|| text.trim_end_matches('0'), |whole| whole)
+        .to_owned()
+}
+
 /// A line that nobody can decode; its number makes it the only one of its kind.
 fn spoiled(row: &Row, random: &mut Random) -> Vec<u8> {
-    let good = row.json().to_string();
+    let good = row.logged();
     match random.below(4) {
         0 => good.as_bytes()[..good.len() - 2].to_vec(),
         1 => good
-            .replace("\"status\":", "\"status\":\"teapot\",\"was\":")
+            // A column that every statement reads: what nobody reads is not decoded.
+            .replace("\"bytes\":", "\"bytes\":\"many\",\"were\":")
             .into_bytes(),
         2 => format!("GET {} {} - not JSON at all", row.path, row.id).into_bytes(),
         _ => {
@@ -171,7 +190,7 @@ fn spoiled(row: &Row, random: &mut Random) -> Vec<u8> {
 }
 
 /// A time as SQL writes it with three digits of a second.
-pub fn timestamp(time_ms: i64) -> String {
+fn timestamp(time_ms: i64) -> String {
     let (days, of_day) = (
         time_ms.div_euclid(86_400_000),
         time_ms.rem_euclid(86_400_000),

@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 use crate::directory::{Planted, SENTINEL_ID_FIRST};
-use crate::log::{Log, Row, timestamp};
+use crate::log::{Log, Row, short_timestamp};
 use crate::node::SOURCES;
 
 const TUMBLE_MS: i64 = 30_000;
@@ -68,15 +68,15 @@ impl Oracle {
                 let totals = pages.get(&key).copied();
                 pages.insert(key, Totals::add(totals, row.bytes));
             }
-            copies.insert(row.id.to_string(), row.json().to_string());
+            copies.insert(row.id.to_string(), row.copied());
         }
         let by_host = hosts.into_iter().map(|((start, host), totals)| {
             let average = totals.sum / totals.requests;
             (
                 format!(
                     "{},{},{host}",
-                    timestamp(start),
-                    timestamp(start + TUMBLE_MS)
+                    short_timestamp(start),
+                    short_timestamp(start + TUMBLE_MS)
                 ),
                 format!("{},{},{average}", totals.requests, totals.sum),
             )
@@ -85,8 +85,8 @@ impl Oracle {
             (
                 format!(
                     "{},{},{path},{status}",
-                    timestamp(start),
-                    timestamp(start + HOP_SIZE_MS)
+                    short_timestamp(start),
+                    short_timestamp(start + HOP_SIZE_MS)
                 ),
                 format!("{},{},{}", totals.requests, totals.min, totals.max),
             )
@@ -102,8 +102,7 @@ impl Oracle {
     pub fn add_sentinels(&mut self, sentinels: u64, time_ms: i64) {
         for number in 0..sentinels {
             let row = Row::sentinel(SENTINEL_ID_FIRST + number, time_ms);
-            self.copies
-                .insert(row.id.to_string(), row.json().to_string());
+            self.copies.insert(row.id.to_string(), row.copied());
         }
     }
 }
