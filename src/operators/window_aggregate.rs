@@ -299,7 +299,7 @@ impl Operator for WindowAggregate {
         Ok(Progress::Done)
     }
 
-    fn barrier(&mut self, barrier: Barrier, _: &mut dyn Output) -> Result<Option<OperatorDelta>> {
+    fn barrier(&mut self, barrier: Barrier, _: &mut dyn Output) -> Result<Vec<OperatorDelta>> {
         let mut rows = Vec::new();
         for (&time, slice) in &mut self.slices {
             let records = slice.drain(barrier.checkpoint).map_err(failed)?;
@@ -314,17 +314,17 @@ impl Operator for WindowAggregate {
             late_records: self.late_records,
         };
         if rows.is_empty() && reported == self.reported {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         self.reported = reported;
-        Ok(Some(OperatorDelta {
+        Ok(vec![OperatorDelta {
             operator: self.spec.operator,
             range: self.spec.range,
             watermark: self.watermark,
             late_records: self.late_records,
             closed_until: self.closed_until(),
             rows,
-        }))
+        }])
     }
 
     fn decided(&mut self, checkpoint: CheckpointId) {

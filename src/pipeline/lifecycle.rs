@@ -216,8 +216,9 @@ impl Life<'_> {
             }
         }
         tracing::info!(job = %job.header.job, "ended the old job");
-        recover_dead_letters(&self.directory, &[])?;
         store.call(Store::remove_job).await?;
+        // In this order: letters that no state knows are removed at every start.
+        recover_dead_letters(&self.directory, &[])?;
         Ok(())
     }
 

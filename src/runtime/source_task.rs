@@ -87,6 +87,9 @@ impl SourceTask {
                 return Ok(());
             }
             running.task.background()?;
+            if folding {
+                tokio::task::yield_now().await;
+            }
         }
     }
 }
