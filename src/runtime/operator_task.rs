@@ -68,10 +68,7 @@ async fn take(task: &mut Task, input: Input) -> Result<Flow> {
                 return Ok(Flow::Ended);
             }
         }
-        Input::Closed => {
-            let ended = "the stage before this one has ended".to_owned();
-            return Err(Error::Retryable(ended));
-        }
+        Input::Closed => return Err(Error::NeighbourEnded),
     }
     Ok(Flow::GoesOn)
 }

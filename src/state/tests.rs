@@ -282,6 +282,10 @@ fn check(store: &mut Store, model: &Model, tasks: usize) {
     }
     assert_eq!(found, model.rows);
     assert_eq!(late_records, model.late_records);
+    assert_eq!(
+        store.late_records(OperatorId(1)).unwrap(),
+        model.late_records
+    );
 }
 
 /// The rows of a restored state by time and key, folded as an operator would.
