@@ -258,6 +258,9 @@ impl GroupedAccumulators {
         match &mut self.keys {
             Some(keys) => {
                 let columns = keys.emit(EmitTo::All)?;
+                // Emitting alone leaves the hash table of several key columns with
+                // groups that are gone.
+                keys.clear_shrink(self.groups);
                 with_types_of(columns, &self.layout.keys)
             }
             None => Ok(Vec::new()),
@@ -402,6 +405,25 @@ mod tests {
         assert_eq!(merged.drain_results().unwrap(), expected);
         assert_eq!(numbers(&expected[1]), [Some(3), Some(1), Some(1)]);
         assert_eq!(numbers(&expected[3]), [Some(2), None, Some(7)]);
+    }
+
+    /// The library's table of several key columns kept groups that were emitted:
+    /// keys that came again then met columns that were empty.
+    #[test]
+    fn accumulators_are_as_new_when_they_were_drained() {
+        let layout = layout(&[0, 1]);
+        let mut values = layout.accumulators().unwrap();
+        for rows in [
+            vec![("a", Some(1)), ("b", None), ("c", Some(3))],
+            vec![("c", Some(3)), ("b", None), ("c", Some(3))],
+            vec![("b", None), ("d", Some(4))],
+        ] {
+            values.update(&batch(&rows), &[0, 1]).unwrap();
+            let mut fresh = layout.accumulators().unwrap();
+            fresh.update(&batch(&rows), &[0, 1]).unwrap();
+            let expected = fresh.drain_results().unwrap();
+            assert_eq!(values.drain_results().unwrap(), expected);
+        }
     }
 
     #[test]

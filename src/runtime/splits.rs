@@ -26,6 +26,8 @@ pub struct SplitQueue {
 struct Inner {
     known: Vec<Split>,
     waiting: VecDeque<SplitRecord>,
+    /// Whether it is known which splits there are, as far as they are there now.
+    looked: bool,
     /// Found since the last checkpoint.
     unreported: Vec<SplitRecord>,
     complete: bool,
@@ -44,7 +46,7 @@ impl SplitQueue {
             id: record.split.clone(),
             spec: record.spec.clone(),
         });
-        let known = known.collect();
+        let known: Vec<_> = known.collect();
         let mut waiting: Vec<_> = restored
             .into_iter()
             .filter(|record| !record.finished)
@@ -55,6 +57,7 @@ impl SplitQueue {
             operator,
             unstarted_hold_watermark,
             inner: Mutex::new(Inner {
+                looked: complete || !known.is_empty(),
                 known,
                 waiting: waiting.into(),
                 unreported: Vec::new(),
@@ -83,6 +86,7 @@ impl SplitQueue {
     /// Adds what the enumerator has found.
     pub fn add(&self, discovery: Discovery) {
         let mut inner = self.inner.lock();
+        inner.looked = true;
         for split in discovery.found {
             let record = SplitRecord {
                 operator: self.operator,
@@ -123,9 +127,14 @@ impl SplitQueue {
         self.changed.notified()
     }
 
-    /// The time that the splits which wait here hold the watermark at.
+    /// The time that the splits which wait here hold the watermark at. Before the
+    /// first look any may wait: a task without a split that called itself idle
+    /// then would let others go ahead of the split that it gets.
     pub fn holds_watermark_at(&self) -> Option<EventTime> {
         let inner = self.inner.lock();
+        if !inner.looked {
+            return Some(EventTime::MIN);
+        }
         let holding = inner.waiting.iter().filter(|split| {
             !split.idle && (split.position.is_some() || self.unstarted_hold_watermark)
         });
@@ -150,5 +159,45 @@ impl SplitQueue {
     pub fn has_unreported(&self) -> bool {
         let inner = self.inner.lock();
         inner.complete_unreported || !inner.unreported.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(restored: Vec<SplitRecord>) -> SplitQueue {
+        SplitQueue::new(OperatorId(0), false, restored, false)
+    }
+
+    #[test]
+    fn nobody_is_idle_before_the_first_look() {
+        let queue = queue(Vec::new());
+        assert_eq!(queue.holds_watermark_at(), Some(EventTime::MIN));
+        queue.add(Discovery::default());
+        assert_eq!(queue.holds_watermark_at(), None);
+    }
+
+    #[test]
+    fn splits_that_were_begun_go_first_and_hold_the_watermark() {
+        let found = queue(Vec::new());
+        let split = |id: &str| Split {
+            id: id.to_owned(),
+            spec: serde_json::Value::Null,
+        };
+        found.add(Discovery {
+            found: vec![split("a"), split("b"), split("c")],
+            complete: false,
+        });
+        let (mut records, _) = found.take_unreported();
+        records[1].position = Some(serde_json::Value::Null);
+        records[1].watermark = EventTime::from_millis(7);
+        records[2].finished = true;
+        let restored = queue(records);
+        assert_eq!(restored.holds_watermark_at().unwrap().millis(), 7);
+        assert_eq!(restored.take().unwrap().split, "b");
+        assert_eq!(restored.holds_watermark_at(), None);
+        assert_eq!(restored.take().unwrap().split, "a");
+        assert!(restored.take().is_none() && !restored.is_exhausted());
     }
 }

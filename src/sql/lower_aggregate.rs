@@ -284,6 +284,7 @@ struct Call {
 enum CallResult {
     Plain(usize),
     Narrow(usize, DataType),
+    Cast(usize, DataType),
     Quotient {
         sum: usize,
         count: usize,
@@ -334,26 +335,17 @@ impl Calls {
         }
         Ok(match meaning {
             Meaning::Count => CallResult::Plain(self.count(argument)),
-            Meaning::Min => {
-                CallResult::Plain(self.call(AggregateFunction::Min, argument, data_type))
-            }
-            Meaning::Max => {
-                CallResult::Plain(self.call(AggregateFunction::Max, argument, data_type))
-            }
+            Meaning::Min => self.extreme(AggregateFunction::Min, argument, data_type, schema)?,
+            Meaning::Max => self.extreme(AggregateFunction::Max, argument, data_type, schema)?,
             Meaning::Sum => match self.sum(argument, &data_type, schema)? {
                 sum if data_type.is_integer() && data_type != DataType::Int64 => {
                     CallResult::Narrow(sum, data_type)
                 }
+                sum if data_type == DataType::Float32 => CallResult::Cast(sum, data_type),
                 sum => CallResult::Plain(sum),
             },
             Meaning::Avg => {
-                let wide = if data_type == DataType::Float32 {
-                    cast_to(argument.clone(), &DataType::Float64, schema)?
-                } else {
-                    argument.clone()
-                };
-                let wide_type = wide.get_type(schema)?;
-                let sum = self.sum(wide, &wide_type, schema)?;
+                let sum = self.sum(argument.clone(), &data_type, schema)?;
                 let count = self.count(argument);
                 let result = match data_type {
                     DataType::Decimal128(_, scale) => DataType::Decimal128(38, scale.max(6)),
@@ -364,13 +356,34 @@ impl Calls {
         })
     }
 
-    /// The sum of integers is added up as `BIGINT`.
+    /// The least or greatest value; truth values are compared as numbers, for
+    /// which there are accumulators.
+    fn extreme(
+        &mut self,
+        function: AggregateFunction,
+        argument: Expr,
+        data_type: DataType,
+        schema: &DFSchema,
+    ) -> Result<CallResult> {
+        if data_type == DataType::Boolean {
+            let number = cast_to(argument, &DataType::Int8, schema)?;
+            let place = self.call(function, number, DataType::Int8);
+            return Ok(CallResult::Cast(place, data_type));
+        }
+        Ok(CallResult::Plain(self.call(function, argument, data_type)))
+    }
+
+    /// The sum of integers is added up as `BIGINT`, of floating point as `DOUBLE`.
     fn sum(&mut self, argument: Expr, data_type: &DataType, schema: &DFSchema) -> Result<usize> {
         let (argument, result) = match data_type {
             DataType::Decimal128(_, scale) => (argument, DataType::Decimal128(38, *scale)),
             other if other.is_integer() => {
                 let wide = cast_to(argument, &DataType::Int64, schema)?;
                 (wide, DataType::Int64)
+            }
+            DataType::Float32 => {
+                let wide = cast_to(argument, &DataType::Float64, schema)?;
+                (wide, DataType::Float64)
             }
             other => (argument, other.clone()),
         };
@@ -418,6 +431,7 @@ impl Calls {
         let results = self.results.iter().map(|result| match result {
             CallResult::Plain(place) => Ok(column(place)),
             CallResult::Narrow(place, data_type) => Ok(narrowed(column(place), data_type)),
+            CallResult::Cast(place, data_type) => cast_to(column(place), data_type, schema),
             CallResult::Quotient { sum, count, result } => {
                 quotient(column(sum), column(count), result, schema)
             }
