@@ -1,5 +1,6 @@
 //! The relational operators: one a file, without any input or output of its own.
 
+mod by_range;
 mod filter;
 mod not_null;
 mod project;
@@ -12,6 +13,7 @@ mod window_model;
 mod window_pre_aggregate;
 mod window_state;
 
+pub use by_range::ByRange;
 pub use filter::Filter;
 pub use not_null::NotNull;
 pub use project::Project;

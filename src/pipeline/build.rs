@@ -15,8 +15,8 @@ use crate::connectors::JobContext;
 use crate::expr::AggregateLayout;
 use crate::metrics::TaskMetrics;
 use crate::operators::{
-    Filter, Input, NotNull, Project, Slicing, WindowAggregate, WindowAggregateSpec, WindowAssign,
-    WindowFold, WindowPreAggregate,
+    ByRange, Filter, Input, NotNull, Project, Slicing, WindowAggregate, WindowAggregateSpec,
+    WindowAssign, WindowFold, WindowPreAggregate,
 };
 use crate::plan::{Dataflow, Node, NodeKind, Window, WindowInput};
 use crate::runtime::{
@@ -407,33 +407,56 @@ async fn window_aggregate(
     }
     let layout = AggregateLayout::new(records, &keys, aggregates.clone()).map_err(failed)?;
     let layout = Arc::new(layout);
-    let range = range_of(blueprint, step, index);
     let state = StateSchema {
         operator: node.id,
         schema: Arc::clone(layout.states()),
         key_columns: keys.len(),
         fold: Arc::new(WindowFold(Arc::clone(&layout))),
     };
-    let mut aggregate = WindowAggregate::new(WindowAggregateSpec {
+    let input = match step {
+        Step::FinalAggregate(_) => Input::Partials,
+        Step::Node(_) | Step::PreAggregate(_) => rows,
+    };
+    // Behind an exchange the keys come first.
+    let key_columns = match &input {
+        Input::Partials => (0..keys.len()).collect(),
+        Input::Rows { .. } | Input::Windowed { .. } => keys,
+    };
+    let spec = |range| WindowAggregateSpec {
         operator: node.id,
         range,
         schema: Arc::clone(&node.schema),
-        layout,
+        layout: Arc::clone(&layout),
         slicing,
-        input: match step {
-            Step::FinalAggregate(_) => Input::Partials,
-            Step::Node(_) | Step::PreAggregate(_) => rows,
-        },
+        input: input.clone(),
         start_is_last_key: node.has_attached_windows(),
-    });
-    let restored = blueprint
-        .store
-        .call(move |store| store.load(&state, range))
-        .await?;
-    if let Some(restored) = restored {
-        aggregate.restore(restored)?;
+    };
+    let (store, id) = (blueprint.store, node.id);
+    let range = range_of(blueprint, step, index);
+    let mut clocks = store.call(move |store| store.clocks(id, range)).await?;
+    if clocks.is_empty() {
+        // A task without key groups.
+        clocks.push(range);
     }
-    Ok(Box::new(aggregate))
+    let mut parts: Vec<(KeyRange, Box<dyn Operator>)> = Vec::with_capacity(clocks.len());
+    for part in clocks {
+        let mut aggregate = WindowAggregate::new(spec(part));
+        let state = state.clone();
+        let restored = store.call(move |store| store.load(&state, part)).await?;
+        if let Some(restored) = restored {
+            aggregate.restore(restored)?;
+        }
+        parts.push((part, Box::new(aggregate)));
+    }
+    if parts.len() == 1 {
+        let (_, only) = parts.remove(0);
+        return Ok(only);
+    }
+    Ok(Box::new(ByRange::new(
+        key_columns,
+        blueprint.key_groups,
+        parts,
+    )))
 }
 
 /// A stage behind an exchange shares the key groups; without an exchange there is

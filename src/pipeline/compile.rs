@@ -27,13 +27,14 @@ pub struct CheckedProgram {
 }
 
 /// Options that say how fast or how often, and may change between two runs.
-const TUNING: [&str; 5] = [
-    "rows-per-second",
+const TUNING: [&str; 3] = [
     "scan.idle-timeout",
     "scan.watermark.max-jump",
     "sink.rolling-policy.",
-    "source.monitor-interval",
 ];
+
+/// The option that makes a file source go on for ever.
+const FOLLOWS: &str = "source.monitor-interval";
 
 fn is_tuning(key: &str) -> bool {
     TUNING.iter().any(|tuning| key.starts_with(tuning))
@@ -120,7 +121,11 @@ impl CheckedProgram {
             let options = table.options.iter();
             let mut options: Vec<_> = options
                 .filter(|(key, _)| !is_tuning(key))
-                .map(|(key, option)| format!("#{} '{key}' = '{}'\n", node.id, option.value))
+                .map(|(key, option)| match key.as_str() {
+                    // How often may change; whether the source ends may not.
+                    FOLLOWS => format!("#{} '{key}'\n", node.id),
+                    _ => format!("#{} '{key}' = '{}'\n", node.id, option.value),
+                })
                 .collect();
             options.sort();
             text.extend(options);

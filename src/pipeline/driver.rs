@@ -299,18 +299,27 @@ impl Driving {
             by_sink.entry(*operator).or_default().push(item.clone());
         }
         let committers = self.driver.committers.clone();
+        let store = self.driver.store.clone();
         self.work.spawn(async move {
-            let mut result = Ok(());
-            for (operator, items) in by_sink {
-                let Some(committer) = committers.get(&operator) else {
-                    continue;
-                };
-                result = committer.publish(&items).await;
-                if result.is_err() {
-                    break;
+            let publish = async {
+                for (operator, items) in &by_sink {
+                    if let Some(committer) = committers.get(operator) {
+                        committer.publish(items).await?;
+                    }
                 }
+                // At once, and not with the next checkpoint: that may be long in
+                // coming, and who reads the output may take it away meanwhile.
+                if !by_sink.is_empty() {
+                    store
+                        .call(move |store| store.confirm(&[checkpoint]))
+                        .await?;
+                }
+                Ok(())
+            };
+            Done::Published {
+                checkpoint,
+                result: publish.await,
             }
-            Done::Published { checkpoint, result }
         });
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -29,6 +30,9 @@ use crate::state::{
 };
 use crate::stream::{CheckpointId, KeyGroups, OperatorId};
 
+/// How long closing the state may take once the job is to stop.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
 /// What one life needs.
 pub struct Life<'a> {
     /// The program.
@@ -46,7 +50,7 @@ pub struct Life<'a> {
     /// Cancelled when the job is to stop.
     pub stop: CancellationToken,
     /// End the job that the directory holds, and begin another.
-    pub fresh: bool,
+    pub fresh: AtomicBool,
     /// With `fresh`: also if an output of the old job cannot be reached.
     pub abandon: bool,
     /// How long the last checkpoint of a stop may take.
@@ -82,15 +86,24 @@ impl Life<'_> {
             ..OpenOptions::default()
         };
         let store = StoreHandle::open(&self.directory, options)?;
-        let ended = self.live_on(&store).await;
-        // The directory must be free before anyone opens it again.
-        store.close().await;
+        let ended = self.within_grace(self.live_on(&store)).await;
+        // The directory must be free before anyone opens it again; but a disk
+        // that hangs must not keep a process that is to end.
+        let stopping = self.stop.is_cancelled();
+        let patience = if stopping {
+            CLOSE_PATIENCE
+        } else {
+            Duration::MAX
+        };
+        let _ = tokio::time::timeout(patience, store.close()).await;
         ended
     }
 
     async fn live_on(&self, store: &StoreHandle) -> Result<LifeEnd> {
-        if self.fresh {
+        if self.fresh.load(Ordering::Relaxed) {
             self.end_old_job(store).await?;
+            // Only now: a life that failed before must not go on with the old job.
+            self.fresh.store(false, Ordering::Relaxed);
         }
         let plan = self.program.identity();
         let wanted = checkpoint::Program {
@@ -177,7 +190,7 @@ impl Life<'_> {
             status: Arc::clone(&self.status),
             stop: self.stop.clone(),
         };
-        let ended = self.within_grace(driver.run()).await;
+        let ended = driver.run().await;
         running.end(ended.is_ok()).await;
         match ended? {
             Ended::Stopped => Ok(LifeEnd::Stopped),
@@ -248,8 +261,8 @@ impl Life<'_> {
         Ok(since)
     }
 
-    /// Waits for the driver; once the job is to stop, no longer than the grace.
-    async fn within_grace(&self, run: impl Future<Output = Result<Ended>>) -> Result<Ended> {
+    /// Waits for a life; once the job is to stop, no longer than the grace.
+    async fn within_grace<T>(&self, run: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::pin!(run);
         tokio::select! {
             ended = &mut run => return ended,

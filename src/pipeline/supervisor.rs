@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -107,7 +108,7 @@ pub fn run(
         output: options.output,
         status: Arc::clone(&status),
         stop: stop.clone(),
-        fresh: options.fresh,
+        fresh: AtomicBool::new(options.fresh),
         abandon: options.abandon,
         grace: options.grace,
     };
@@ -122,12 +123,12 @@ pub fn run(
 }
 
 /// Lives one life after another until one ends for good.
-async fn supervise(mut life: Life<'_>) -> Result<Outcome, Failure> {
+async fn supervise(life: Life<'_>) -> Result<Outcome, Failure> {
     let mut restarts = Restarts::new(life.program.settings.restart.clone());
     loop {
         let began = Instant::now();
         let error = match life.live().await {
-            Ok(end) => return outcome(end, &life.directory),
+            Ok(end) => return outcome(end, &life),
             Err(Error::OutputClosed) => return Ok(Outcome::Stopped),
             Err(error) => error,
         };
@@ -146,7 +147,6 @@ async fn supervise(mut life: Life<'_>) -> Result<Outcome, Failure> {
         if life.program.writes_stdout() {
             tracing::warn!("rows printed since the last checkpoint are printed again");
         }
-        life.fresh = false;
         life.status.enter(JobState::Restarting);
         life.status.update(|job| job.restarts += 1);
         tokio::select! {
@@ -156,11 +156,13 @@ async fn supervise(mut life: Life<'_>) -> Result<Outcome, Failure> {
     }
 }
 
-fn outcome(end: LifeEnd, directory: &Path) -> Result<Outcome, Failure> {
+fn outcome(end: LifeEnd, life: &Life<'_>) -> Result<Outcome, Failure> {
+    let directory = &life.directory;
     match end {
         LifeEnd::Finished(finished) => Ok(Outcome::Finished(Summary(format!(
-            "finished: {}",
-            what_was_read(&finished)
+            "finished: {}{}",
+            what_was_read(&finished),
+            dead_letters(life)
         )))),
         LifeEnd::AlreadyFinished { finished, since } => {
             let mut text = format!(
@@ -185,6 +187,22 @@ fn outcome(end: LifeEnd, directory: &Path) -> Result<Outcome, Failure> {
             directory.display()
         ))),
     }
+}
+
+/// What is to be said of rows that fell out of the pipeline.
+fn dead_letters(life: &Life<'_>) -> String {
+    let tasks = life.status.snapshot().tasks;
+    let letters = tasks.iter();
+    let letters: u64 = letters
+        .map(|task| task.dead_letters.load(Ordering::Relaxed))
+        .sum();
+    if letters == 0 {
+        return String::new();
+    }
+    format!(
+        "; {letters} rows became dead letters: thalweg dead-letters list --data-dir {}",
+        life.directory.display()
+    )
 }
 
 fn what_was_read(finished: &Finished) -> String {

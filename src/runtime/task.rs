@@ -2,6 +2,7 @@
 //! order in which rows, watermarks and barriers go through them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -140,6 +141,14 @@ impl Task {
     /// # Errors
     /// If they cannot be written.
     pub fn put_aside(&mut self, letters: &[DeadLetter]) -> Result<()> {
+        let before = self.metrics.dead_letters.load(Ordering::Relaxed);
+        if let (0, Some(first)) = (before, letters.first()) {
+            tracing::warn!(
+                origin = first.origin,
+                reason = first.reason,
+                "a row became a dead letter; further ones are only counted"
+            );
+        }
         TaskMetrics::add(&self.metrics.dead_letters, letters.len());
         Ok(self.dead_letters.append(letters)?)
     }

@@ -86,6 +86,36 @@ impl Store {
         })
     }
 
+    /// The parts of `range` that have a clock of their own in an operator: each
+    /// part's watermark is one, and differs from its neighbours'. What has left no
+    /// watermark is a part by itself.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn clocks(&mut self, operator: OperatorId, range: KeyRange) -> Result<Vec<KeyRange>> {
+        self.guarded(|store| {
+            store.read(|snapshot| {
+                let records = range_records(snapshot, operator)?;
+                let watermark_of = |group: crate::stream::KeyGroup| {
+                    let own = records.iter().filter(|record| record.range.contains(group));
+                    own.map(|record| record.watermark).min()
+                };
+                let mut parts: Vec<(KeyRange, Option<EventTime>)> = Vec::new();
+                for group in range.groups() {
+                    let watermark = watermark_of(group);
+                    match parts.last_mut() {
+                        Some((part, of)) if *of == watermark => part.end = group.0 + 1,
+                        _ => {
+                            let (start, end) = (group.0, group.0 + 1);
+                            parts.push((KeyRange { start, end }, watermark));
+                        }
+                    }
+                }
+                Ok(parts.into_iter().map(|(part, _)| part).collect())
+            })
+        })
+    }
+
     /// The splits of a source in the order in which they were found, and whether
     /// there will be no more.
     ///
@@ -175,7 +205,9 @@ impl Store {
         self.guarded(|store| {
             let bytes =
                 (FOLD_SLICE_FACTOR * store.last_delta_bytes).max(store.options.fold_slice_bytes);
-            let due = store.units.take_due(bytes);
+            let due = store
+                .units
+                .take_due(bytes, |operator| store.schemas.contains_key(&operator));
             if due.is_empty() {
                 return Ok(None);
             }

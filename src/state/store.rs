@@ -88,7 +88,7 @@ impl Store {
     /// # Errors
     /// If the directory is in use, of another format, corrupt or not readable.
     pub fn open(dir: &Path, options: OpenOptions) -> Result<Self> {
-        fs::create_dir_all(dir).map_err(|e| failure::from_io("create", dir.to_owned(), e))?;
+        create_directory(dir).map_err(|e| failure::from_io("create", dir.to_owned(), e))?;
         let lock = lock(dir)?;
         let file = dir.join(FILE_NAME);
         let builder = |options: OpenOptions| {
@@ -255,6 +255,23 @@ pub(super) fn schema_text(schema: &StateSchema) -> String {
         })
         .collect();
     format!("({})", columns.join(", "))
+}
+
+/// Makes a directory durable with all its parents: what is published must not
+/// outlive the state that knows of it.
+fn create_directory(dir: &Path) -> std::io::Result<()> {
+    if dir.as_os_str().is_empty() || dir.is_dir() {
+        return Ok(());
+    }
+    let parent = dir.parent().unwrap_or(Path::new(""));
+    create_directory(parent)?;
+    fs::create_dir_all(dir)?;
+    let parent = if parent.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        parent
+    };
+    File::open(parent)?.sync_all()
 }
 
 fn lock(dir: &Path) -> Result<File> {

@@ -124,13 +124,15 @@ impl Units {
             .map(|(key, unit)| (*key, unit))
     }
 
-    /// Takes units that are due from the list until their sizes exceed `bytes`.
-    pub fn take_due(&mut self, bytes: u64) -> Vec<(UnitKey, Unit)> {
+    /// Takes units of operators that are `ready` from the list of those that are
+    /// due, until their sizes exceed `bytes`.
+    pub fn take_due(&mut self, bytes: u64, ready: impl Fn(u32) -> bool) -> Vec<(UnitKey, Unit)> {
         let mut taken = Vec::new();
         let mut total = 0;
         while total < bytes
-            && let Some(key) = self.due.pop_first()
+            && let Some(key) = self.due.iter().find(|key| ready(key.operator)).copied()
         {
+            self.due.remove(&key);
             let unit = self.by_key.get(&key).expect("a due unit is known").clone();
             total += unit.delta_bytes + unit.page_bytes;
             taken.push((key, unit));
@@ -184,12 +186,15 @@ mod tests {
         let mut units = Units::new(10);
         units.add_page(KEY, 100);
         units.add_chunk(KEY, chunk(1), 50);
-        assert!(units.take_due(u64::MAX).is_empty());
+        assert!(units.take_due(u64::MAX, |_| true).is_empty());
         units.add_chunk(KEY, chunk(2), 1);
-        let due = units.take_due(u64::MAX);
+        let due = units.take_due(u64::MAX, |_| true);
         assert_eq!(due.len(), 1);
         assert_eq!(due[0].1.delta_bytes, 51);
-        assert!(units.take_due(u64::MAX).is_empty(), "it is taken once");
+        assert!(
+            units.take_due(u64::MAX, |_| true).is_empty(),
+            "it is taken once"
+        );
         // Younger blobs stay in the log, and may make it due again.
         units.add_chunk(KEY, chunk(3), 60);
         units.replace(KEY, chunk(2), &[70, 30]);
@@ -198,14 +203,14 @@ mod tests {
             (unit.delta_bytes, unit.page_bytes, unit.pages),
             (60, 100, 2)
         );
-        assert_eq!(units.take_due(u64::MAX).len(), 1);
+        assert_eq!(units.take_due(u64::MAX, |_| true).len(), 1);
     }
 
     #[test]
     fn a_small_unit_is_left_alone() {
         let mut units = Units::new(10);
         units.add_chunk(KEY, chunk(1), 10);
-        assert!(units.take_due(u64::MAX).is_empty());
+        assert!(units.take_due(u64::MAX, |_| true).is_empty());
     }
 
     #[test]
@@ -219,7 +224,7 @@ mod tests {
         units.close(operator, range, EventTime::from_millis(3));
         assert_eq!(units.open_of(operator, group).count(), 0);
         assert_eq!(units.closed().count(), 1);
-        assert!(units.take_due(u64::MAX).is_empty());
+        assert!(units.take_due(u64::MAX, |_| true).is_empty());
         units.remove(KEY);
         assert_eq!(units.stats(), Stats::default());
     }

@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use regex::Regex;
@@ -50,6 +51,10 @@ impl FileEnumerator {
 
 #[async_trait]
 impl Enumerator for FileEnumerator {
+    fn interval(&self) -> Duration {
+        self.options.monitor_interval.unwrap_or_default()
+    }
+
     async fn discover(&mut self, known: &[Split]) -> Result<Discovery> {
         let following = self.options.monitor_interval.is_some();
         if !following && !known.is_empty() {
