@@ -292,7 +292,8 @@ impl Operator for WindowAggregate {
             self.fired = end;
             return Ok(Progress::More);
         }
-        // A source may begin behind the time that was restored.
+        // After a restart the input begins anew, with the time of whichever split
+        // speaks first: kept as it is, it would open windows again that were emitted.
         self.watermark = self.watermark.max(at);
         self.fired = self.fired.max(closed);
         Ok(Progress::Done)
