@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::status::Status;
 use crate::checkpoint::{Action, Coordinator, Event, TaskId};
 use crate::runtime::{Command, Committer, Error, Report, Result, SplitQueue, TaskSnapshot};
-use crate::state::{self, Checkpoint, OpenOutputs, StoreHandle, Written};
+use crate::state::{self, Checkpoint, OpenOutputs, Store, StoreHandle, Written};
 use crate::stream::{CheckpointId, OperatorId};
 
 /// How often the coordinator is told the time.
@@ -205,7 +205,11 @@ impl Driving {
                 checkpoint,
                 confirmed,
             } => self.commit(checkpoint, confirmed),
-            Action::SkipEmpty(_) => self.parts.clear(),
+            Action::SkipEmpty(_) => {
+                self.parts.clear();
+                // An idle job has time to tidy up.
+                self.driver.store.call(Store::fold_idle).await?;
+            }
             Action::NotifyDecided(checkpoint) => {
                 self.driver.decided.send_replace(checkpoint);
             }

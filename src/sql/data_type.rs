@@ -18,9 +18,38 @@ pub(super) struct FlinkTypes;
 
 impl TypePlanner for FlinkTypes {
     fn plan_type_field(&self, sql_type: &SqlType) -> Result<Option<FieldRef>> {
-        let data_type = to_arrow(sql_type).map_err(|message| refusal(message, None, None))?;
+        let data_type = castable(sql_type)
+            .and_then(|()| to_arrow(sql_type))
+            .map_err(|message| refusal(message, None, None))?;
         Ok(Some(Arc::new(Field::new("", data_type, true))))
     }
+}
+
+/// A cast to a shorter type cuts the value off. Columns do not keep the length
+/// or the precision of their declaration, so that such a cast is refused rather
+/// than done by half.
+fn castable(sql_type: &SqlType) -> Result<(), String> {
+    let instead = match sql_type {
+        // Without a length these are as long as can be.
+        SqlType::Varchar(None) | SqlType::CharacterVarying(None) | SqlType::Varbinary(None) => {
+            return Ok(());
+        }
+        SqlType::Char(_)
+        | SqlType::Character(_)
+        | SqlType::Varchar(_)
+        | SqlType::CharacterVarying(_) => "STRING and LEFT(…)",
+        SqlType::Binary(_) | SqlType::Varbinary(_) => "BYTES",
+        SqlType::Timestamp(Some(precision), _) if ![3, 6, 9].contains(precision) => {
+            "TIMESTAMP(3), TIMESTAMP(6) or TIMESTAMP(9)"
+        }
+        SqlType::Time(Some(precision), _) if ![0, 3, 6, 9].contains(precision) => {
+            "TIME(0), TIME(3), TIME(6) or TIME(9)"
+        }
+        _ => return Ok(()),
+    };
+    Err(format!(
+        "a cast to {sql_type} is not supported yet: use {instead}"
+    ))
 }
 
 /// The Arrow type of a column that is declared with `sql_type`, or why there is none.
@@ -106,4 +135,61 @@ fn timestamp(precision: u64) -> Result<DataType, String> {
         _ => return Err("the precision of TIMESTAMP must be from 0 to 9".to_owned()),
     };
     Ok(DataType::Timestamp(unit, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion_sql::sqlparser::dialect::GenericDialect;
+    use datafusion_sql::sqlparser::parser::Parser;
+
+    use super::*;
+    use crate::plan::type_name;
+
+    #[test]
+    fn types_are_flinks() {
+        for (declared, expected) in [
+            ("BOOLEAN", "BOOLEAN"),
+            ("TINYINT", "TINYINT"),
+            ("SMALLINT", "SMALLINT"),
+            ("INTEGER", "INT"),
+            ("BIGINT", "BIGINT"),
+            ("FLOAT", "FLOAT"),
+            ("DOUBLE PRECISION", "DOUBLE"),
+            ("DECIMAL", "DECIMAL(10, 0)"),
+            ("NUMERIC(5)", "DECIMAL(5, 0)"),
+            ("DEC(38, 38)", "DECIMAL(38, 38)"),
+            ("CHAR(3)", "STRING"),
+            ("VARCHAR(3)", "STRING"),
+            ("STRING", "STRING"),
+            ("VARBINARY(3)", "BYTES"),
+            ("BYTES", "BYTES"),
+            ("DATE", "DATE"),
+            ("TIME", "TIME(0)"),
+            ("TIME(2)", "TIME(3)"),
+            ("TIME(9)", "TIME(9)"),
+            ("TIMESTAMP", "TIMESTAMP(6)"),
+            ("TIMESTAMP(0)", "TIMESTAMP(3)"),
+            ("TIMESTAMP(3) WITHOUT TIME ZONE", "TIMESTAMP(3)"),
+            ("TIMESTAMP(9)", "TIMESTAMP(9)"),
+            (
+                "TIMESTAMP(10)",
+                "the precision of TIMESTAMP must be from 0 to 9",
+            ),
+            ("DECIMAL(0)", "a DECIMAL has 1 to 38 digits"),
+            ("DECIMAL(39, 2)", "a DECIMAL has 1 to 38 digits"),
+            (
+                "DECIMAL(3, 4)",
+                "the scale of DECIMAL(3, 4) must be from 0 to 3",
+            ),
+            ("FLOAT(3)", "the type FLOAT(3) is not supported yet"),
+            ("MONEY", "the type MONEY is not supported yet"),
+        ] {
+            let mut parser = Parser::new(&GenericDialect {})
+                .try_with_sql(declared)
+                .unwrap();
+            let parsed = parser.parse_data_type().unwrap();
+            let found = to_arrow(&parsed).map_or_else(|message| message, |found| type_name(&found));
+            assert_eq!(found, expected, "{declared}");
+        }
+    }
 }

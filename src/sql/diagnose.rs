@@ -166,6 +166,16 @@ const REWORDED: &[(&str, &str, Option<&str>)] = &[
         Some("conditions on aggregates stand in HAVING"),
     ),
     (
+        "Projections require unique expression names",
+        "two columns of the query have the same name",
+        Some("give one of them another name by AS"),
+    ),
+    (
+        "HAVING clause references",
+        "a condition in HAVING needs GROUP BY or an aggregate",
+        Some("conditions on rows stand in WHERE"),
+    ),
+    (
         "Aggregate function calls cannot be nested",
         "aggregates cannot be nested",
         Some("compute the inner one in a subquery"),

@@ -5,18 +5,17 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::datatypes::{DataType, TimeUnit};
-use datafusion_common::{DFSchema, Result, ScalarValue};
-use datafusion_expr::expr::{Case, ScalarFunction};
+use arrow::datatypes::DataType;
+use datafusion_common::{DFSchema, Result};
 use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr};
 use datafusion_expr::{
-    ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-    Signature, Volatility, lit,
+    ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility, lit,
 };
 use datafusion_functions as library;
 
-use super::arithmetic;
-use super::conversion::{cast_to, try_cast};
+use super::conversion::cast_to;
+use super::rewrite::{self, call};
 use super::typing::{misfit, unified};
 use crate::expr::functions as own;
 use crate::plan::type_name;
@@ -71,19 +70,23 @@ static TABLE: &[Function] = &[
     Function("ASCII", &["s"], Call(library::string::ascii)),
     Function("INSTR", &["ss"], Call(library::unicode::strpos)),
     Function("POSITION", &["ss"], Call(library::unicode::strpos)),
-    Function("LOCATE", &["ss"], Rewrite(locate)),
-    Function("LEFT", &["si"], Rewrite(left)),
-    Function("RIGHT", &["si"], Rewrite(right)),
+    Function("LOCATE", &["ss"], Rewrite(rewrite::locate)),
+    Function("LEFT", &["si"], Rewrite(rewrite::left)),
+    Function("RIGHT", &["si"], Rewrite(rewrite::right)),
     Function("SPLIT_INDEX", &["ssi"], Call(own::split_index)),
     Function("REGEXP", &["ss"], Call(library::regex::regexp_like)),
-    Function("REGEXP_REPLACE", &["sss"], Rewrite(regexp_replace)),
-    Function("REGEXP_EXTRACT", &["ss", "ssi"], Expand(regexp_extract)),
+    Function("REGEXP_REPLACE", &["sss"], Rewrite(rewrite::regexp_replace)),
+    Function(
+        "REGEXP_EXTRACT",
+        &["ss", "ssi"],
+        Expand(rewrite::regexp_extract),
+    ),
     Function("ABS", &["n"], Call(library::math::abs)),
-    Function("CEIL", &["n"], Expand(ceil)),
-    Function("CEILING", &["n"], Expand(ceil)),
-    Function("FLOOR", &["n"], Expand(floor)),
-    Function("ROUND", &["n", "ni"], Expand(round)),
-    Function("MOD", &["nn"], Expand(modulo)),
+    Function("CEIL", &["n"], Expand(rewrite::ceil)),
+    Function("CEILING", &["n"], Expand(rewrite::ceil)),
+    Function("FLOOR", &["n"], Expand(rewrite::floor)),
+    Function("ROUND", &["n", "ni"], Expand(rewrite::round)),
+    Function("MOD", &["nn"], Expand(rewrite::modulo)),
     Function("POWER", &["dd"], Call(library::math::power)),
     Function("SQRT", &["d"], Call(library::math::sqrt)),
     Function("LN", &["d"], Call(library::math::ln)),
@@ -100,55 +103,67 @@ static TABLE: &[Function] = &[
     Function("DEGREES", &["d"], Call(library::math::degrees)),
     Function("RADIANS", &["d"], Call(library::math::radians)),
     Function("PI", &[""], Call(library::math::pi)),
-    Function("SIGN", &["n"], Expand(sign)),
+    Function("SIGN", &["n"], Expand(rewrite::sign)),
     Function("GREATEST", &["a*"], Unified(own::greatest)),
     Function("LEAST", &["a*"], Unified(own::least)),
-    Function("COALESCE", &["a*"], Expand(coalesce)),
-    Function("IFNULL", &["aa"], Expand(coalesce)),
+    Function("COALESCE", &["a*"], Expand(rewrite::coalesce)),
+    Function("IFNULL", &["aa"], Expand(rewrite::coalesce)),
     Function("NULLIF", &["aa"], Unified(library::core::nullif)),
-    Function("IF", &["aaa"], Expand(choose)),
-    Function("EXTRACT", &["st"], Expand(extract)),
-    Function("YEAR", &["t"], Rewrite(|arguments| part("YEAR", arguments))),
+    Function("IF", &["aaa"], Expand(rewrite::choose)),
+    Function("EXTRACT", &["st"], Expand(rewrite::extract)),
+    Function(
+        "YEAR",
+        &["t"],
+        Rewrite(|arguments| rewrite::part("YEAR", arguments)),
+    ),
     Function(
         "QUARTER",
         &["t"],
-        Rewrite(|arguments| part("QUARTER", arguments)),
+        Rewrite(|arguments| rewrite::part("QUARTER", arguments)),
     ),
     Function(
         "MONTH",
         &["t"],
-        Rewrite(|arguments| part("MONTH", arguments)),
+        Rewrite(|arguments| rewrite::part("MONTH", arguments)),
     ),
-    Function("WEEK", &["t"], Rewrite(|arguments| part("WEEK", arguments))),
+    Function(
+        "WEEK",
+        &["t"],
+        Rewrite(|arguments| rewrite::part("WEEK", arguments)),
+    ),
     Function(
         "DAYOFYEAR",
         &["t"],
-        Rewrite(|arguments| part("DOY", arguments)),
+        Rewrite(|arguments| rewrite::part("DOY", arguments)),
     ),
     Function(
         "DAYOFMONTH",
         &["t"],
-        Rewrite(|arguments| part("DAY", arguments)),
+        Rewrite(|arguments| rewrite::part("DAY", arguments)),
     ),
     Function(
         "DAYOFWEEK",
         &["t"],
-        Rewrite(|arguments| part("DOW", arguments)),
+        Rewrite(|arguments| rewrite::part("DOW", arguments)),
     ),
-    Function("HOUR", &["t"], Rewrite(|arguments| part("HOUR", arguments))),
+    Function(
+        "HOUR",
+        &["t"],
+        Rewrite(|arguments| rewrite::part("HOUR", arguments)),
+    ),
     Function(
         "MINUTE",
         &["t"],
-        Rewrite(|arguments| part("MINUTE", arguments)),
+        Rewrite(|arguments| rewrite::part("MINUTE", arguments)),
     ),
     Function(
         "SECOND",
         &["t"],
-        Rewrite(|arguments| part("SECOND", arguments)),
+        Rewrite(|arguments| rewrite::part("SECOND", arguments)),
     ),
     Function("DATE_FORMAT", &["ts"], Call(own::date_format)),
-    Function("TO_TIMESTAMP", &["s"], Expand(to_timestamp)),
-    Function("TO_DATE", &["s"], Expand(to_date)),
+    Function("TO_TIMESTAMP", &["s"], Expand(rewrite::to_timestamp)),
+    Function("TO_DATE", &["s"], Expand(rewrite::to_date)),
 ];
 
 /// The function of this name, in any case of letters, as the planner calls it
@@ -198,7 +213,7 @@ pub(super) fn typed_call(
             let what = format!("the arguments of {name}");
             call(target(), unified(arguments, schema, &what)?)
         }
-        Rewrite(rewrite) => rewrite(arguments),
+        Rewrite(form) => form(arguments),
         Expand(expand) => expand(arguments, schema)?,
     };
     plain_text(name, typed, schema)
@@ -268,183 +283,6 @@ fn expanded(pattern: &str, count: usize) -> Option<Vec<char>> {
     let last = fixed.chars().last()?;
     let letters = fixed.chars().chain(std::iter::repeat(last));
     (count >= fixed.len()).then(|| letters.take(count).collect())
-}
-
-fn call(function: Arc<ScalarUDF>, arguments: Vec<Expr>) -> Expr {
-    Expr::ScalarFunction(ScalarFunction::new_udf(function, arguments))
-}
-
-fn extract(arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
-    if let Some(Expr::Literal(ScalarValue::Utf8(Some(field)), _)) = arguments.first()
-        && !own::is_extract_field(field)
-    {
-        let message = format!("EXTRACT does not know the field {field}");
-        return Err(misfit(message, &arguments.iter().collect::<Vec<_>>()));
-    }
-    Ok(call(own::extract(), arguments))
-}
-
-fn part(field: &str, arguments: Vec<Expr>) -> Expr {
-    let mut all = vec![lit(field)];
-    all.extend(arguments);
-    call(own::extract(), all)
-}
-
-fn locate(mut arguments: Vec<Expr>) -> Expr {
-    arguments.reverse();
-    call(library::unicode::strpos(), arguments)
-}
-
-fn left(arguments: Vec<Expr>) -> Expr {
-    empty_if_negative(library::unicode::left(), arguments)
-}
-
-fn right(arguments: Vec<Expr>) -> Expr {
-    empty_if_negative(library::unicode::right(), arguments)
-}
-
-/// The library's functions count a negative length from the other end.
-fn empty_if_negative(function: Arc<ScalarUDF>, arguments: Vec<Expr>) -> Expr {
-    let length = arguments.last().cloned().unwrap_or_else(|| lit(0_i64));
-    let whole = call(function, arguments);
-    Expr::Case(Case {
-        expr: None,
-        when_then_expr: vec![(Box::new(length.lt(lit(0_i64))), Box::new(lit("")))],
-        else_expr: Some(Box::new(whole)),
-    })
-}
-
-fn regexp_replace(mut arguments: Vec<Expr>) -> Expr {
-    // All matches are replaced, not the first alone.
-    arguments.push(lit("g"));
-    call(library::regex::regexp_replace(), arguments)
-}
-
-fn regexp_extract(mut arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
-    if arguments.len() == 2 {
-        arguments.push(lit(0_i32));
-    }
-    if let Some(group) = arguments.pop() {
-        arguments.push(cast_to(group, &DataType::Int32, schema)?);
-    }
-    Ok(call(own::regexp_extract(), arguments))
-}
-
-fn ceil(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
-    whole_number(library::math::ceil(), arguments, schema)
-}
-
-fn floor(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
-    whole_number(library::math::floor(), arguments, schema)
-}
-
-/// An integer is its own floor, and a decimal's has no digits behind the point.
-fn whole_number(function: Arc<ScalarUDF>, arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
-    let Some(argument) = arguments.first() else {
-        return Ok(call(function, arguments));
-    };
-    match argument.get_type(schema)? {
-        data_type if data_type.is_integer() => Ok(argument.clone()),
-        DataType::Decimal128(precision, _) => {
-            let whole = call(function, arguments);
-            cast_to(whole, &DataType::Decimal128(precision, 0), schema)
-        }
-        _ => Ok(call(function, arguments)),
-    }
-}
-
-fn round(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
-    let (Some(value), places) = (arguments.first(), arguments.get(1)) else {
-        return Ok(call(library::math::round(), arguments));
-    };
-    let data_type = value.get_type(schema)?;
-    if data_type.is_floating() {
-        return Ok(call(library::math::round(), arguments));
-    }
-    let places = match places {
-        None => 0,
-        Some(Expr::Literal(ScalarValue::Int64(Some(places)), _)) => *places,
-        Some(Expr::Cast(cast)) => match cast.expr.as_ref() {
-            Expr::Literal(ScalarValue::Int32(Some(places)), _) => i64::from(*places),
-            _ => i64::MIN,
-        },
-        Some(_) => i64::MIN,
-    };
-    match (data_type, i8::try_from(places)) {
-        (_, Ok(places)) if places < 0 => Err(unconstant_round(value)),
-        (data_type, Ok(_)) if data_type.is_integer() => Ok(value.clone()),
-        (DataType::Decimal128(precision, scale), Ok(places)) if places < scale => {
-            let whole = precision.cast_signed() - scale;
-            let digits = whole.saturating_add(1).saturating_add(places).min(38);
-            let rounded = DataType::Decimal128(digits.cast_unsigned(), places);
-            cast_to(value.clone(), &rounded, schema)
-        }
-        (DataType::Decimal128(_, _), Ok(_)) => Ok(value.clone()),
-        _ => Err(unconstant_round(value)),
-    }
-}
-
-fn unconstant_round(value: &Expr) -> datafusion_common::DataFusionError {
-    let message = "ROUND of an exact number needs a constant number of places from 0 on";
-    misfit(message.to_owned(), &[value])
-}
-
-fn modulo(mut arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
-    match (arguments.pop(), arguments.pop()) {
-        (Some(divisor), Some(dividend)) => {
-            arithmetic::typed(dividend, Operator::Modulo, divisor, schema)
-        }
-        _ => Ok(lit(ScalarValue::Null)),
-    }
-}
-
-fn sign(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
-    let Some(value) = arguments.into_iter().next() else {
-        return Ok(lit(ScalarValue::Null));
-    };
-    let data_type = value.get_type(schema)?;
-    let float = cast_to(value, &DataType::Float64, schema)?;
-    let sign = call(library::math::signum(), vec![float]);
-    cast_to(sign, &data_type, schema)
-}
-
-fn coalesce(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
-    let arguments = unified(arguments, schema, "the arguments of COALESCE")?;
-    Ok(call(library::core::coalesce(), arguments))
-}
-
-fn choose(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
-    let mut arguments = arguments.into_iter();
-    let condition = arguments.next().unwrap_or_else(|| lit(false));
-    let data_type = condition.get_type(schema)?;
-    if !matches!(data_type, DataType::Boolean | DataType::Null) {
-        let message = format!("IF needs BOOLEAN first, not {}", type_name(&data_type));
-        return Err(misfit(message, &[&condition]));
-    }
-    let mut branches = unified(arguments.collect(), schema, "the branches of IF")?.into_iter();
-    let yes = branches.next().unwrap_or_else(|| lit(ScalarValue::Null));
-    Ok(Expr::Case(Case {
-        expr: None,
-        when_then_expr: vec![(Box::new(condition), Box::new(yes))],
-        else_expr: branches.next().map(Box::new),
-    }))
-}
-
-/// A text that is no timestamp becomes null.
-fn to_timestamp(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
-    let data_type = DataType::Timestamp(TimeUnit::Millisecond, None);
-    parsed(arguments, &data_type, schema)
-}
-
-fn to_date(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
-    parsed(arguments, &DataType::Date32, schema)
-}
-
-fn parsed(arguments: Vec<Expr>, data_type: &DataType, schema: &DFSchema) -> Result<Expr> {
-    match arguments.into_iter().next() {
-        Some(text) => try_cast(text, data_type, schema),
-        None => Ok(lit(ScalarValue::try_from(data_type)?)),
-    }
 }
 
 /// A call before its arguments are typed; `typing` replaces it.

@@ -87,7 +87,22 @@ impl Lowering {
     ///
     /// # Errors
     /// If the plan does what no operator can do yet.
+    ///
+    /// # Panics
+    /// If the nodes do not make the columns of the plan: what reads them finds
+    /// them by their places.
     pub(super) fn rows(&mut self, plan: &LogicalPlan) -> Result<Rows> {
+        let rows = self.node(plan)?;
+        let planned = plan.schema().fields().iter().map(|field| field.data_type());
+        let made = rows.schema.fields().iter().map(|field| field.data_type());
+        assert!(
+            planned.eq(made),
+            "the columns of a node are those of its plan"
+        );
+        Ok(rows)
+    }
+
+    fn node(&mut self, plan: &LogicalPlan) -> Result<Rows> {
         match plan {
             LogicalPlan::TableScan(scan) => self.source(scan),
             LogicalPlan::SubqueryAlias(alias) => self.rows(&alias.input),

@@ -1,24 +1,19 @@
-//! `GROUP BY` over windows to the accumulators that exist: `AVG` becomes a
-//! division, a narrow `SUM` is added up wide, and rows that are only counted in
-//! their windows are not copied for each of them.
+//! `GROUP BY` over windows to nodes; rows that are only counted in their windows
+//! are not copied for each of them.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef, Schema};
+use arrow::datatypes::{Field, FieldRef, Schema};
 use datafusion_common::{Column, DFSchema, Result};
-use datafusion_expr::expr::{AggregateFunction as LogicalCall, BinaryExpr, Case, ScalarFunction};
-use datafusion_expr::logical_plan::{Aggregate, Filter, Projection, SubqueryAlias};
-use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
+use datafusion_expr::logical_plan::Aggregate;
+use datafusion_expr::{Expr, ExprSchemable};
 
-use super::aggregates::{Meaning, meaning};
-use super::arithmetic;
-use super::conversion::cast_to;
+use super::aggregate_calls::Calls;
 use super::diagnose::refusal;
 use super::lower::{Lowering, Role, Rows, expression, window_roles, with_window_columns};
 use super::typing::misfit;
-use super::window_function::{WINDOW_COLUMNS, WindowAssign};
-use crate::expr::functions::narrow;
+use super::window_function::WINDOW_COLUMNS;
+use super::window_removal::{bare, without_windows};
 use crate::expr::{AggregateCall, AggregateFunction, Expression};
 use crate::plan::{NodeKind, Window, WindowInput, type_name};
 
@@ -183,8 +178,7 @@ impl Groups {
         let mut keys = Vec::new();
         let mut outputs = Vec::new();
         let names = aggregate.schema.fields().iter().map(|field| field.name());
-        for (group, name) in aggregate.group_expr.iter().zip(names) {
-            let group = bare(group);
+        for (group, name) in distinct_groups(aggregate).into_iter().zip(names) {
             let output = match role(group, schema, input) {
                 Role::WindowStart(window) => {
                     start = Some((window, group.clone()));
@@ -224,8 +218,7 @@ impl Groups {
     fn key_fields(&self, aggregate: &Aggregate) -> Result<Vec<FieldRef>> {
         let schema = aggregate.input.schema();
         let mut fields: Vec<FieldRef> = Vec::new();
-        for (group, output) in aggregate.group_expr.iter().zip(&self.outputs) {
-            let group = bare(group);
+        for (group, output) in distinct_groups(aggregate).into_iter().zip(&self.outputs) {
             if let (Expr::Column(output), true) = (output, self.keys.contains(group)) {
                 let (_, field) = group.to_field(schema)?;
                 fields.push(Arc::new(field.as_ref().clone().with_name(&output.name)));
@@ -233,6 +226,19 @@ impl Groups {
         }
         Ok(fields)
     }
+}
+
+/// The expressions of `GROUP BY`, each once: the schema of the aggregation has a
+/// column for each of these.
+fn distinct_groups(aggregate: &Aggregate) -> Vec<&Expr> {
+    let mut groups: Vec<&Expr> = Vec::new();
+    for group in &aggregate.group_expr {
+        let group = bare(group);
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    groups
 }
 
 fn check_key(group: &Expr, schema: &DFSchema) -> Result<()> {
@@ -255,298 +261,4 @@ fn role(group: &Expr, schema: &DFSchema, input: &Rows) -> Role {
     };
     let role = place.and_then(|place| input.roles.get(place));
     role.copied().unwrap_or(Role::Value)
-}
-
-/// An expression without the names that it was given.
-fn bare(expression: &Expr) -> &Expr {
-    match expression {
-        Expr::Alias(alias) => bare(&alias.expr),
-        other => other,
-    }
-}
-
-/// The accumulators of an aggregation, each once, and what is computed from them.
-#[derive(Default)]
-struct Calls {
-    arguments: Vec<Expr>,
-    accumulators: Vec<Call>,
-    results: Vec<CallResult>,
-}
-
-#[derive(PartialEq)]
-struct Call {
-    function: AggregateFunction,
-    argument: Option<usize>,
-    result: DataType,
-}
-
-/// The result of a call of SQL over the accumulators, by their places.
-enum CallResult {
-    Plain(usize),
-    Narrow(usize, DataType),
-    Quotient {
-        sum: usize,
-        count: usize,
-        result: DataType,
-    },
-}
-
-impl Calls {
-    fn add(&mut self, call: &Expr, schema: &DFSchema) -> Result<()> {
-        let Expr::AggregateFunction(LogicalCall { func, params }) = bare(call) else {
-            return Err(refusal("an aggregate must be a call", None, None));
-        };
-        let meaning = meaning(func);
-        let [argument] = params.args.as_slice() else {
-            return Err(refusal(
-                format!("{} takes one argument", func.name()),
-                None,
-                None,
-            ));
-        };
-        if params.distinct {
-            let message = format!("{}(DISTINCT …) is not supported yet", func.name());
-            return Err(misfit(message, &[argument]));
-        }
-        if !params.order_by.is_empty() || params.null_treatment.is_some() {
-            let message = format!("{} takes no ORDER BY and no IGNORE NULLS", func.name());
-            return Err(misfit(message, &[argument]));
-        }
-        let argument = match &params.filter {
-            None => argument.clone(),
-            Some(filter) => filtered(argument, filter),
-        };
-        let result = self.planned(meaning, argument, schema)?;
-        self.results.push(result);
-        Ok(())
-    }
-
-    fn planned(
-        &mut self,
-        meaning: Meaning,
-        argument: Expr,
-        schema: &DFSchema,
-    ) -> Result<CallResult> {
-        let data_type = argument.get_type(schema)?;
-        if meaning != Meaning::Count && !crate::stream::is_key_type(&data_type) {
-            let message = format!("cannot aggregate values of type {}", type_name(&data_type));
-            return Err(misfit(message, &[&argument]));
-        }
-        Ok(match meaning {
-            Meaning::Count => CallResult::Plain(self.count(argument)),
-            Meaning::Min => {
-                CallResult::Plain(self.call(AggregateFunction::Min, argument, data_type))
-            }
-            Meaning::Max => {
-                CallResult::Plain(self.call(AggregateFunction::Max, argument, data_type))
-            }
-            Meaning::Sum => match self.sum(argument, &data_type, schema)? {
-                sum if data_type.is_integer() && data_type != DataType::Int64 => {
-                    CallResult::Narrow(sum, data_type)
-                }
-                sum => CallResult::Plain(sum),
-            },
-            Meaning::Avg => {
-                let wide = if data_type == DataType::Float32 {
-                    cast_to(argument.clone(), &DataType::Float64, schema)?
-                } else {
-                    argument.clone()
-                };
-                let wide_type = wide.get_type(schema)?;
-                let sum = self.sum(wide, &wide_type, schema)?;
-                let count = self.count(argument);
-                let result = match data_type {
-                    DataType::Decimal128(_, scale) => DataType::Decimal128(38, scale.max(6)),
-                    other => other,
-                };
-                CallResult::Quotient { sum, count, result }
-            }
-        })
-    }
-
-    /// The sum of integers is added up as `BIGINT`.
-    fn sum(&mut self, argument: Expr, data_type: &DataType, schema: &DFSchema) -> Result<usize> {
-        let (argument, result) = match data_type {
-            DataType::Decimal128(_, scale) => (argument, DataType::Decimal128(38, *scale)),
-            other if other.is_integer() => {
-                let wide = cast_to(argument, &DataType::Int64, schema)?;
-                (wide, DataType::Int64)
-            }
-            other => (argument, other.clone()),
-        };
-        Ok(self.call(AggregateFunction::Sum, argument, result))
-    }
-
-    fn count(&mut self, argument: Expr) -> usize {
-        let is_constant = matches!(&argument, Expr::Literal(value, _) if !value.is_null());
-        if is_constant {
-            return self.keep(AggregateFunction::Count, None, DataType::Int64);
-        }
-        self.call(AggregateFunction::Count, argument, DataType::Int64)
-    }
-
-    fn call(&mut self, function: AggregateFunction, argument: Expr, result: DataType) -> usize {
-        let known = self.arguments.iter().position(|known| *known == argument);
-        let place = known.unwrap_or_else(|| {
-            self.arguments.push(argument);
-            self.arguments.len() - 1
-        });
-        self.keep(function, Some(place), result)
-    }
-
-    fn keep(
-        &mut self,
-        function: AggregateFunction,
-        argument: Option<usize>,
-        result: DataType,
-    ) -> usize {
-        let call = Call {
-            function,
-            argument,
-            result,
-        };
-        let known = self.accumulators.iter().position(|known| *known == call);
-        known.unwrap_or_else(|| {
-            self.accumulators.push(call);
-            self.accumulators.len() - 1
-        })
-    }
-
-    /// The results over the columns of the window aggregate.
-    fn results(&self, schema: &DFSchema) -> Result<Vec<Expr>> {
-        let column = |place: &usize| Expr::Column(Column::new_unqualified(format!("$agg{place}")));
-        let results = self.results.iter().map(|result| match result {
-            CallResult::Plain(place) => Ok(column(place)),
-            CallResult::Narrow(place, data_type) => Ok(narrowed(column(place), data_type)),
-            CallResult::Quotient { sum, count, result } => {
-                quotient(column(sum), column(count), result, schema)
-            }
-        });
-        results.collect()
-    }
-}
-
-/// What is aggregated of the rows that a `FILTER` lets pass.
-fn filtered(argument: &Expr, filter: &Expr) -> Expr {
-    Expr::Case(Case {
-        expr: None,
-        when_then_expr: vec![(Box::new(filter.clone()), Box::new(argument.clone()))],
-        else_expr: None,
-    })
-}
-
-fn narrowed(value: Expr, data_type: &DataType) -> Expr {
-    match narrow(data_type) {
-        Some(function) => Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![value])),
-        None => value,
-    }
-}
-
-/// The sum is null when nothing was counted, so nothing is divided by zero.
-fn quotient(sum: Expr, count: Expr, result: &DataType, schema: &DFSchema) -> Result<Expr> {
-    let division = |left: Expr, right: Expr| {
-        Expr::BinaryExpr(BinaryExpr::new(
-            Box::new(left),
-            Operator::Divide,
-            Box::new(right),
-        ))
-    };
-    match result {
-        DataType::Decimal128(_, _) => {
-            let count = cast_to(count, &DataType::Decimal128(19, 0), schema)?;
-            arithmetic::divide(sum, count, result)
-        }
-        data_type if data_type.is_integer() => Ok(narrowed(division(sum, count), data_type)),
-        data_type => {
-            let count = cast_to(count, &DataType::Float64, schema)?;
-            cast_to(division(sum, count), data_type, schema)
-        }
-    }
-}
-
-/// A plan without the window function below it.
-struct Stripped {
-    plan: LogicalPlan,
-    /// The event time of its rows.
-    time: Column,
-    /// The columns of the window that are gone.
-    gone: HashSet<Column>,
-}
-
-/// The plan without its window function, if only filters and projections stand
-/// above that and none of them looks at the window.
-fn without_windows(plan: &LogicalPlan) -> Result<Option<Stripped>> {
-    match plan {
-        LogicalPlan::Extension(extension) => {
-            let node = extension.node.as_any().downcast_ref::<WindowAssign>();
-            let Some(assign) = node else { return Ok(None) };
-            let Expr::Column(time) = &assign.time else {
-                return Ok(None);
-            };
-            Ok(Some(Stripped {
-                plan: assign.input.as_ref().clone(),
-                time: time.clone(),
-                gone: WINDOW_COLUMNS.map(Column::new_unqualified).into(),
-            }))
-        }
-        LogicalPlan::Filter(filter) => {
-            let Some(input) = without_windows(&filter.input)? else {
-                return Ok(None);
-            };
-            if looks_at(&filter.predicate, &input.gone) {
-                return Ok(None);
-            }
-            let filter = Filter::try_new(filter.predicate.clone(), Arc::new(input.plan))?;
-            Ok(Some(Stripped {
-                plan: LogicalPlan::Filter(filter),
-                ..input
-            }))
-        }
-        LogicalPlan::SubqueryAlias(alias) => {
-            let Some(input) = without_windows(&alias.input)? else {
-                return Ok(None);
-            };
-            let qualified = |column: Column| Column::new(Some(alias.alias.clone()), column.name);
-            let plan = SubqueryAlias::try_new(Arc::new(input.plan), alias.alias.clone())?;
-            Ok(Some(Stripped {
-                plan: LogicalPlan::SubqueryAlias(plan),
-                time: qualified(input.time),
-                gone: input.gone.into_iter().map(qualified).collect(),
-            }))
-        }
-        LogicalPlan::Projection(projection) => projected_without_windows(projection),
-        _ => Ok(None),
-    }
-}
-
-fn projected_without_windows(projection: &Projection) -> Result<Option<Stripped>> {
-    const TIME: &str = "$time";
-    let Some(input) = without_windows(&projection.input)? else {
-        return Ok(None);
-    };
-    let mut columns = Vec::new();
-    let mut gone = HashSet::new();
-    for (column, output) in projection.expr.iter().zip(projection.schema.columns()) {
-        match bare(column) {
-            Expr::Column(name) if input.gone.contains(name) => {
-                gone.insert(output);
-            }
-            other if looks_at(other, &input.gone) => return Ok(None),
-            _ => columns.push(column.clone()),
-        }
-    }
-    columns.push(Expr::Column(input.time).alias(TIME));
-    let plan = Projection::try_new(columns, Arc::new(input.plan))?;
-    Ok(Some(Stripped {
-        plan: LogicalPlan::Projection(plan),
-        time: Column::new_unqualified(TIME),
-        gone,
-    }))
-}
-
-fn looks_at(expression: &Expr, columns: &HashSet<Column>) -> bool {
-    let references = expression.column_refs();
-    references
-        .into_iter()
-        .any(|column| columns.contains(column))
 }

@@ -8,6 +8,7 @@
 //! Everything that recurses over a tree runs on one thread with a large stack,
 //! on trees whose height the limits bound: input never ends the process.
 
+mod aggregate_calls;
 mod aggregates;
 mod arithmetic;
 mod catalog;
@@ -27,12 +28,14 @@ mod refuse;
 mod relation;
 mod relations;
 mod render;
+mod rewrite;
 mod select_names;
 mod statement;
 mod tokens;
 mod typing;
 mod window_arguments;
 mod window_function;
+mod window_removal;
 
 #[cfg(test)]
 mod plan_tests;

@@ -297,23 +297,20 @@ fn retype_case(case: Case, schema: &DFSchema) -> Result<Expr> {
     let has_else = else_expr.is_some();
     results.extend(else_expr.map(|inner| *inner));
     let results = unified(results, schema, "the branches of CASE")?;
-    let expr = match expr {
-        Some(value) => {
-            whens.push(*value);
-            let refs: Vec<&Expr> = whens.iter().collect();
-            let data_type = compared_type(&refs, schema)?;
-            whens = whens
-                .into_iter()
-                .map(|when| cast_to(when, &data_type, schema))
-                .collect::<Result<_>>()?;
-            whens.pop().map(Box::new)
+    let expr = if let Some(value) = expr {
+        whens.push(*value);
+        let refs: Vec<&Expr> = whens.iter().collect();
+        let data_type = compared_type(&refs, schema)?;
+        whens = whens
+            .into_iter()
+            .map(|when| cast_to(when, &data_type, schema))
+            .collect::<Result<_>>()?;
+        whens.pop().map(Box::new)
+    } else {
+        for when in &whens {
+            require_boolean(when, schema, "WHEN")?;
         }
-        None => {
-            for when in &whens {
-                require_boolean(when, schema, "WHEN")?;
-            }
-            None
-        }
+        None
     };
     let mut results = results.into_iter();
     let when_then_expr = whens

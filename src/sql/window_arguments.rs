@@ -113,7 +113,7 @@ impl Arguments {
             refusal(message, call.span, Some(hint))
         };
         let input = input(take("DATA").ok_or_else(|| missing("DATA"))?)?;
-        let time = descriptor(take("TIMECOL").ok_or_else(|| missing("TIMECOL"))?)?;
+        let time = descriptor(&take("TIMECOL").ok_or_else(|| missing("TIMECOL"))?)?;
         let slide = match call.kind {
             WindowKind::Tumble => None,
             WindowKind::Hop => Some(Length(take("SLIDE").ok_or_else(|| missing("SLIDE"))?)),
@@ -242,9 +242,9 @@ fn input(argument: Expr) -> Result<TableFactor> {
 }
 
 /// The column that `DESCRIPTOR(column)` names.
-fn descriptor(argument: Expr) -> Result<Ident> {
+fn descriptor(argument: &Expr) -> Result<Ident> {
     let span = library_span(argument.span());
-    if let Expr::Function(function) = &argument
+    if let Expr::Function(function) = argument
         && function.name.to_string().eq_ignore_ascii_case("DESCRIPTOR")
         && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(column)))] =
             list(function).as_slice()

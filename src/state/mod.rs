@@ -25,6 +25,9 @@ mod handle;
 mod header;
 mod layout;
 mod log;
+#[cfg(test)]
+mod model_tests;
+mod ranges;
 mod reading;
 mod record;
 mod runs;
@@ -32,6 +35,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod units;
+mod upkeep;
 mod writing;
 
 pub use dead_letters::{DeadLetterWriter, read_dead_letters, recover as recover_dead_letters};

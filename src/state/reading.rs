@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::failure::ResultExt as _;
 use super::folding::{self, FoldJob, FoldUnit};
-use super::layout::{COMPLETE, DEAD_LETTERS, OPEN, OPERATORS, PUBLISH, SPLITS};
+use super::layout::{COMPLETE, DEAD_LETTERS, OPEN, PUBLISH, SPLITS};
+use super::ranges::range_records;
 use super::runs;
 use super::store::{Store, parse};
 use super::{DeadLetterFile, Folded, Outputs, RestoredState, Result, SplitRecord, StateSchema};
@@ -17,14 +18,6 @@ use crate::stream::{CheckpointId, EventTime, KeyRange, OperatorId};
 /// folded when its deltas are half of its pages, which costs three times their
 /// bytes, so that this much keeps up with any rate.
 const FOLD_SLICE_FACTOR: u64 = 4;
-
-/// The columns of [`OPERATORS`] for one range of key groups.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RangeRecord {
-    pub range: KeyRange,
-    pub watermark: EventTime,
-    pub late_records: u64,
-}
 
 impl Store {
     /// What the last checkpoint kept of an operator in the key groups of `range`,
@@ -203,31 +196,4 @@ impl Store {
             Ok(())
         })
     }
-}
-
-/// The records of an operator's key ranges, in order. They do not overlap.
-fn range_records(snapshot: &ReadTransaction, operator: OperatorId) -> Result<Vec<RangeRecord>> {
-    let table = snapshot.open_table(OPERATORS).doing("read")?;
-    range_records_in(&table, operator)
-}
-
-/// As above, from a table that may be open for writing.
-pub(super) fn range_records_in(
-    table: &impl ReadableTable<(u32, u16, u16), (i64, u64)>,
-    operator: OperatorId,
-) -> Result<Vec<RangeRecord>> {
-    let first = (operator.0, 0, 0);
-    let last = (operator.0, u16::MAX, u16::MAX);
-    let mut records = Vec::new();
-    for entry in table.range(first..=last).doing("read")? {
-        let (key, value) = entry.doing("read")?;
-        let (_, start, end) = key.value();
-        let (watermark, late_records) = value.value();
-        records.push(RangeRecord {
-            range: KeyRange { start, end },
-            watermark: EventTime::from_millis(watermark),
-            late_records,
-        });
-    }
-    Ok(records)
 }

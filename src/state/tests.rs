@@ -1,4 +1,4 @@
-//! The store against a naive model, through reopening, rescaling and folding.
+//! The store by hand: what comes back, what is refused, how large it gets.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,7 +8,6 @@ use std::sync::Arc;
 use arrow::array::{AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use parking_lot::Mutex;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -16,7 +15,7 @@ use crate::stream::{CheckpointId, EventTime, KeyGroups, KeyRange, OperatorId};
 
 /// A disk in memory that outlives the stores on it.
 #[derive(Clone, Debug, Default)]
-struct Disk(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Disk(Arc<Mutex<Vec<u8>>>);
 
 impl redb::StorageBackend for Disk {
     fn len(&self) -> io::Result<u64> {
@@ -62,7 +61,7 @@ impl Fold for Sum {
     }
 }
 
-fn schema(operator: u32) -> StateSchema {
+pub(super) fn schema(operator: u32) -> StateSchema {
     StateSchema {
         operator: OperatorId(operator),
         schema: rows(&[]).schema(),
@@ -71,7 +70,7 @@ fn schema(operator: u32) -> StateSchema {
     }
 }
 
-fn rows(pairs: &[(String, i64)]) -> RecordBatch {
+pub(super) fn rows(pairs: &[(String, i64)]) -> RecordBatch {
     let schema = Arc::new(Schema::new(vec![
         Field::new("key", DataType::Utf8, false),
         Field::new("value", DataType::Int64, false),
@@ -82,7 +81,7 @@ fn rows(pairs: &[(String, i64)]) -> RecordBatch {
 }
 
 /// Few, so that units hold several keys.
-fn groups() -> KeyGroups {
+pub(super) fn groups() -> KeyGroups {
     KeyGroups::new(12).unwrap()
 }
 
@@ -90,7 +89,12 @@ fn all() -> KeyRange {
     groups().all()
 }
 
-fn delta(operator: u32, kind: DeltaKind, time: i64, pairs: &[(String, i64)]) -> OperatorDelta {
+pub(super) fn delta(
+    operator: u32,
+    kind: DeltaKind,
+    time: i64,
+    pairs: &[(String, i64)],
+) -> OperatorDelta {
     OperatorDelta {
         operator: OperatorId(operator),
         range: all(),
@@ -143,149 +147,8 @@ fn merged_rows_come_back_after_reopening() {
     assert_eq!(store.job().unwrap().progress.committed, CheckpointId(3));
 }
 
-/// One step of a random life of a store.
-#[derive(Clone, Debug)]
-enum Step {
-    /// A checkpoint by this many tasks, of rows (time, key, value).
-    Commit {
-        tasks: usize,
-        rows: Vec<(i64, usize, i64)>,
-        kind: DeltaKind,
-        closed_until: Option<i64>,
-    },
-    Fold,
-    FoldIdle,
-    Reopen,
-    RemoveJob,
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let rows = prop::collection::vec((0_i64..6, 0_usize..60, -9_i64..9), 0..80);
-    let kind = prop_oneof![Just(DeltaKind::Merge), Just(DeltaKind::Put)];
-    let closed = prop_oneof![4 => Just(None), 1 => (0_i64..6).prop_map(Some)];
-    let commit = (1_usize..5, rows, kind, closed).prop_map(|(tasks, rows, kind, closed_until)| {
-        Step::Commit {
-            tasks,
-            rows,
-            kind,
-            closed_until,
-        }
-    });
-    prop::collection::vec(
-        prop_oneof![
-            12 => commit,
-            6 => Just(Step::Fold),
-            2 => Just(Step::FoldIdle),
-            2 => Just(Step::Reopen),
-            1 => Just(Step::RemoveJob),
-        ],
-        1..40,
-    )
-}
-
-/// What a store must hold: the plainest thing that could.
-#[derive(Default)]
-struct Model {
-    rows: BTreeMap<(i64, String), i64>,
-    closed_until: Option<i64>,
-    late_records: u64,
-    committed: u64,
-}
-
-impl Model {
-    fn apply(&mut self, kind: DeltaKind, time: i64, pairs: &[(String, i64)]) {
-        if self.closed_until.is_some_and(|until| time <= until) {
-            return;
-        }
-        for (key, value) in pairs {
-            let row = self.rows.entry((time, key.clone())).or_default();
-            match kind {
-                DeltaKind::Put => *row = *value,
-                DeltaKind::Merge => *row += value,
-            }
-        }
-    }
-
-    fn close(&mut self, until: i64) {
-        self.closed_until = self.closed_until.max(Some(until));
-        self.rows.retain(|(time, _), _| *time > until);
-    }
-}
-
-/// The deltas of `tasks` tasks, and the same change to the model.
-fn commit(model: &mut Model, step: &Step) -> Checkpoint {
-    let Step::Commit {
-        tasks,
-        rows: changes,
-        kind,
-        closed_until,
-    } = step
-    else {
-        unreachable!()
-    };
-    model.committed += 1;
-    let mut checkpoint = Checkpoint::new(CheckpointId(model.committed));
-    if let Some(until) = closed_until {
-        model.close(*until);
-    }
-    // Each key at most once in a batch.
-    let mut by_time: BTreeMap<i64, BTreeMap<String, i64>> = BTreeMap::new();
-    for (time, key, value) in changes {
-        let keys = by_time.entry(*time).or_default();
-        keys.insert(format!("key-{key}"), *value);
-    }
-    for task in 0..*tasks {
-        let range = groups().range_of_task(task, *tasks);
-        let mut delta = delta(1, *kind, 0, &[]);
-        delta.range = range;
-        delta.watermark = EventTime::from_millis(i64::try_from(model.committed).unwrap());
-        delta.late_records = if task == 0 { model.committed } else { 0 };
-        delta.closed_until = closed_until.map(EventTime::from_millis);
-        delta.rows.clear();
-        for (time, keys) in &by_time {
-            let owned: Vec<_> = keys
-                .iter()
-                .filter(|(key, _)| {
-                    let keys: arrow::array::ArrayRef =
-                        Arc::new(StringArray::from(vec![key.as_str()]));
-                    range.contains(groups().of_rows(&[keys], 1)[0])
-                })
-                .map(|(key, value)| (key.clone(), *value))
-                .collect();
-            model.apply(*kind, *time, &owned);
-            delta.rows.push(DeltaRows {
-                kind: *kind,
-                time: EventTime::from_millis(*time),
-                records: rows(&owned),
-            });
-        }
-        checkpoint.deltas.push(delta);
-    }
-    model.late_records = model.committed;
-    checkpoint
-}
-
-fn check(store: &mut Store, model: &Model, tasks: usize) {
-    let mut found = BTreeMap::new();
-    let mut late_records = 0;
-    for task in 0..tasks {
-        let range = groups().range_of_task(task, tasks);
-        let Some(state) = store.load(&schema(1), range).unwrap() else {
-            continue;
-        };
-        late_records += state.late_records;
-        assert_eq!(state.watermark.millis().cast_unsigned(), model.committed);
-        for ((time, key), value) in folded(state) {
-            let double = found.insert((time, key), value);
-            assert_eq!(double, None, "two tasks hold one key");
-        }
-    }
-    assert_eq!(found, model.rows);
-    assert_eq!(late_records, model.late_records);
-}
-
 /// The rows of a restored state by time and key, folded as an operator would.
-fn folded(state: RestoredState) -> BTreeMap<(i64, String), i64> {
+pub(super) fn folded(state: RestoredState) -> BTreeMap<(i64, String), i64> {
     let mut runs: BTreeMap<i64, Vec<RecordBatch>> = BTreeMap::new();
     for (time, records) in state.rows {
         runs.entry(time.millis()).or_default().push(records);
@@ -309,50 +172,11 @@ const EAGER: OpenOptions = OpenOptions {
     fold_slice_bytes: 4 * 1024,
 };
 
-fn open_eager(disk: &Disk) -> Store {
+pub(super) fn open_eager(disk: &Disk) -> Store {
     begin(Store::with_backend(disk.clone(), EAGER).unwrap())
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
-
-    #[test]
-    fn store_equals_the_model(steps in steps(), tasks in 1_usize..6) {
-        let disk = Disk::default();
-        let mut store = open_eager(&disk);
-        let mut model = Model::default();
-        let mut job: Option<FoldJob> = None;
-        for step in &steps {
-            match step {
-                Step::Commit { .. } => {
-                    let checkpoint = commit(&mut model, step);
-                    store.commit(checkpoint).unwrap();
-                }
-                Step::Fold => match job.take() {
-                    // What was planned an arbitrary time ago is carried out now.
-                    Some(job) => store.stage(job.run()).unwrap(),
-                    None => job = store.plan_fold().unwrap(),
-                },
-                Step::FoldIdle => {
-                    store.fold_idle().unwrap();
-                }
-                Step::Reopen => {
-                    job = None;
-                    drop(store);
-                    store = open_eager(&disk);
-                }
-                Step::RemoveJob => {
-                    store.remove_job().unwrap();
-                    store = begin(store);
-                    model = Model::default();
-                }
-            }
-            check(&mut store, &model, tasks);
-        }
-    }
-}
-
-fn begin(mut store: Store) -> Store {
+pub(super) fn begin(mut store: Store) -> Store {
     begin_job(&mut store);
     store
 }
@@ -364,6 +188,94 @@ fn begin_job(store: &mut Store) {
         store.create_job(header).unwrap();
     }
     store.register(schema(1)).unwrap();
+}
+
+/// A delta of the key groups `range` without rows.
+fn time_only(range: (u16, u16), watermark: i64, late_records: u64) -> OperatorDelta {
+    let (start, end) = range;
+    OperatorDelta {
+        operator: OperatorId(1),
+        range: KeyRange { start, end },
+        watermark: EventTime::from_millis(watermark),
+        late_records,
+        closed_until: None,
+        rows: vec![],
+    }
+}
+
+#[test]
+fn ranges_of_other_tasks_keep_their_time_and_late_rows() {
+    let disk = Disk::default();
+    let mut store = open_eager(&disk);
+    let commit = |store: &mut Store, id, deltas| {
+        let mut checkpoint = Checkpoint::new(CheckpointId(id));
+        checkpoint.deltas = deltas;
+        store.commit(checkpoint).unwrap();
+    };
+    let found = |store: &mut Store, start, end| {
+        let state = store.load(&schema(1), KeyRange { start, end }).unwrap();
+        state.map(|state| (state.watermark.millis(), state.late_records))
+    };
+    assert_eq!(found(&mut store, 0, 12), None);
+    let three = [(0, 4), (4, 8), (8, 12)];
+    let deltas = three.map(|range| time_only(range, 10, 5)).to_vec();
+    commit(&mut store, 1, deltas);
+    assert_eq!(found(&mut store, 0, 12), Some((10, 15)));
+    // Two tasks go on; what the second takes over from the middle one is its time
+    // only, because the first has its late rows.
+    assert_eq!(found(&mut store, 0, 6), Some((10, 10)));
+    assert_eq!(found(&mut store, 6, 12), Some((10, 5)));
+    commit(&mut store, 2, vec![time_only((6, 12), 20, 6)]);
+    drop(store);
+    let mut store = open_eager(&disk);
+    assert_eq!(found(&mut store, 0, 6), Some((10, 10)));
+    assert_eq!(found(&mut store, 6, 12), Some((20, 6)));
+    assert_eq!(found(&mut store, 0, 12), Some((10, 16)));
+    commit(&mut store, 3, vec![time_only((0, 6), 20, 11)]);
+    assert_eq!(found(&mut store, 0, 12), Some((20, 17)));
+    // One in the middle of another leaves both of its sides.
+    commit(&mut store, 4, vec![time_only((2, 4), 30, 1)]);
+    assert_eq!(found(&mut store, 0, 2), Some((20, 11)));
+    assert_eq!(found(&mut store, 2, 4), Some((30, 1)));
+    assert_eq!(found(&mut store, 4, 6), Some((20, 0)));
+}
+
+#[test]
+fn closing_concerns_its_own_range_alone() {
+    let disk = Disk::default();
+    let mut store = open_eager(&disk);
+    let keys = pairs((0..60).map(|key| (key, 1)));
+    let mut first = Checkpoint::new(CheckpointId(1));
+    first.deltas = vec![
+        delta(1, DeltaKind::Put, 5, &keys),
+        delta(1, DeltaKind::Put, i64::MAX, &keys),
+    ];
+    store.commit(first).unwrap();
+    let rows = |store: &mut Store, start, end| {
+        let state = store.load(&schema(1), KeyRange { start, end }).unwrap();
+        folded(state.unwrap()).into_keys().collect::<Vec<_>>()
+    };
+    let upper = rows(&mut store, 6, 12);
+    let lower_for_ever: Vec<_> = rows(&mut store, 0, 6)
+        .into_iter()
+        .filter(|(time, _)| *time == i64::MAX)
+        .collect();
+    assert!(!upper.is_empty() && !lower_for_ever.is_empty());
+    let mut second = Checkpoint::new(CheckpointId(2));
+    let mut closing = time_only((0, 6), 7, 0);
+    // Not even the end of all time closes state without time.
+    closing.closed_until = Some(EventTime::MAX);
+    second.deltas = vec![closing];
+    store.commit(second).unwrap();
+    for _ in 0..2 {
+        assert_eq!(rows(&mut store, 0, 6), lower_for_ever);
+        assert_eq!(rows(&mut store, 6, 12), upper);
+        drop(store);
+        store = open_eager(&disk);
+    }
+    assert!(store.fold_idle().unwrap());
+    assert_eq!(store.stats().closed_backlog, 0);
+    assert_eq!(rows(&mut store, 0, 6), lower_for_ever);
 }
 
 #[test]

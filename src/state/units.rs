@@ -67,7 +67,11 @@ impl Units {
         unit.pages = pages.len() as u64;
         unit.page_bytes = pages.iter().sum();
         self.due.remove(&key);
-        self.note_due(key);
+        if unit.pages == 0 && unit.chunks.is_empty() {
+            self.remove(key);
+        } else {
+            self.note_due(key);
+        }
     }
 
     /// Notes that the units of `range` up to `until` are closed.
@@ -155,5 +159,76 @@ impl Units {
         {
             self.due.insert(key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: UnitKey = UnitKey {
+        operator: 1,
+        group: 2,
+        time: 3,
+    };
+
+    fn chunk(checkpoint: u64) -> ChunkKey {
+        ChunkKey {
+            checkpoint,
+            chunk: 0,
+        }
+    }
+
+    #[test]
+    fn a_unit_is_due_when_its_deltas_outgrow_half_of_its_pages() {
+        let mut units = Units::new(10);
+        units.add_page(KEY, 100);
+        units.add_chunk(KEY, chunk(1), 50);
+        assert!(units.take_due(u64::MAX).is_empty());
+        units.add_chunk(KEY, chunk(2), 1);
+        let due = units.take_due(u64::MAX);
+        assert_eq!(due.len(), 1);
+        assert_eq!(due[0].1.delta_bytes, 51);
+        assert!(units.take_due(u64::MAX).is_empty(), "it is taken once");
+        // Younger blobs stay in the log, and may make it due again.
+        units.add_chunk(KEY, chunk(3), 60);
+        units.replace(KEY, chunk(2), &[70, 30]);
+        let unit = units.get(KEY).unwrap();
+        assert_eq!(
+            (unit.delta_bytes, unit.page_bytes, unit.pages),
+            (60, 100, 2)
+        );
+        assert_eq!(units.take_due(u64::MAX).len(), 1);
+    }
+
+    #[test]
+    fn a_small_unit_is_left_alone() {
+        let mut units = Units::new(10);
+        units.add_chunk(KEY, chunk(1), 10);
+        assert!(units.take_due(u64::MAX).is_empty());
+    }
+
+    #[test]
+    fn a_closed_unit_is_neither_due_nor_open() {
+        let mut units = Units::new(0);
+        units.add_chunk(KEY, chunk(1), 10);
+        let range = KeyRange { start: 0, end: 4 };
+        let (operator, group) = (OperatorId(1), KeyGroup(2));
+        units.close(operator, range, EventTime::from_millis(2));
+        assert_eq!(units.open_of(operator, group).count(), 1);
+        units.close(operator, range, EventTime::from_millis(3));
+        assert_eq!(units.open_of(operator, group).count(), 0);
+        assert_eq!(units.closed().count(), 1);
+        assert!(units.take_due(u64::MAX).is_empty());
+        units.remove(KEY);
+        assert_eq!(units.stats(), Stats::default());
+    }
+
+    #[test]
+    fn a_unit_that_folds_to_nothing_is_gone() {
+        let mut units = Units::new(0);
+        units.add_chunk(KEY, chunk(1), 10);
+        units.replace(KEY, chunk(1), &[]);
+        assert_eq!(units.stats(), Stats::default());
     }
 }

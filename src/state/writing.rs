@@ -1,28 +1,19 @@
 //! Transactions: a checkpoint, a confirmation, the end of a job.
 
-use std::ops::Bound;
-
-use redb::{Durability, ReadableTable, Table, WriteTransaction};
+use redb::{Durability, ReadableTable, WriteTransaction};
 use serde::Serialize;
 
 use super::closed::Closing;
-use super::failure::{self, ResultExt as _};
+use super::failure::ResultExt as _;
 use super::layout::{
-    CLOSED, COMPLETE, ChunkKey, DEAD_LETTERS, DELTAS, META, META_HEADER, META_PROGRESS, OPEN,
-    OPERATORS, PAGES, PUBLISH, SCHEMAS, SPLITS, UnitKey, create_tables, outputs_of, range_key,
+    CLOSED, COMPLETE, DEAD_LETTERS, DELTAS, META, META_HEADER, META_PROGRESS, OPEN, OPERATORS,
+    PAGES, PUBLISH, SCHEMAS, SPLITS, create_tables, outputs_of, range_key,
 };
 use super::log::{LogChunk, LogWriter};
-use super::reading::{RangeRecord, range_records_in};
+use super::ranges::{RangeRecord, put_range};
 use super::store::{Store, schema_text};
-use super::units::{Unit, Units};
-use super::{Checkpoint, Finished, Folded, Header, Job, OperatorDelta, Progress, Result, Written};
+use super::{Checkpoint, Finished, Header, Job, OperatorDelta, Progress, Result, Written};
 use crate::stream::{CheckpointId, EventTime, OperatorId};
-
-/// Blobs and pages of closed units that one transaction deletes, at least; with
-/// much to write it deletes as much as it writes and more.
-const DELETE_ENTRIES_MIN: u64 = 4_096;
-
-type RangeTable<'t> = Table<'t, (u32, u16, u16), (i64, u64)>;
 
 impl Store {
     /// Begins a job in a store that holds none.
@@ -83,6 +74,9 @@ impl Store {
     /// # Errors
     /// As [`Self::commit`].
     pub fn confirm(&mut self, confirmed: &[CheckpointId]) -> Result<()> {
+        if confirmed.is_empty() {
+            return self.usable();
+        }
         self.guarded(|store| {
             let transaction = store.begin("confirm outputs in")?;
             forget_outputs(&transaction, confirmed)?;
@@ -297,73 +291,6 @@ impl Store {
         }
         Ok(())
     }
-
-    /// Writes staged pages and deletes closed units, in a slice that is bounded
-    /// by `chunks_written`.
-    fn write_upkeep(
-        &mut self,
-        transaction: &WriteTransaction,
-        chunks_written: u64,
-    ) -> Result<Upkeep> {
-        let mut upkeep = Upkeep::default();
-        let budget = DELETE_ENTRIES_MIN.max(4 * chunks_written);
-        let mut entries = 0;
-        for (key, unit) in self.units.closed() {
-            if entries >= budget {
-                break;
-            }
-            delete_unit(transaction, key, unit)?;
-            entries += unit.pages + unit.chunks.len() as u64;
-            upkeep.removed.push(key);
-        }
-        if let Some(Folded { units, .. }) = self.staged.take() {
-            for folded in units {
-                // A unit that was closed meanwhile is deleted as it stands.
-                let Some(unit) = self.units.get(folded.key) else {
-                    continue;
-                };
-                if self.units.is_closed(folded.key) {
-                    continue;
-                }
-                let mut consumed = unit.clone();
-                consumed.chunks.retain(|(chunk, _)| *chunk <= folded.last);
-                delete_unit(transaction, folded.key, &consumed)?;
-                let mut pages = transaction.open_table(PAGES).doing("fold")?;
-                let mut sizes = Vec::with_capacity(folded.pages.len());
-                for (key, value) in &folded.pages {
-                    pages
-                        .insert(key.as_slice(), value.as_slice())
-                        .doing("fold")?;
-                    sizes.push(value.len() as u64);
-                }
-                upkeep.folded.push((folded.key, folded.last, sizes));
-            }
-        }
-        Ok(upkeep)
-    }
-}
-
-/// What a transaction did besides its checkpoint; noted in the index once it is durable.
-#[derive(Default)]
-struct Upkeep {
-    removed: Vec<UnitKey>,
-    folded: Vec<(UnitKey, ChunkKey, Vec<u64>)>,
-}
-
-impl Upkeep {
-    fn page_bytes(&self) -> u64 {
-        let sizes = self.folded.iter().flat_map(|(_, _, sizes)| sizes);
-        sizes.sum()
-    }
-
-    fn note_in(self, units: &mut Units) {
-        for key in self.removed {
-            units.remove(key);
-        }
-        for (key, last, sizes) in self.folded {
-            units.replace(key, last, &sizes);
-        }
-    }
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {
@@ -436,70 +363,6 @@ fn forget_outputs(transaction: &WriteTransaction, confirmed: &[CheckpointId]) ->
         publish
             .retain_in(outputs_of(*checkpoint), |_, _| false)
             .doing("write")?;
-    }
-    Ok(())
-}
-
-/// Writes a task's record over those of earlier ranges, which may be other ranges:
-/// what they have beyond this one stays.
-fn put_range(table: &mut RangeTable<'_>, operator: OperatorId, new: RangeRecord) -> Result<()> {
-    for old in range_records_in(table, operator)? {
-        if old.range.end <= new.range.start || new.range.end <= old.range.start {
-            continue;
-        }
-        table
-            .remove(range_key(operator, old.range))
-            .doing("write")?;
-        if old.range.start < new.range.start {
-            let mut before = old;
-            before.range.end = new.range.start;
-            insert_range(table, operator, before)?;
-        }
-        if new.range.end < old.range.end {
-            let mut after = old;
-            after.range.start = new.range.end;
-            // The late records went with the first group of the old range.
-            after.late_records = 0;
-            insert_range(table, operator, after)?;
-        }
-    }
-    insert_range(table, operator, new)
-}
-
-fn insert_range(
-    table: &mut RangeTable<'_>,
-    operator: OperatorId,
-    record: RangeRecord,
-) -> Result<()> {
-    let value = (record.watermark.millis(), record.late_records);
-    table
-        .insert(range_key(operator, record.range), value)
-        .doing("write")?;
-    Ok(())
-}
-
-/// Deletes all pages of a unit and the blobs that `unit` names.
-fn delete_unit(transaction: &WriteTransaction, key: UnitKey, unit: &Unit) -> Result<()> {
-    if unit.pages > 0 {
-        let mut pages = transaction.open_table(PAGES).doing("fold")?;
-        let first = key.page_key(&[]);
-        let end = key.page_end();
-        let end = match &end {
-            Some(end) => Bound::Excluded(end.as_slice()),
-            None => Bound::Unbounded,
-        };
-        pages
-            .retain_in::<&[u8], _>((Bound::Included(first.as_slice()), end), |_, _| false)
-            .doing("fold")?;
-    }
-    if !unit.chunks.is_empty() {
-        let mut deltas = transaction.open_table(DELTAS).doing("fold")?;
-        for (chunk, _) in &unit.chunks {
-            let removed = deltas.remove(key.delta_key(*chunk)).doing("fold")?;
-            if removed.is_none() {
-                return Err(failure::missing("a blob of the delta log"));
-            }
-        }
     }
     Ok(())
 }

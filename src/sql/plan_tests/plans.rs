@@ -17,3 +17,55 @@ fn dataflows() {
         },
     );
 }
+
+/// The text of a view is typed once where it is created and once more where it
+/// is read: the second time must change nothing.
+#[test]
+fn a_view_computes_what_its_query_does() {
+    let cases = include_str!("expressions.txt").split("\n\n");
+    let mut compared = 0;
+    for case in cases {
+        let Some((expression, answer)) = case.trim().split_once("\n----\n") else {
+            continue;
+        };
+        if answer.starts_with("error") {
+            continue;
+        }
+        let direct = format!("SELECT {expression} AS c, auction FROM bid");
+        let viewed = format!("CREATE VIEW v AS {direct}; SELECT c, auction FROM v");
+        let explained = |text: &str| compile_text(text).unwrap().dataflow.to_string();
+        assert_eq!(explained(&viewed), explained(&direct), "{expression}");
+        compared += 1;
+    }
+    assert!(compared > 60, "only {compared} expressions were compared");
+}
+
+#[test]
+fn the_last_setting_counts() {
+    let program = compile_text(
+        "SET 'parallelism.default' = '2'; SET 'pipeline.name' = 'x';\n\
+         SET 'parallelism.default' = '3'; SELECT a FROM plain",
+    );
+    let settings = program.unwrap().settings;
+    let values: Vec<(&str, &str, String)> = settings
+        .iter()
+        .map(|(key, (value, span))| (key.as_str(), value.as_str(), span.to_string()))
+        .collect();
+    assert_eq!(
+        values,
+        [
+            ("parallelism.default", "3", "2:1".to_owned()),
+            ("pipeline.name", "x", "1:34".to_owned()),
+        ]
+    );
+}
+
+#[test]
+fn sources_and_sinks() {
+    let program = compile_text("INSERT INTO sink SELECT auction, channel FROM bid").unwrap();
+    let ids = |nodes: Vec<&crate::plan::Node>| -> Vec<u32> {
+        nodes.iter().map(|node| node.id.0).collect()
+    };
+    assert_eq!(ids(program.dataflow.sources().collect()), [0]);
+    assert_eq!(ids(program.dataflow.sinks().collect()), [2]);
+}

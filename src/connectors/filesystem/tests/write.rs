@@ -282,6 +282,31 @@ fn recovery_cuts_open_parts_and_clears_only_its_own_leavings() {
     });
 }
 
+/// A sink whose buffer was written when it was dropped once added rows to a part
+/// file that recovery had already cut and published.
+#[test]
+fn a_sink_that_is_thrown_away_after_recovery_writes_nothing() {
+    run(async {
+        let directory = TempDir::new().unwrap();
+        let factory = factory(directory.path(), &[]);
+        let mut sink = open(factory.as_ref(), 0);
+        sink.write(batch([1])).await.unwrap();
+        let decided = sink
+            .prepare(barrier(1, BarrierKind::Interval))
+            .await
+            .unwrap();
+        sink.write(batch([2])).await.unwrap();
+        factory
+            .committer()
+            .unwrap()
+            .recover(&[], &decided.open)
+            .await
+            .unwrap();
+        drop(sink);
+        assert_eq!(visible(directory.path()), [1]);
+    });
+}
+
 #[test]
 fn a_row_that_cannot_be_written_is_put_aside() {
     run(async {
@@ -406,6 +431,7 @@ impl Life {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
+
     #[test]
     fn every_row_appears_once_through_any_crashes(steps in proptest::collection::vec(any_step(), 0..25)) {
         run(async {
