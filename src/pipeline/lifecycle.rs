@@ -23,7 +23,7 @@ use crate::checkpoint::{self, Coordinator, Refusal, Start, TaskId, Timing};
 use crate::clock;
 use crate::connectors::{self, ConsoleFormat, JobContext};
 use crate::plan::NodeKind;
-use crate::runtime::{Committer, Error, Report, Result, SinkFactory};
+use crate::runtime::{Committer, Error, Report, Result, SinkFactory, Split};
 use crate::state::{
     DeadLetterWriter, Finished, Header, OpenOptions, Store, StoreHandle, recover_dead_letters,
 };
