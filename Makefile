@@ -14,6 +14,10 @@ demo: ## Build and run the demo; DEMO_SECONDS=n ends it after n seconds
 test: ## Set up what the tests need and pass them; this is what CI runs
 	@scripts/test
 
+.PHONY: campaign-files
+campaign-files: ## Kill the release binary 200 times over a million rows, and compare
+	@scripts/campaign-files
+
 .PHONY: setup
 setup: ## Install what building and testing need
 	@scripts/setup

@@ -23,7 +23,7 @@ struct SmallDisk(PathBuf);
 impl SmallDisk {
     /// Mounts it; `None` where that is not allowed.
     fn mount(folder: &Path, megabytes: u32) -> Option<Self> {
-        fs::create_dir(folder).unwrap();
+        fs::create_dir(folder).expect("a folder");
         let size = format!("size={megabytes}m");
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &size, "thalweg-test"])
@@ -35,14 +35,14 @@ impl SmallDisk {
 
     /// Leaves about this much room, by a file that takes the rest.
     fn leave(&self, kilobytes: u64) {
-        let free = nix::sys::statvfs::statvfs(&self.0).unwrap();
+        let free = nix::sys::statvfs::statvfs(&self.0).expect("a file system");
         let bytes = free.blocks_available() * free.fragment_size() - kilobytes * 1_024;
-        let ballast = vec![b'x'; usize::try_from(bytes).unwrap()];
-        fs::write(self.0.join("ballast"), ballast).unwrap();
+        let ballast = vec![b'x'; usize::try_from(bytes).expect("a small disk")];
+        fs::write(self.0.join("ballast"), ballast).expect("a written file");
     }
 
     fn make_room(&self) {
-        fs::remove_file(self.0.join("ballast")).unwrap();
+        fs::remove_file(self.0.join("ballast")).expect("a removed file");
     }
 }
 

@@ -20,7 +20,7 @@ INSERT INTO copies SELECT n FROM numbers;
 fn followed(mode: &str) -> Workspace {
     let workspace = Workspace::new();
     workspace.write("follow.sql", &FOLLOW.replace("MODE", mode));
-    fs::create_dir(workspace.path("in")).unwrap();
+    fs::create_dir(workspace.path("in")).expect("a folder");
     workspace
 }
 
@@ -31,7 +31,8 @@ fn start(workspace: &Workspace) -> Running {
 fn append(workspace: &Workspace, file: &str, text: &str) {
     let path = workspace.path(file);
     let opened = File::options().create(true).append(true).open(path);
-    opened.unwrap().write_all(text.as_bytes()).unwrap();
+    let mut file = opened.expect("a file");
+    file.write_all(text.as_bytes()).expect("appended text");
 }
 
 /// The numbers that are visible, sorted.
@@ -41,7 +42,7 @@ fn copied(workspace: &Workspace) -> Vec<u64> {
     }
     let number = |line: String| {
         let digits: String = line.chars().filter(char::is_ascii_digit).collect();
-        digits.parse().unwrap()
+        digits.parse().expect("a number")
     };
     let mut numbers: Vec<u64> = workspace.lines("out").into_iter().map(number).collect();
     numbers.sort_unstable();

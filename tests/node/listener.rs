@@ -22,7 +22,7 @@ fn all_endpoints_answer_while_every_worker_is_busy() {
     running.wait_until_ready();
     let overview = running.get("/jobs/overview").1;
     let id = overview.split("\"jid\":\"").nth(1).expect("a job");
-    let id = &id[..id.find('"').unwrap()];
+    let id = &id[..id.find('"').expect("its end")];
     let rows_made = || {
         let metrics = running.get("/metrics").1;
         let counts = metrics.lines().filter(|line| {

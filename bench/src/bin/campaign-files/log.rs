@@ -166,7 +166,7 @@ fn pick<T: Copy>(choices: &[T], random: &mut Random) -> T {
 pub fn short_timestamp(time_ms: i64) -> String {
     let text = timestamp(time_ms);
     text.strip_suffix(".000")
-        .map_or_else(|| text.trim_end_matches('0'), |whole| whole)
+        .unwrap_or_else(|| text.trim_end_matches('0'))
         .to_owned()
 }
 
