@@ -10,7 +10,7 @@ pub struct Error(pub String);
 
 impl From<DataFusionError> for Error {
     fn from(error: DataFusionError) -> Self {
-        Self(error.strip_backtrace())
+        Self(error.message().into_owned())
     }
 }
 

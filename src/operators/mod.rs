@@ -1,6 +1,7 @@
 //! The relational operators: one a file, without any input or output of its own.
 
 mod filter;
+mod not_null;
 mod project;
 mod row_errors;
 mod window;
@@ -12,6 +13,7 @@ mod window_pre_aggregate;
 mod window_state;
 
 pub use filter::Filter;
+pub use not_null::NotNull;
 pub use project::Project;
 pub use window::{Slicing, event_times};
 pub use window_aggregate::{Input, Spec as WindowAggregateSpec, WindowAggregate};

@@ -1,10 +1,9 @@
 //! Finds the rows for which an expression fails, so that the others go on.
 
 use arrow::array::RecordBatch;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
-use serde_json::{Map, Value};
 
 use crate::expr;
+use crate::formats::row_to_json;
 use crate::runtime::Output;
 use crate::stream::DeadLetter;
 
@@ -45,24 +44,6 @@ pub fn dead_letter(records: &RecordBatch, row: usize, origin: &str, reason: Stri
         origin: origin.to_owned(),
         reason,
         position: None,
-        bytes: row_as_json(records, row).to_string().into_bytes(),
+        bytes: row_to_json(records, row),
     }
-}
-
-fn row_as_json(records: &RecordBatch, row: usize) -> Value {
-    let options = FormatOptions::default();
-    let mut object = Map::new();
-    for (field, column) in records.schema_ref().fields().iter().zip(records.columns()) {
-        let value = if column.is_null(row) {
-            Value::Null
-        } else {
-            let text = ArrayFormatter::try_new(column.as_ref(), &options).map_or_else(
-                |error| error.to_string(),
-                |values| values.value(row).to_string(),
-            );
-            Value::String(text)
-        };
-        object.insert(field.name().clone(), value);
-    }
-    Value::Object(object)
 }

@@ -292,7 +292,8 @@ impl Operator for WindowAggregate {
             self.fired = end;
             return Ok(Progress::More);
         }
-        self.watermark = at;
+        // A source may begin behind the time that was restored.
+        self.watermark = self.watermark.max(at);
         self.fired = self.fired.max(closed);
         Ok(Progress::Done)
     }

@@ -15,13 +15,13 @@ use crate::connectors::JobContext;
 use crate::expr::AggregateLayout;
 use crate::metrics::TaskMetrics;
 use crate::operators::{
-    Filter, Input, Project, Slicing, WindowAggregate, WindowAggregateSpec, WindowAssign,
+    Filter, Input, NotNull, Project, Slicing, WindowAggregate, WindowAggregateSpec, WindowAssign,
     WindowFold, WindowPreAggregate,
 };
 use crate::plan::{Dataflow, Node, NodeKind, Window, WindowInput};
 use crate::runtime::{
     Command, Enumerator, Error, Exchange, InputGate, Operator, OperatorTask, Report, Result,
-    SinkFactory, SinkTail, SinkTask, SourceTask, SplitQueue, Tail, TaskParts,
+    SinkFactory, SinkTail, SinkTask, SourceFactory, SourceTask, SplitQueue, Tail, TaskParts,
 };
 use crate::state::{DeadLetterWriter, StateSchema, StoreHandle};
 use crate::stream::{CheckpointId, KeyGroups, KeyRange, Message, OperatorId};
@@ -65,6 +65,8 @@ pub struct RunningSource {
     pub queue: Arc<SplitQueue>,
     /// Who finds them.
     pub enumerator: Box<dyn Enumerator>,
+    /// The source.
+    pub factory: Arc<dyn SourceFactory>,
 }
 
 /// What a job is built from.
@@ -110,7 +112,7 @@ pub async fn build(blueprint: Blueprint<'_>) -> Result<Job> {
         bounded: true,
     };
     for (place, stage) in stages.iter().enumerate() {
-        let name = stage_name(stage, blueprint.dataflow);
+        let name = stage.describe(blueprint.dataflow);
         job.vertices.push(VertexStatus {
             id: u32::try_from(place).expect("a plan has fewer than 2^32 stages"),
             name: name.clone(),
@@ -241,6 +243,7 @@ async fn open_source(
     job.sources.push(RunningSource {
         queue: Arc::clone(&queue),
         enumerator: checked.factory.enumerator(),
+        factory: Arc::clone(&checked.factory),
     });
     let told = checked.factory.tells_watermarks();
     let declared = watermark.clone().filter(|_| !told);
@@ -340,7 +343,28 @@ async fn operators(
             }
         }
     }
+    operators.extend(not_null(blueprint.dataflow, stage));
     Ok(operators)
+}
+
+/// What a sink's table does not allow to be null, where rows may have it null.
+fn not_null(dataflow: &Dataflow, stage: &Stage) -> Option<Box<dyn Operator>> {
+    let End::Sink(id) = stage.end else {
+        return None;
+    };
+    let node = node_of(dataflow, id);
+    let NodeKind::Sink { table } = &node.kind else {
+        return None;
+    };
+    let rows = &node_of(dataflow, node.inputs[0]).schema;
+    let columns = rows.fields().iter().zip(node.schema.fields()).enumerate();
+    let columns: Vec<_> = columns
+        .filter(|(_, (row, column))| row.is_nullable() && !column.is_nullable())
+        .map(|(place, _)| place)
+        .collect();
+    let table = table.name.clone();
+    (!columns.is_empty())
+        .then(|| Box::new(NotNull::new(table, Arc::clone(rows), columns)) as Box<dyn Operator>)
 }
 
 async fn window_aggregate(
@@ -427,29 +451,4 @@ fn slicing_of(window: Window) -> Slicing {
 
 fn node_of(dataflow: &Dataflow, id: OperatorId) -> &Node {
     &dataflow.nodes[id.0 as usize]
-}
-
-fn stage_name(stage: &Stage, dataflow: &Dataflow) -> String {
-    let mut names: Vec<String> = Vec::new();
-    if matches!(stage.head, Head::Stages(ref inputs) if inputs.len() > 1) {
-        names.push("union".to_owned());
-    }
-    for step in &stage.steps {
-        let (Step::Node(id) | Step::PreAggregate(id) | Step::FinalAggregate(id)) = *step;
-        names.push(match (&node_of(dataflow, id).kind, step) {
-            (NodeKind::Source { table, .. }, _) => format!("source {}", table.name),
-            (NodeKind::Filter { .. }, _) => "filter".to_owned(),
-            (NodeKind::Project { .. }, _) => "project".to_owned(),
-            (NodeKind::WindowAssign { .. }, _) => "window".to_owned(),
-            (_, Step::PreAggregate(_)) => "window pre-aggregate".to_owned(),
-            _ => "window aggregate".to_owned(),
-        });
-    }
-    if let End::Sink(node) = stage.end {
-        names.push(match &node_of(dataflow, node).kind {
-            NodeKind::Sink { table } => format!("sink {}", table.name),
-            _ => "print".to_owned(),
-        });
-    }
-    names.join(" -> ")
 }

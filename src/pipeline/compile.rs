@@ -8,6 +8,7 @@ use arrow::datatypes::SchemaRef;
 use uuid::Uuid;
 
 use super::ends::{Connectors, Ends, sink_of, source_of};
+use super::explain::explain;
 use super::settings::Settings;
 use crate::connectors::{self, ConsoleFormat, JobContext};
 use crate::formats::OptionError;
@@ -23,6 +24,19 @@ pub struct CheckedProgram {
     pub(super) dataflow: Dataflow,
     explains: Vec<Dataflow>,
     pub(super) ends: Arc<dyn Ends>,
+}
+
+/// Options that say how fast or how often, and may change between two runs.
+const TUNING: [&str; 5] = [
+    "rows-per-second",
+    "scan.idle-timeout",
+    "scan.watermark.max-jump",
+    "sink.rolling-policy.",
+    "source.monitor-interval",
+];
+
+fn is_tuning(key: &str) -> bool {
+    TUNING.iter().any(|tuning| key.starts_with(tuning))
 }
 
 /// Parses and plans `files` and checks their connectors; `overrides` go over the
@@ -88,20 +102,35 @@ pub fn compile_with(
 impl CheckedProgram {
     /// The plan for people, first of what the program's own `EXPLAIN`s ask for.
     pub fn explain(&self) -> String {
-        let mut text = String::new();
-        for dataflow in self
-            .explains
-            .iter()
-            .chain(self.runs().then_some(&self.dataflow))
-        {
-            text.push_str(&dataflow.to_string());
+        let mut text = self.explanations();
+        if self.runs() {
+            text.push_str(&explain(&self.dataflow));
+        }
+        text
+    }
+
+    /// What two programs are compared by: with the same text one may go on from
+    /// the other's state.
+    pub(super) fn identity(&self) -> String {
+        let mut text = self.dataflow.to_string();
+        for node in self.dataflow.sources().chain(self.dataflow.sinks()) {
+            let (NodeKind::Source { table, .. } | NodeKind::Sink { table }) = &node.kind else {
+                continue;
+            };
+            let options = table.options.iter();
+            let mut options: Vec<_> = options
+                .filter(|(key, _)| !is_tuning(key))
+                .map(|(key, option)| format!("#{} '{key}' = '{}'\n", node.id, option.value))
+                .collect();
+            options.sort();
+            text.extend(options);
         }
         text
     }
 
     /// What the program's `EXPLAIN` statements ask for.
     pub fn explanations(&self) -> String {
-        self.explains.iter().map(ToString::to_string).collect()
+        self.explains.iter().map(explain).collect()
     }
 
     /// Whether there is anything to run besides `EXPLAIN`.

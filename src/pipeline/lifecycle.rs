@@ -27,7 +27,7 @@ use crate::runtime::{Committer, Error, Report, Result, SinkFactory, Split};
 use crate::state::{
     DeadLetterWriter, Finished, Header, OpenOptions, Store, StoreHandle, recover_dead_letters,
 };
-use crate::stream::{CheckpointId, OperatorId};
+use crate::stream::{CheckpointId, KeyGroups, OperatorId};
 
 /// What one life needs.
 pub struct Life<'a> {
@@ -92,10 +92,10 @@ impl Life<'_> {
         if self.fresh {
             self.end_old_job(store).await?;
         }
-        let plan = self.program.dataflow.to_string();
+        let plan = self.program.identity();
         let wanted = checkpoint::Program {
             plan: plan.clone(),
-            key_groups: None,
+            key_groups: self.program.settings.key_groups,
         };
         let start = store
             .call(move |store| {
@@ -113,7 +113,11 @@ impl Life<'_> {
             }
             (Start::Resume(checkpoint), Some(job)) => (job.header, checkpoint),
             (Start::Fresh | Start::Resume(_), _) => {
-                let groups = self.program.settings.key_groups;
+                let groups = self
+                    .program
+                    .settings
+                    .key_groups
+                    .unwrap_or(KeyGroups::DEFAULT);
                 let header = Header::new(self.program.name.clone(), plan, groups, clock::now());
                 let created = header.clone();
                 store.call(move |store| store.create_job(created)).await?;
@@ -153,8 +157,8 @@ impl Life<'_> {
             dead_letters: &letters,
         })
         .await?;
-        let mut running = Running::start(job);
-        self.show(&running, restored);
+        self.show(&job, restored);
+        let mut running = Running::start(job, &self.status);
         let driver = Driver {
             coordinator: Coordinator::new(
                 self.timing(),
@@ -193,7 +197,7 @@ impl Life<'_> {
         if job.progress.finished.is_none() {
             let settled = async {
                 // The outputs of another program are not known to this one.
-                if job.header.plan != self.program.dataflow.to_string() {
+                if job.header.plan != self.program.identity() {
                     return Err(Error::Fatal(
                         "the old job ran another program, whose outputs this one does not know; \
                          run that program with --fresh, or add --abandon to leave its \
@@ -226,22 +230,19 @@ impl Life<'_> {
             };
             let id = node.id;
             let (read, _) = store.call(move |store| store.splits(id)).await?;
-            let known: Vec<_> = read
-                .into_iter()
-                .map(|split| Split {
-                    id: split.split,
-                    spec: split.spec,
-                })
-                .collect();
+            let read: Vec<_> = read.into_iter().map(|split| split.split).collect();
             let nobody = JobContext {
                 job: uuid::Uuid::nil(),
                 pipeline: self.program.name.clone(),
                 operator: id,
             };
+            // A bounded source looks once; what it would find now is compared here.
             if let Ok(source) = source_of(&*self.program.ends, table, &nobody)
-                && let Ok(discovery) = source.factory.enumerator().discover(&known).await
+                && let Ok(discovery) = source.factory.enumerator().discover(&[]).await
             {
-                since += discovery.found.len();
+                let mut found = discovery.found;
+                found.retain(|split| !read.contains(&split.id));
+                since += found.len();
             }
         }
         Ok(since)
@@ -333,12 +334,17 @@ impl Life<'_> {
         }
     }
 
-    fn show(&self, running: &Running, restored: CheckpointId) {
-        let bounded = running.bounded;
-        self.status.update(|job| {
-            job.tasks.clone_from(&running.metrics);
-            job.stages.clone_from(&running.vertices);
-            job.progress = bounded.then(Progress::default);
+    fn show(&self, job: &Job, restored: CheckpointId) {
+        let mut read_before = Progress::default();
+        for source in &job.sources {
+            let (rows, bytes) = source.queue.read_before();
+            read_before.rows += rows;
+            read_before.bytes += bytes;
+        }
+        self.status.update(|status| {
+            status.tasks.clone_from(&job.metrics);
+            status.stages.clone_from(&job.vertices);
+            status.progress = job.bounded.then_some(read_before);
         });
         self.status.enter(JobState::Running);
         if restored > CheckpointId(0) {
@@ -386,16 +392,13 @@ struct Running {
     queues: Vec<Arc<crate::runtime::SplitQueue>>,
     reports: Option<mpsc::UnboundedReceiver<Report>>,
     decided: Option<tokio::sync::watch::Sender<CheckpointId>>,
-    metrics: Vec<Arc<crate::metrics::TaskMetrics>>,
-    vertices: Vec<super::status::VertexStatus>,
-    bounded: bool,
     /// The loops of the tasks.
     loops: JoinSet<()>,
     enumerating: JoinSet<()>,
 }
 
 impl Running {
-    fn start(job: Job) -> Self {
+    fn start(job: Job, status: &Arc<Status>) -> Self {
         let mut loops = JoinSet::new();
         let mut enumerating = JoinSet::new();
         let queues: Vec<_> = job
@@ -404,8 +407,8 @@ impl Running {
             .map(|source| source.queue.clone())
             .collect();
         for source in job.sources {
-            let reports = job.report.clone();
-            enumerating.spawn(enumerate(source, reports));
+            let (reports, status) = (job.report.clone(), Arc::clone(status));
+            enumerating.spawn(enumerate(source, reports, status));
         }
         let tasks = job.tasks.iter().map(|(id, _)| *id).collect();
         for (id, kind) in job.tasks {
@@ -432,9 +435,6 @@ impl Running {
             queues,
             reports: Some(job.reports),
             decided: Some(job.decided),
-            metrics: job.metrics,
-            vertices: job.vertices,
-            bounded: job.bounded,
             loops,
             enumerating,
         }
@@ -459,14 +459,30 @@ impl Running {
 }
 
 /// Finds splits until there will be no more.
-async fn enumerate(source: RunningSource, reports: mpsc::UnboundedSender<Report>) {
+async fn enumerate(
+    source: RunningSource,
+    reports: mpsc::UnboundedSender<Report>,
+    status: Arc<Status>,
+) {
     let RunningSource {
         queue,
         mut enumerator,
+        factory,
     } = source;
+    let mut counted = 0;
+    let mut count = |known: &[Split]| {
+        let bytes = known.iter().map(|split| factory.split_bytes(split));
+        let bytes = bytes.sum::<Option<u64>>().unwrap_or_default();
+        status.more_to_read(bytes - counted);
+        counted = bytes;
+    };
+    count(&queue.known());
     while !queue.is_complete() {
         match enumerator.discover(&queue.known()).await {
-            Ok(discovery) => queue.add(discovery),
+            Ok(discovery) => {
+                queue.add(discovery);
+                count(&queue.known());
+            }
             Err(error) => {
                 let _ = reports.send(Report::Failed {
                     task: TaskId(u32::MAX),

@@ -5,6 +5,7 @@ mod compile;
 mod driver;
 mod ends;
 mod event_time;
+mod explain;
 mod lifecycle;
 mod settings;
 mod stages;

@@ -15,8 +15,9 @@ pub struct Settings {
     pub name: Option<String>,
     /// `parallelism.default`: how many tasks a stage has; the workers if not given.
     pub parallelism: Option<usize>,
-    /// `pipeline.max-parallelism`: the number of key groups.
-    pub key_groups: KeyGroups,
+    /// `pipeline.max-parallelism`: the number of key groups; a job keeps the
+    /// number that it began with.
+    pub key_groups: Option<KeyGroups>,
     /// `execution.checkpointing.interval`: from the start of one checkpoint to
     /// the start of the next.
     pub checkpoint_interval: Duration,
@@ -99,7 +100,7 @@ impl Settings {
         Ok(Self {
             name,
             parallelism,
-            key_groups: key_groups.unwrap_or(KeyGroups::DEFAULT),
+            key_groups,
             checkpoint_interval,
             checkpoint_pause_min,
             checkpoint_timeout,
@@ -224,7 +225,7 @@ mod tests {
         .unwrap();
         assert_eq!(settings.checkpoint_interval, Duration::from_secs(10));
         assert_eq!(settings.parallelism, Some(3));
-        assert_eq!(settings.key_groups.count(), 256);
+        assert_eq!(settings.key_groups, KeyGroups::new(256));
         let errors = read(&[("execution.checkpointing.intervall", "10 s"), ("x", "y")]);
         assert_eq!(errors.unwrap_err().len(), 2);
     }

@@ -114,6 +114,35 @@ pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
     stages.into_iter().map(Open::finish).collect()
 }
 
+impl Stage {
+    /// Its operators in order, for people.
+    pub fn describe(&self, dataflow: &Dataflow) -> String {
+        let kind_of = |id: OperatorId| &dataflow.nodes[id.0 as usize].kind;
+        let mut names: Vec<String> = Vec::new();
+        if matches!(self.head, Head::Stages(ref inputs) if inputs.len() > 1) {
+            names.push("union".to_owned());
+        }
+        for step in &self.steps {
+            let (Step::Node(id) | Step::PreAggregate(id) | Step::FinalAggregate(id)) = *step;
+            names.push(match (kind_of(id), step) {
+                (NodeKind::Source { table, .. }, _) => format!("source {}", table.name),
+                (NodeKind::Filter { .. }, _) => "filter".to_owned(),
+                (NodeKind::Project { .. }, _) => "project".to_owned(),
+                (NodeKind::WindowAssign { .. }, _) => "window".to_owned(),
+                (_, Step::PreAggregate(_)) => "window pre-aggregate".to_owned(),
+                _ => "window aggregate".to_owned(),
+            });
+        }
+        if let End::Sink(node) = self.end {
+            names.push(match kind_of(node) {
+                NodeKind::Sink { table } => format!("sink {}", table.name),
+                _ => "print".to_owned(),
+            });
+        }
+        names.join(" -> ")
+    }
+}
+
 /// A stage whose end is not known yet.
 struct Open {
     head: Head,

@@ -134,6 +134,17 @@ impl Status {
         });
     }
 
+    /// A bounded run has found so many bytes more to read.
+    pub(super) fn more_to_read(&self, bytes: u64) {
+        self.update(|job| {
+            if let Some(progress) = &mut job.progress
+                && bytes > 0
+            {
+                *progress.bytes_total.get_or_insert(0) += bytes;
+            }
+        });
+    }
+
     /// A checkpoint was decided.
     pub(super) fn checkpointed(&self, id: CheckpointId, duration_ms: u64, bytes: u64) {
         self.update(|job| {

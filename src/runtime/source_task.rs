@@ -130,7 +130,11 @@ impl Running {
                 let gone = "the driver of the job has gone".to_owned();
                 return Err(Error::Retryable(gone));
             }
-            Wake::Event(event) => self.event(event).await?,
+            Wake::Event(event) => {
+                self.event(event).await?;
+                // A reader may always have something; others want the thread too.
+                tokio::task::yield_now().await;
+            }
             Wake::Flush => self.task.flush().await?,
             Wake::Idle => self.splits.tick(Instant::now()),
             Wake::Again => {}

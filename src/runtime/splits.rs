@@ -18,6 +18,7 @@ use crate::stream::{EventTime, OperatorId};
 pub struct SplitQueue {
     operator: OperatorId,
     unstarted_hold_watermark: bool,
+    read_before: (u64, u64),
     inner: Mutex<Inner>,
     changed: Notify,
 }
@@ -45,6 +46,9 @@ impl SplitQueue {
             spec: record.spec.clone(),
         });
         let known = known.collect();
+        let read_before = restored.iter().fold((0, 0), |(rows, bytes), split| {
+            (rows + split.rows, bytes + split.bytes)
+        });
         let mut waiting: Vec<_> = restored
             .into_iter()
             .filter(|record| !record.finished)
@@ -54,6 +58,7 @@ impl SplitQueue {
         Self {
             operator,
             unstarted_hold_watermark,
+            read_before,
             inner: Mutex::new(Inner {
                 known,
                 waiting: waiting.into(),
@@ -73,6 +78,11 @@ impl SplitQueue {
     /// The splits found so far.
     pub fn known(&self) -> Vec<Split> {
         self.inner.lock().known.clone()
+    }
+
+    /// Rows and bytes of the source that earlier runs have read.
+    pub fn read_before(&self) -> (u64, u64) {
+        self.read_before
     }
 
     /// Whether no more splits will be found.

@@ -36,9 +36,13 @@ impl Batch {
         self.records.num_rows()
     }
 
-    /// The memory of its columns, in bytes.
+    /// The bytes of its values; memory that it shares with other batches or
+    /// holds for growth does not count.
     pub fn num_bytes(&self) -> usize {
-        self.records.get_array_memory_size()
+        let columns = self.records.columns().iter();
+        columns
+            .map(|column| column.to_data().get_slice_memory_size().unwrap_or(0))
+            .sum()
     }
 }
 

@@ -54,6 +54,10 @@ impl SourceFactory for FileSource {
         !self.options.files_in_time_order
     }
 
+    fn split_bytes(&self, split: &Split) -> Option<u64> {
+        FileSpec::of(split).ok()?.length
+    }
+
     fn splits_per_reader(&self) -> usize {
         if self.bounded() { 1 } else { usize::MAX }
     }
