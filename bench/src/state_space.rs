@@ -28,7 +28,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 2_000_000)]
     keys: u64,
     /// The share of the keys that change with a checkpoint, in percent.
-    #[arg(long, value_delimiter = ',', default_value = "1,10")]
+    #[arg(long, value_delimiter = ',', default_value = "5")]
     changed: Vec<u64>,
     /// How often the live bytes are written in all.
     #[arg(long, default_value_t = 20)]

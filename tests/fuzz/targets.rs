@@ -70,9 +70,17 @@ pub fn json(record: &[u8]) {
             check_round_trip(&format, &schema, &rows);
         }
         (Err(reason), Some(_)) => {
-            let allowed = ["column '", "nested too deeply", "too long", "the record has "];
+            let allowed = [
+                "column '",
+                "nested too deeply",
+                "too long",
+                "the record has ",
+            ];
+            // The other parser finds half a surrogate pair only where it unescapes.
+            let unescaped: Result<Value, _> = serde_json::from_slice(record);
             assert!(
-                allowed.iter().any(|allowed| reason.contains(allowed)),
+                allowed.iter().any(|allowed| reason.contains(allowed))
+                    || reason.contains("invalid escape") && unescaped.is_err(),
                 "a JSON object was refused: {reason}"
             );
         }
