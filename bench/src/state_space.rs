@@ -3,19 +3,17 @@
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::json;
+use thalweg::state::Written;
 use thalweg::stream::EventTime;
 
 use crate::cost::ratio;
-use crate::keyed_state::{Key, KeyedState, sample};
+use crate::keyed_state::{Committed, Key, KeyedState, sample};
 use crate::recorder::Recorder;
 
 /// What the allocated bytes may be of the live bytes, and the file of the most
 /// that was ever allocated.
 const ALLOCATED_PER_LIVE_MAX: f64 = 2.0;
 const FILE_PER_ALLOCATED_MAX: f64 = 2.0;
-
-/// Checkpoints between two looks at the file, each of which walks through it.
-const LOOK_EVERY: u64 = 10;
 
 /// Checkpoints for which a window stays open.
 const WINDOW_CHECKPOINTS: u64 = 10;
@@ -64,9 +62,12 @@ struct Seen {
 }
 
 impl Seen {
-    fn look(&mut self, state: &mut KeyedState) -> Result<()> {
+    /// Looks at the file after a checkpoint. Before the checkpoint's transaction
+    /// was over, what it wrote had its place beside everything that was there.
+    fn look(&mut self, state: &mut KeyedState, written: Written) -> Result<()> {
+        let in_commit = self.allocated + written.delta_bytes + written.page_bytes;
         self.allocated = state.store.allocated_bytes()?;
-        self.allocated_max = self.allocated_max.max(self.allocated);
+        self.allocated_max = self.allocated_max.max(self.allocated).max(in_commit);
         self.file = state.store.stats().file_bytes;
         Ok(())
     }
@@ -106,20 +107,18 @@ fn measure(
         state.load(arguments.keys, changed)?;
     }
     let mut seen = Seen::default();
+    seen.look(&mut state, Written::default())?;
     for round in 0..checkpoints {
-        match work {
+        let committed = match work {
             Work::Updates => {
                 let keys = sample(arguments.keys, changed, round)?;
-                state.commit(EventTime::MAX, &keys)?;
+                state.commit(EventTime::MAX, &keys)?
             }
             Work::Windows => fill_window(&mut state, arguments.keys, changed, round)?,
-        }
+        };
+        seen.look(&mut state, committed.written)?;
         state.fold()?;
-        if round % LOOK_EVERY == 0 {
-            seen.look(&mut state)?;
-        }
     }
-    seen.look(&mut state)?;
     let parameters = json!({
         "work": format!("{work:?}").to_lowercase(),
         "keys": arguments.keys,
@@ -155,7 +154,7 @@ fn measure(
 }
 
 /// Adds keys to the open window; the first checkpoint of a window closes the one before.
-fn fill_window(state: &mut KeyedState, keys: u64, changed: u64, round: u64) -> Result<()> {
+fn fill_window(state: &mut KeyedState, keys: u64, changed: u64, round: u64) -> Result<Committed> {
     const WINDOW_MS: u64 = 1_000;
     let (window, part) = (round / WINDOW_CHECKPOINTS, round % WINDOW_CHECKPOINTS);
     let end = |window: u64| EventTime::from_millis((window * WINDOW_MS).cast_signed());
@@ -166,6 +165,5 @@ fn fill_window(state: &mut KeyedState, keys: u64, changed: u64, round: u64) -> R
     let changed = usize::try_from(changed)?;
     let part = usize::try_from(part)?;
     let taken = in_window.chunks(changed).nth(part).unwrap_or_default();
-    state.commit(end(window + 1), taken)?;
-    Ok(())
+    state.commit(end(window + 1), taken)
 }
