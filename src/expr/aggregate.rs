@@ -258,6 +258,9 @@ impl GroupedAccumulators {
         match &mut self.keys {
             Some(keys) => {
                 let columns = keys.emit(EmitTo::All)?;
+                // With several keys the library leaves its hash table as it was,
+                // which would name groups that are gone to the next rows.
+                keys.clear_shrink(self.groups);
                 with_types_of(columns, &self.layout.keys)
             }
             None => Ok(Vec::new()),
@@ -378,6 +381,23 @@ mod tests {
 
     fn numbers(column: &ArrayRef) -> Vec<Option<i64>> {
         column.as_primitive::<Int64Type>().iter().collect()
+    }
+
+    /// A pane that is drained at a barrier is filled again. With two keys the next
+    /// row once found the group that it had before, and panicked.
+    #[test]
+    fn what_was_drained_can_be_filled_again() {
+        for keys in [&[0][..], &[1], &[0, 1]] {
+            let layout = layout(keys);
+            let mut pane = layout.accumulators().unwrap();
+            let rows = batch(&[("a", Some(1)), ("b", Some(2)), ("c", Some(3))]);
+            for part in [rows.clone(), rows.slice(2, 1), rows] {
+                pane.update(&part, keys).unwrap();
+                let counts = &pane.drain_results().unwrap()[keys.len()];
+                assert_eq!(numbers(counts), vec![Some(1); part.num_rows()]);
+                assert!(pane.is_empty());
+            }
+        }
     }
 
     #[test]

@@ -292,13 +292,14 @@ impl Operator for WindowAggregate {
             self.fired = end;
             return Ok(Progress::More);
         }
-        // A source may begin behind the time that was restored.
+        // After a restart the input begins anew, with the time of whichever split
+        // speaks first: kept as it is, it would open windows again that were emitted.
         self.watermark = self.watermark.max(at);
         self.fired = self.fired.max(closed);
         Ok(Progress::Done)
     }
 
-    fn barrier(&mut self, barrier: Barrier, _: &mut dyn Output) -> Result<Option<OperatorDelta>> {
+    fn barrier(&mut self, barrier: Barrier, _: &mut dyn Output) -> Result<Vec<OperatorDelta>> {
         let mut rows = Vec::new();
         for (&time, slice) in &mut self.slices {
             let records = slice.drain(barrier.checkpoint).map_err(failed)?;
@@ -313,17 +314,17 @@ impl Operator for WindowAggregate {
             late_records: self.late_records,
         };
         if rows.is_empty() && reported == self.reported {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         self.reported = reported;
-        Ok(Some(OperatorDelta {
+        Ok(vec![OperatorDelta {
             operator: self.spec.operator,
             range: self.spec.range,
             watermark: self.watermark,
             late_records: self.late_records,
             closed_until: self.closed_until(),
             rows,
-        }))
+        }])
     }
 
     fn decided(&mut self, checkpoint: CheckpointId) {

@@ -141,9 +141,13 @@ impl Operator for WindowPreAggregate {
         Ok(Progress::Done)
     }
 
-    fn barrier(&mut self, _: Barrier, out: &mut dyn Output) -> Result<Option<OperatorDelta>> {
+    fn idle(&mut self, out: &mut dyn Output) -> Result<()> {
+        self.emit_until(EventTime::MAX, out).map_err(failed)
+    }
+
+    fn barrier(&mut self, _: Barrier, out: &mut dyn Output) -> Result<Vec<OperatorDelta>> {
         self.emit_until(EventTime::MAX, out).map_err(failed)?;
-        Ok(None)
+        Ok(Vec::new())
     }
 }
 

@@ -21,7 +21,8 @@ use crate::operators::{
 use crate::plan::{Dataflow, Node, NodeKind, Window, WindowInput};
 use crate::runtime::{
     Command, Enumerator, Error, Exchange, InputGate, Operator, OperatorTask, Report, Result,
-    SinkFactory, SinkTail, SinkTask, SourceFactory, SourceTask, SplitQueue, Tail, TaskParts,
+    SinkFactory, SinkTail, SinkTask, SourceFactory, SourceTask, SplitQueue, SplitRules, Tail,
+    TaskParts,
 };
 use crate::state::{DeadLetterWriter, StateSchema, StoreHandle};
 use crate::stream::{CheckpointId, KeyGroups, KeyRange, Message, OperatorId};
@@ -238,8 +239,13 @@ async fn open_source(
         .call(move |store| store.splits(node))
         .await?;
     job.bounded &= checked.factory.bounded();
-    let hold = checked.factory.unstarted_splits_hold_watermark();
-    let queue = Arc::new(SplitQueue::new(node, hold, splits, complete));
+    let rules = SplitRules {
+        tasks: blueprint.parallelism,
+        splits_per_task: checked.factory.splits_per_reader(),
+        unstarted_hold_watermark: checked.factory.unstarted_splits_hold_watermark(),
+        bounded: checked.factory.bounded(),
+    };
+    let queue = Arc::new(SplitQueue::new(node, rules, splits, complete));
     job.sources.push(RunningSource {
         queue: Arc::clone(&queue),
         enumerator: checked.factory.enumerator(),
@@ -270,7 +276,6 @@ impl OpenSource {
         Ok(TaskKind::Source(Box::new(SourceTask {
             reader: self.checked.factory.reader(&self.schema)?,
             queue: Arc::clone(&self.queue),
-            splits_max: self.checked.factory.splits_per_reader(),
             strategy: self.watermark.clone(),
             time: self.checked.time,
             commands: receiver,

@@ -4,7 +4,7 @@
 //! A restart in process is another life: nothing of the last one is kept, so
 //! there is one way to recover, and every `kill -9` tests it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -216,8 +216,9 @@ impl Life<'_> {
             }
         }
         tracing::info!(job = %job.header.job, "ended the old job");
-        recover_dead_letters(&self.directory, &[])?;
         store.call(Store::remove_job).await?;
+        // In this order: letters that no state knows are removed at every start.
+        recover_dead_letters(&self.directory, &[])?;
         Ok(())
     }
 
@@ -230,19 +231,18 @@ impl Life<'_> {
             };
             let id = node.id;
             let (read, _) = store.call(move |store| store.splits(id)).await?;
-            let read: Vec<_> = read.into_iter().map(|split| split.split).collect();
+            let known: HashSet<_> = read.into_iter().map(|split| split.split).collect();
             let nobody = JobContext {
                 job: uuid::Uuid::nil(),
                 pipeline: self.program.name.clone(),
                 operator: id,
             };
-            // A bounded source looks once; what it would find now is compared here.
             if let Ok(source) = source_of(&*self.program.ends, table, &nobody)
+                // It looks as a new job would: of a list that it knows it finds no more.
                 && let Ok(discovery) = source.factory.enumerator().discover(&[]).await
             {
-                let mut found = discovery.found;
-                found.retain(|split| !read.contains(&split.id));
-                since += found.len();
+                let found = discovery.found.iter();
+                since += found.filter(|split| !known.contains(&split.id)).count();
             }
         }
         Ok(since)

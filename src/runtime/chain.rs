@@ -80,6 +80,14 @@ impl Chain {
         Ok(progress)
     }
 
+    /// Lets operator `place` emit what it holds back, because time stands still.
+    ///
+    /// # Errors
+    /// If an operator fails.
+    pub fn idle(&mut self, place: usize, effects: &mut Effects) -> Result<()> {
+        self.with_operator(place, effects, |operator, out| operator.idle(out))
+    }
+
     /// Lets operator `place` emit what it holds back, and take part in a checkpoint.
     ///
     /// # Errors
@@ -89,7 +97,7 @@ impl Chain {
         place: usize,
         barrier: Barrier,
         effects: &mut Effects,
-    ) -> Result<Option<OperatorDelta>> {
+    ) -> Result<Vec<OperatorDelta>> {
         let delta = self.with_operator(place, effects, |operator, out| {
             operator.barrier(barrier, out)
         })?;

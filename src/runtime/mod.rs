@@ -29,6 +29,6 @@ pub use source::{
     Discovery, Enumerator, SourceEvent, SourceFactory, SourceReader, Split, WatermarkStrategy,
 };
 pub use source_task::{SourceTask, SourceTime};
-pub use splits::SplitQueue;
+pub use splits::{SplitQueue, SplitRules};
 pub use tail::{Exchange, SinkTail, Tail};
 pub use task::TaskParts;

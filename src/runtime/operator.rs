@@ -47,14 +47,25 @@ pub trait Operator: Send {
         Ok(Progress::Done)
     }
 
+    /// The input has nothing to say about time for now, and who merges it with
+    /// others leaves it out: emits everything that is held back for others, which
+    /// would be late behind their time.
+    ///
+    /// # Errors
+    /// As [`Self::process`].
+    fn idle(&mut self, out: &mut dyn Output) -> Result<()> {
+        let _ = out;
+        Ok(())
+    }
+
     /// A checkpoint ends here: emits everything that is held back for others,
     /// and hands over what changed in the state since the last barrier.
     ///
     /// # Errors
     /// As [`Self::process`].
-    fn barrier(&mut self, barrier: Barrier, out: &mut dyn Output) -> Result<Option<OperatorDelta>> {
+    fn barrier(&mut self, barrier: Barrier, out: &mut dyn Output) -> Result<Vec<OperatorDelta>> {
         let _ = (barrier, out);
-        Ok(None)
+        Ok(Vec::new())
     }
 
     /// This checkpoint and all before it are durably decided.

@@ -43,6 +43,10 @@ impl OperatorTask {
             }
             task.background()?;
             task.waiting();
+            if folding {
+                // Folding alone never waits; others want the thread too.
+                tokio::task::yield_now().await;
+            }
         }
     }
 }
@@ -68,10 +72,7 @@ async fn take(task: &mut Task, input: Input) -> Result<Flow> {
                 return Ok(Flow::Ended);
             }
         }
-        Input::Closed => {
-            let ended = "the stage before this one has ended".to_owned();
-            return Err(Error::Retryable(ended));
-        }
+        Input::Closed => return Err(Error::NeighbourEnded),
     }
     Ok(Flow::GoesOn)
 }

@@ -14,7 +14,7 @@ use crate::runtime::split_clock::{Read, SplitClock};
 use crate::runtime::splits::SplitQueue;
 use crate::runtime::task::{Task, TaskParts, sleep_until};
 use crate::runtime::{Error, Result, SourceEvent, SourceReader, Split, WatermarkStrategy};
-use crate::stream::{BarrierKind, Batch, EventTime};
+use crate::stream::{BarrierKind, Batch, EventTime, Watermark};
 
 /// A task that reads splits of a source.
 pub struct SourceTask {
@@ -22,8 +22,6 @@ pub struct SourceTask {
     pub reader: Box<dyn SourceReader>,
     /// Where it gets splits from.
     pub queue: Arc<SplitQueue>,
-    /// How many it reads at a time.
-    pub splits_max: usize,
     /// The watermark of rows; `None` if the table has none.
     pub strategy: Option<Arc<dyn WatermarkStrategy>>,
     /// When and how far time moves.
@@ -53,11 +51,11 @@ impl SourceTask {
         let mut running = Running {
             reader: self.reader,
             queue: self.queue,
-            splits_max: self.splits_max,
             strategy: self.strategy,
             jump_ms_max: self.time.jump_ms_max,
             splits: SplitClock::new(self.time.idle_timeout),
             task: Task::new(self.parts),
+            sent: Watermark::At(EventTime::MIN),
             at_end: false,
         };
         let mut commands = self.commands;
@@ -89,6 +87,9 @@ impl SourceTask {
                 return Ok(());
             }
             running.task.background()?;
+            if folding {
+                tokio::task::yield_now().await;
+            }
         }
     }
 }
@@ -105,11 +106,12 @@ enum Wake {
 struct Running {
     reader: Box<dyn SourceReader>,
     queue: Arc<SplitQueue>,
-    splits_max: usize,
     strategy: Option<Arc<dyn WatermarkStrategy>>,
     jump_ms_max: Option<i64>,
     splits: SplitClock,
     task: Task,
+    /// The watermark that was sent on last.
+    sent: Watermark,
     at_end: bool,
 }
 
@@ -117,6 +119,9 @@ impl Running {
     async fn wake(&mut self, wake: Wake) -> Result<Flow> {
         match wake {
             Wake::Command(Some(Command::Barrier(barrier))) => {
+                // The last barrier is sent when all tasks have read everything:
+                // the end of time, which another may have brought, goes first.
+                self.advance().await?;
                 let snapshot = TaskSnapshot {
                     splits: self.splits.changed(),
                     ..TaskSnapshot::default()
@@ -136,7 +141,11 @@ impl Running {
                 tokio::task::yield_now().await;
             }
             Wake::Flush => self.task.flush().await?,
-            Wake::Idle => self.splits.tick(Instant::now()),
+            Wake::Idle => {
+                for idle in self.splits.tick(Instant::now()) {
+                    self.queue.update(idle);
+                }
+            }
             Wake::Again => {}
         }
         Ok(Flow::GoesOn)
@@ -144,10 +153,7 @@ impl Running {
 
     /// Takes splits over while there is room for them.
     async fn take_splits(&mut self) -> Result<()> {
-        while self.splits.len() < self.splits_max {
-            let Some(record) = self.queue.take() else {
-                return Ok(());
-            };
+        while let Some(record) = self.queue.take(self.splits.len()) {
             let split = Split {
                 id: record.split.clone(),
                 spec: record.spec.clone(),
@@ -179,7 +185,7 @@ impl Running {
                     watermark: self.watermark_of(&split, &records)?,
                 };
                 self.task.rows(Batch::new(records)).await?;
-                self.splits.read(&split, read);
+                self.queue.update_from(self.splits.read(&split, read));
             }
             SourceEvent::Watermark {
                 split,
@@ -191,10 +197,12 @@ impl Running {
                     watermark: Some(at),
                     ..Read::default()
                 };
-                self.splits.read(&split, read);
+                self.queue.update_from(self.splits.read(&split, read));
             }
             SourceEvent::AtEnd { split } => self.splits.at_end(&split, Instant::now()),
-            SourceEvent::Finished { split } => self.splits.finished(&split),
+            SourceEvent::Finished { split } => {
+                self.queue.update_from(self.splits.finished(&split));
+            }
         }
         Ok(())
     }
@@ -218,14 +226,12 @@ impl Running {
 
     /// Sends time on if it has moved, and tells the driver of the end.
     async fn advance(&mut self) -> Result<()> {
-        // In this order: what is no longer waiting may be with another task.
-        let held_at = self.queue.holds_watermark_at();
-        let exhausted = self.queue.is_exhausted();
-        let watermark = self.splits.advance(held_at, exhausted);
-        if let Some(watermark) = watermark {
+        let watermark = self.queue.watermark();
+        if watermark != self.sent {
+            self.sent = watermark;
             self.task.watermark(watermark).await?;
         }
-        if exhausted && self.splits.len() == 0 && !self.at_end {
+        if !self.at_end && self.queue.is_exhausted() && self.splits.len() == 0 {
             self.at_end = true;
             let _ = self.task.reports.send(Report::AtEnd(self.task.id));
         }

@@ -7,15 +7,13 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::state::SplitRecord;
-use crate::stream::{EventTime, Watermark};
+use crate::stream::EventTime;
 
 /// The splits of one source task with their watermarks.
 #[derive(Debug)]
 pub struct SplitClock {
     idle_timeout: Option<Duration>,
     splits: BTreeMap<String, ActiveSplit>,
-    highest: EventTime,
-    sent: Watermark,
 }
 
 #[derive(Debug)]
@@ -44,8 +42,6 @@ impl SplitClock {
         Self {
             idle_timeout,
             splits: BTreeMap::new(),
-            highest: EventTime::MIN,
-            sent: Watermark::At(EventTime::MIN),
         }
     }
 
@@ -74,20 +70,20 @@ impl SplitClock {
             .map_or(EventTime::MIN, |split| split.record.watermark)
     }
 
-    /// More of a split was read.
-    pub fn read(&mut self, split: &str, read: Read) {
-        if let Some(split) = self.splits.get_mut(split) {
-            split.record.position = Some(read.position);
-            split.record.rows += read.rows;
-            split.record.bytes += read.bytes;
-            if read.bytes > 0 || read.rows > 0 || read.watermark.is_some() {
-                split.record.idle = false;
-                split.at_end_since = None;
-            }
-            if let Some(at) = read.watermark {
-                split.record.watermark = split.record.watermark.max(at);
-            }
+    /// More of a split was read; how far it has come with that.
+    pub fn read(&mut self, split: &str, read: Read) -> Option<&SplitRecord> {
+        let split = self.splits.get_mut(split)?;
+        split.record.position = Some(read.position);
+        split.record.rows += read.rows;
+        split.record.bytes += read.bytes;
+        if read.bytes > 0 || read.rows > 0 || read.watermark.is_some() {
+            split.record.idle = false;
+            split.at_end_since = None;
         }
+        if let Some(at) = read.watermark {
+            split.record.watermark = split.record.watermark.max(at);
+        }
+        Some(&split.record)
     }
 
     /// A fetch has shown a split at its end.
@@ -98,10 +94,10 @@ impl SplitClock {
     }
 
     /// A split was read whole.
-    pub fn finished(&mut self, split: &str) {
-        if let Some(split) = self.splits.get_mut(split) {
-            split.record.finished = true;
-        }
+    pub fn finished(&mut self, split: &str) -> Option<&SplitRecord> {
+        let split = self.splits.get_mut(split)?;
+        split.record.finished = true;
+        Some(&split.record)
     }
 
     /// When the next split may become idle.
@@ -116,49 +112,20 @@ impl SplitClock {
             .min()
     }
 
-    /// Notes the splits that have become idle by `now`.
-    pub fn tick(&mut self, now: Instant) {
+    /// The splits that have become idle by `now`.
+    pub fn tick(&mut self, now: Instant) -> Vec<&SplitRecord> {
         let Some(timeout) = self.idle_timeout else {
-            return;
+            return Vec::new();
         };
+        let mut idle = Vec::new();
         for split in self.splits.values_mut() {
-            if split
-                .at_end_since
-                .is_some_and(|since| now >= since + timeout)
-            {
+            let since = split.at_end_since;
+            if !split.record.idle && since.is_some_and(|since| now >= since + timeout) {
                 split.record.idle = true;
+                idle.push(&split.record);
             }
         }
-    }
-
-    /// What the task has to send on, if that has changed: the least watermark of
-    /// its active splits and of those that wait for a reader (`held_at`). With
-    /// nothing left to read (`exhausted`) time is over.
-    pub fn advance(&mut self, held_at: Option<EventTime>, exhausted: bool) -> Option<Watermark> {
-        let active = self
-            .splits
-            .values()
-            .map(|split| &split.record)
-            .filter(|record| !record.finished && !record.idle)
-            .map(|record| record.watermark)
-            .chain(held_at)
-            .min();
-        let merged = match active {
-            Some(at) => {
-                self.highest = self.highest.max(at);
-                Watermark::At(self.highest)
-            }
-            None if exhausted && self.len() == 0 => Watermark::At(EventTime::MAX),
-            // A bounded source is never idle: another task may be about to take
-            // a split, and who merges the two would not know of it in time.
-            None if self.idle_timeout.is_none() => return None,
-            None => Watermark::Idle,
-        };
-        if merged == self.sent {
-            return None;
-        }
-        self.sent = merged;
-        Some(merged)
+        idle
     }
 
     /// The splits that have changed since the last call. Finished ones are then
@@ -185,23 +152,23 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(10);
 
-    fn record(split: &str) -> SplitRecord {
-        SplitRecord {
-            operator: OperatorId(0),
-            split: split.to_owned(),
-            ordinal: 0,
-            spec: json!(null),
-            position: None,
-            watermark: EventTime::MIN,
-            idle: false,
-            finished: false,
-            rows: 0,
-            bytes: 0,
+    fn clock(splits: &[&str]) -> SplitClock {
+        let mut clock = SplitClock::new(Some(TIMEOUT));
+        for split in splits {
+            clock.add(SplitRecord {
+                operator: OperatorId(0),
+                split: (*split).to_owned(),
+                ordinal: 0,
+                spec: json!(null),
+                position: None,
+                watermark: EventTime::MIN,
+                idle: false,
+                finished: false,
+                rows: 0,
+                bytes: 0,
+            });
         }
-    }
-
-    fn at(millis: i64) -> EventTime {
-        EventTime::from_millis(millis)
+        clock
     }
 
     fn row(millis: i64) -> Read {
@@ -209,31 +176,22 @@ mod tests {
             position: json!(1),
             rows: 1,
             bytes: 1,
-            watermark: Some(at(millis)),
+            watermark: Some(EventTime::from_millis(millis)),
         }
-    }
-
-    fn clock(splits: &[&str]) -> SplitClock {
-        let mut clock = SplitClock::new(Some(TIMEOUT));
-        for split in splits {
-            clock.add(record(split));
-        }
-        clock
     }
 
     #[test]
-    fn the_slowest_split_holds_the_watermark_until_it_is_idle() {
+    fn a_split_at_its_end_is_idle_after_the_timeout() {
         let mut clock = clock(&["a", "b"]);
         let start = Instant::now();
-        clock.read("a", row(100));
-        assert_eq!(clock.advance(None, false), None);
         clock.at_end("b", start);
         clock.at_end("b", start + TIMEOUT / 2);
         assert_eq!(clock.next_idle(), Some(start + TIMEOUT));
-        clock.tick(start + TIMEOUT);
-        assert_eq!(clock.advance(None, false), Some(Watermark::At(at(100))));
-        clock.read("b", row(50));
-        assert_eq!(clock.advance(None, false), None, "time does not go back");
+        assert!(clock.tick(start + TIMEOUT / 2).is_empty());
+        let idle = clock.tick(start + TIMEOUT);
+        assert_eq!((idle.len(), idle[0].split.as_str()), (1, "b"));
+        assert_eq!(clock.next_idle(), None);
+        assert!(!clock.read("b", row(50)).unwrap().idle);
     }
 
     #[test]
@@ -241,26 +199,20 @@ mod tests {
         let mut clock = clock(&["a"]);
         let start = Instant::now();
         clock.at_end("a", start);
-        clock.read("a", row(5));
-        clock.tick(start + TIMEOUT * 2);
-        assert_eq!(clock.advance(None, false), Some(Watermark::At(at(5))));
+        assert_eq!(clock.read("a", row(5)).unwrap().rows, 1);
+        assert!(clock.tick(start + TIMEOUT * 2).is_empty());
+        let watermark = clock.read("a", row(3)).unwrap().watermark;
+        assert_eq!(watermark, EventTime::from_millis(5), "it does not go back");
     }
 
     #[test]
-    fn splits_that_wait_hold_the_watermark() {
-        let mut clock = clock(&["a"]);
+    fn a_checkpoint_gets_what_has_changed_once() {
+        let mut clock = clock(&["a", "b"]);
         clock.read("a", row(5));
-        assert_eq!(clock.advance(Some(EventTime::MIN), false), None);
-        assert_eq!(clock.advance(None, false), Some(Watermark::At(at(5))));
-    }
-
-    #[test]
-    fn the_end_of_all_splits_is_the_end_of_time() {
-        let mut clock = clock(&["a"]);
-        clock.finished("a");
-        assert_eq!(clock.advance(None, false), Some(Watermark::Idle));
-        let end = Some(Watermark::At(EventTime::MAX));
-        assert_eq!(clock.advance(None, true), end);
+        assert_eq!(clock.changed().len(), 1);
+        assert!(clock.changed().is_empty());
+        assert!(clock.finished("b").unwrap().finished);
+        assert_eq!(clock.len(), 1);
         assert_eq!(clock.changed().len(), 1);
         assert!(clock.changed().is_empty());
     }

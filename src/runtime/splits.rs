@@ -1,51 +1,90 @@
-//! The splits of one source that wait for a reader, shared by its tasks.
+//! The splits of one source, shared by its tasks: those that wait for a reader,
+//! and the one watermark of all.
 //!
-//! *Invariant*: every split is in this queue, or with one task, or finished. A
+//! *Invariants.* Every split is in this queue, or with one task, or finished. A
 //! checkpoint takes the new ones from here and the others from the tasks, after
 //! all tasks have acknowledged it; so none is missed and none counts twice.
+//!
+//! The watermark is the least of all splits, whichever task has them, and every
+//! task sends this one. Were each task to send the least of its own, or that it
+//! is idle, a task behind it could hear of another's time before it hears that
+//! this one has begun an older split.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::runtime::{Discovery, Split};
 use crate::state::SplitRecord;
-use crate::stream::{EventTime, OperatorId};
+use crate::stream::{EventTime, OperatorId, Watermark};
 
-/// The splits of one source table that wait for a reader.
+/// The splits of one source table.
 #[derive(Debug)]
 pub struct SplitQueue {
     operator: OperatorId,
-    unstarted_hold_watermark: bool,
+    rules: SplitRules,
     read_before: (u64, u64),
     inner: Mutex<Inner>,
     changed: Notify,
 }
 
+/// How splits are handed out and what they do to the watermark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SplitRules {
+    /// How many tasks read the source.
+    pub tasks: usize,
+    /// How many splits a task may have at a time.
+    pub splits_per_task: usize,
+    /// Whether splits of which nothing was read hold the watermark back.
+    pub unstarted_hold_watermark: bool,
+    /// Whether the source ends by itself: then it is never idle.
+    pub bounded: bool,
+}
+
 #[derive(Debug)]
 struct Inner {
-    known: Vec<Split>,
+    /// The names of all splits there ever were.
+    names: HashSet<String>,
+    /// Splits that are not finished, by name.
+    known: BTreeMap<String, Split>,
     waiting: VecDeque<SplitRecord>,
+    active: BTreeMap<String, Time>,
+    merged: Watermark,
+    highest: EventTime,
     /// Found since the last checkpoint.
     unreported: Vec<SplitRecord>,
     complete: bool,
     complete_unreported: bool,
 }
 
+/// What a split that is being read says of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Time {
+    at: EventTime,
+    idle: bool,
+    started: bool,
+}
+
+impl Time {
+    fn of(record: &SplitRecord) -> Self {
+        Self {
+            at: record.watermark,
+            idle: record.idle,
+            started: record.position.is_some(),
+        }
+    }
+}
+
 impl SplitQueue {
     /// The queue of a source, with what a checkpoint knew of its splits.
     pub fn new(
         operator: OperatorId,
-        unstarted_hold_watermark: bool,
+        rules: SplitRules,
         restored: Vec<SplitRecord>,
         complete: bool,
     ) -> Self {
-        let known = restored.iter().map(|record| Split {
-            id: record.split.clone(),
-            spec: record.spec.clone(),
-        });
-        let known = known.collect();
+        let names = restored.iter().map(|record| record.split.clone()).collect();
         let read_before = restored.iter().fold((0, 0), |(rows, bytes), split| {
             (rows + split.rows, bytes + split.bytes)
         });
@@ -53,15 +92,27 @@ impl SplitQueue {
             .into_iter()
             .filter(|record| !record.finished)
             .collect();
+        let known = waiting.iter().map(|record| {
+            let split = Split {
+                id: record.split.clone(),
+                spec: record.spec.clone(),
+            };
+            (record.split.clone(), split)
+        });
+        let known = known.collect();
         // What was begun goes on first: it holds the watermark in any case.
         waiting.sort_by_key(|record| (record.position.is_none(), record.ordinal));
         Self {
             operator,
-            unstarted_hold_watermark,
+            rules,
             read_before,
             inner: Mutex::new(Inner {
+                names,
                 known,
                 waiting: waiting.into(),
+                active: BTreeMap::new(),
+                merged: Watermark::At(EventTime::MIN),
+                highest: EventTime::MIN,
                 unreported: Vec::new(),
                 complete,
                 complete_unreported: false,
@@ -75,9 +126,9 @@ impl SplitQueue {
         self.operator
     }
 
-    /// The splits found so far.
+    /// The splits that are not finished.
     pub fn known(&self) -> Vec<Split> {
-        self.inner.lock().known.clone()
+        self.inner.lock().known.values().cloned().collect()
     }
 
     /// Rows and bytes of the source that earlier runs have read.
@@ -90,14 +141,19 @@ impl SplitQueue {
         self.inner.lock().complete
     }
 
-    /// Adds what the enumerator has found.
+    /// Adds what the enumerator has found. A name that a finished split had
+    /// before gets a number, so that the two stay apart.
     pub fn add(&self, discovery: Discovery) {
         let mut inner = self.inner.lock();
-        for split in discovery.found {
+        for mut split in discovery.found {
+            let ordinal = inner.names.len() as u64;
+            if inner.names.contains(&split.id) {
+                split.id = format!("{}#{ordinal}", split.id);
+            }
             let record = SplitRecord {
                 operator: self.operator,
                 split: split.id.clone(),
-                ordinal: inner.known.len() as u64,
+                ordinal,
                 spec: split.spec.clone(),
                 position: None,
                 watermark: EventTime::MIN,
@@ -106,7 +162,8 @@ impl SplitQueue {
                 rows: 0,
                 bytes: 0,
             };
-            inner.known.push(split);
+            inner.names.insert(split.id.clone());
+            inner.known.insert(split.id.clone(), split);
             inner.waiting.push_back(record.clone());
             inner.unreported.push(record);
         }
@@ -114,32 +171,55 @@ impl SplitQueue {
             inner.complete = true;
             inner.complete_unreported = true;
         }
+        inner.merge(self.rules);
         drop(inner);
         self.changed.notify_waiters();
     }
 
-    /// The next split for a reader.
-    pub fn take(&self) -> Option<SplitRecord> {
-        let split = self.inner.lock().waiting.pop_front();
-        if split.is_some() {
-            // The others may have to know that fewer wait.
+    /// The next split for a task that has `held` already, if it may have another.
+    pub fn take(&self, held: usize) -> Option<SplitRecord> {
+        let mut inner = self.inner.lock();
+        // Shared out evenly: a followed split stays with its task for ever.
+        let share = inner.known.len().div_ceil(self.rules.tasks);
+        if held >= self.rules.splits_per_task.min(share) {
+            return None;
+        }
+        let split = inner.waiting.pop_front()?;
+        inner.active.insert(split.split.clone(), Time::of(&split));
+        Some(split)
+    }
+
+    /// Notes how far a task has come with a split, after it has sent its rows on.
+    pub fn update(&self, record: &SplitRecord) {
+        let mut inner = self.inner.lock();
+        if record.finished {
+            inner.active.remove(&record.split);
+            inner.known.remove(&record.split);
+        } else {
+            inner.active.insert(record.split.clone(), Time::of(record));
+        }
+        let changed = inner.merge(self.rules);
+        drop(inner);
+        if changed || record.finished {
             self.changed.notify_waiters();
         }
-        split
     }
 
-    /// Waits until something has changed since `enabled` was made.
+    /// [`Self::update`], if the split is known.
+    pub fn update_from(&self, record: Option<&SplitRecord>) {
+        if let Some(record) = record {
+            self.update(record);
+        }
+    }
+
+    /// The watermark of all splits together, which every task sends.
+    pub fn watermark(&self) -> Watermark {
+        self.inner.lock().merged
+    }
+
+    /// Waits until a split or the watermark has changed since it was enabled.
     pub fn changed(&self) -> tokio::sync::futures::Notified<'_> {
         self.changed.notified()
-    }
-
-    /// The time that the splits which wait here hold the watermark at.
-    pub fn holds_watermark_at(&self) -> Option<EventTime> {
-        let inner = self.inner.lock();
-        let holding = inner.waiting.iter().filter(|split| {
-            !split.idle && (split.position.is_some() || self.unstarted_hold_watermark)
-        });
-        holding.map(|split| split.watermark).min()
     }
 
     /// Whether no split waits and none will ever come.
@@ -160,5 +240,151 @@ impl SplitQueue {
     pub fn has_unreported(&self) -> bool {
         let inner = self.inner.lock();
         inner.complete_unreported || !inner.unreported.is_empty()
+    }
+}
+
+impl Inner {
+    /// Joins the times of all splits; `true` if that has changed the watermark.
+    fn merge(&mut self, rules: SplitRules) -> bool {
+        let waiting = self.waiting.iter().map(Time::of);
+        let splits = waiting.chain(self.active.values().copied());
+        let mut active = splits.filter(|time| !time.idle).peekable();
+        let any_active = active.peek().is_some();
+        let least = active
+            .filter(|time| time.started || rules.unstarted_hold_watermark)
+            .map(|time| time.at)
+            .min();
+        let merged = match least {
+            Some(at) => {
+                self.highest = self.highest.max(at);
+                Watermark::At(self.highest)
+            }
+            None if self.complete && self.known.is_empty() => Watermark::At(EventTime::MAX),
+            // A split that was not started yet is never idle, nor is a source
+            // that ends by itself.
+            None if any_active || rules.bounded => return false,
+            None => Watermark::Idle,
+        };
+        let changed = merged != self.merged;
+        self.merged = merged;
+        changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const RULES: SplitRules = SplitRules {
+        tasks: 2,
+        splits_per_task: usize::MAX,
+        unstarted_hold_watermark: true,
+        bounded: false,
+    };
+
+    fn queue(rules: SplitRules, splits: &[&str], complete: bool) -> SplitQueue {
+        let queue = SplitQueue::new(OperatorId(0), rules, Vec::new(), false);
+        add(&queue, splits, complete);
+        queue
+    }
+
+    fn add(queue: &SplitQueue, splits: &[&str], complete: bool) {
+        let found = splits.iter().map(|split| Split {
+            id: (*split).to_owned(),
+            spec: json!(null),
+        });
+        queue.add(Discovery {
+            found: found.collect(),
+            complete,
+        });
+    }
+
+    fn at(millis: i64) -> Watermark {
+        Watermark::At(EventTime::from_millis(millis))
+    }
+
+    fn read(queue: &SplitQueue, record: &mut SplitRecord, millis: i64) {
+        record.position = Some(json!(1));
+        record.watermark = EventTime::from_millis(millis);
+        record.idle = false;
+        queue.update(record);
+    }
+
+    #[test]
+    fn the_least_split_of_any_task_holds_the_watermark() {
+        let queue = queue(RULES, &["a", "b"], false);
+        let mut a = queue.take(0).unwrap();
+        assert_eq!(queue.take(1), None, "the other split is for the other task");
+        read(&queue, &mut a, 100);
+        assert_eq!(queue.watermark(), Watermark::At(EventTime::MIN), "b waits");
+        let mut b = queue.take(0).unwrap();
+        assert_eq!(
+            queue.watermark(),
+            Watermark::At(EventTime::MIN),
+            "b is silent"
+        );
+        read(&queue, &mut b, 50);
+        assert_eq!(queue.watermark(), at(50));
+        b.idle = true;
+        queue.update(&b);
+        assert_eq!(queue.watermark(), at(100));
+        read(&queue, &mut b, 60);
+        assert_eq!(queue.watermark(), at(100), "time does not go back");
+        for record in [&mut a, &mut b] {
+            record.idle = true;
+            queue.update(record);
+        }
+        assert_eq!(queue.watermark(), Watermark::Idle);
+    }
+
+    #[test]
+    fn unstarted_splits_are_not_idle_but_need_not_hold() {
+        let rules = SplitRules {
+            unstarted_hold_watermark: false,
+            ..RULES
+        };
+        let queue = queue(rules, &["a", "b"], false);
+        assert_eq!(queue.watermark(), Watermark::At(EventTime::MIN));
+        let mut a = queue.take(0).unwrap();
+        read(&queue, &mut a, 7);
+        assert_eq!(queue.watermark(), at(7));
+        a.idle = true;
+        queue.update(&a);
+        assert_eq!(queue.watermark(), at(7), "b may have rows at any moment");
+    }
+
+    #[test]
+    fn the_end_of_all_splits_is_the_end_of_time() {
+        let rules = SplitRules {
+            bounded: true,
+            splits_per_task: 1,
+            ..RULES
+        };
+        let queue = queue(rules, &["a", "b", "c"], true);
+        let mut left = Vec::new();
+        while let Some(split) = queue.take(0) {
+            left.push(split);
+        }
+        assert_eq!(left.len(), 3);
+        assert!(queue.is_exhausted());
+        for mut record in left {
+            assert_ne!(queue.watermark(), Watermark::At(EventTime::MAX));
+            record.finished = true;
+            queue.update(&record);
+        }
+        assert_eq!(queue.watermark(), Watermark::At(EventTime::MAX));
+    }
+
+    #[test]
+    fn a_name_is_never_given_twice() {
+        let queue = queue(RULES, &["a"], false);
+        let mut a = queue.take(0).unwrap();
+        a.finished = true;
+        queue.update(&a);
+        assert!(queue.known().is_empty());
+        add(&queue, &["a"], false);
+        assert_eq!(queue.known()[0].id, "a#1");
     }
 }

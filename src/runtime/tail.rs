@@ -271,7 +271,7 @@ async fn deliver(channel: &Sender<Message>, message: Message, metrics: &TaskMetr
     let start = Instant::now();
     let sent = channel.send(message).await;
     metrics.spent(Activity::Blocked, start.elapsed());
-    sent.map_err(|_| Error::Retryable("the next stage of the pipeline has ended".to_owned()))
+    sent.map_err(|_| Error::NeighbourEnded)
 }
 
 fn failed(error: arrow::error::ArrowError) -> Error {

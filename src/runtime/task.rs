@@ -46,6 +46,8 @@ pub struct Task {
     tail: Tail,
     effects: Effects,
     dead_letters: DeadLetterWriter,
+    /// The checkpoint of which the chain was told last.
+    told: CheckpointId,
     folding: bool,
     stopwatch: Stopwatch,
 }
@@ -67,6 +69,7 @@ impl Task {
             tail: parts.tail,
             effects: Effects::default(),
             dead_letters: parts.dead_letters,
+            told: CheckpointId(0),
             folding: false,
             stopwatch: Stopwatch {
                 mark: Instant::now(),
@@ -93,13 +96,18 @@ impl Task {
     /// # Errors
     /// As [`Self::rows`].
     pub async fn watermark(&mut self, watermark: Watermark) -> Result<()> {
-        if let Watermark::At(at) = watermark {
-            for place in 0..self.chain.len() {
-                while self.chain.watermark(place, at, &mut self.effects)? == Progress::More {
-                    self.send_effects().await?;
+        for place in 0..self.chain.len() {
+            match watermark {
+                Watermark::At(at) => {
+                    while self.chain.watermark(place, at, &mut self.effects)? == Progress::More {
+                        self.send_effects().await?;
+                    }
                 }
-                self.send_effects().await?;
+                Watermark::Idle => self.chain.idle(place, &mut self.effects)?,
             }
+            self.send_effects().await?;
+        }
+        if let Watermark::At(at) = watermark {
             self.metrics.set_watermark(at);
         }
         self.tail.watermark(watermark, &self.metrics).await
@@ -151,8 +159,10 @@ impl Task {
 
     /// Whether [`Self::background`] has something to do.
     pub fn has_background(&mut self) -> bool {
-        if self.decided.has_changed().unwrap_or(false) {
-            let decided = *self.decided.borrow_and_update();
+        // Compared by number: whoever waits for a change takes its notice away.
+        let decided = *self.decided.borrow_and_update();
+        if decided != self.told {
+            self.told = decided;
             self.chain.decided(decided);
             self.folding = true;
         }

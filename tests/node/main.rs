@@ -1,6 +1,10 @@
 //! The binary from outside: what it prints, what it leaves, how it exits.
 
+mod disk;
+mod follow;
+mod listener;
 mod process;
+mod rows;
 
 use process::{Ended, Workspace};
 

@@ -1,5 +1,6 @@
 //! Runs the real binary in a directory of its own and sees what it says.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -59,6 +60,14 @@ impl Workspace {
         Ended::from(child.wait_with_output().expect("an ended binary"))
     }
 
+    /// Runs the binary to its end with its standard output in a file.
+    pub fn run_to_file(&self, arguments: &[&str], file: &str) -> Ended {
+        let file = File::options().write(true).open(file).expect("a file");
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null()).stdout(file);
+        Ended::from(command.output().expect("an ended binary"))
+    }
+
     /// The lines of all files of a folder that are not being written any more.
     pub fn lines(&self, folder: &str) -> Vec<String> {
         let entries = std::fs::read_dir(self.path(folder)).expect("a folder");
@@ -112,6 +121,19 @@ impl Workspace {
     }
 }
 
+/// Waits until something that another process does has come true.
+pub fn wait_until(what: &str, is_true: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_true() {
+        assert!(
+            Instant::now() < deadline,
+            "in 30 s it did not happen that {what}"
+        );
+        // Another process cannot wake this one.
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
 /// A run that goes on.
 pub struct Running {
     child: Child,
@@ -162,6 +184,11 @@ impl Running {
             nix::sys::signal::Signal::SIGTERM,
         )
         .expect("a sent signal");
+        self.end()
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(self) -> Ended {
         self.end()
     }
 
