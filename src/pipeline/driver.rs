@@ -18,6 +18,9 @@ use crate::stream::{CheckpointId, OperatorId};
 /// How often the coordinator is told the time.
 const TICK: Duration = Duration::from_millis(5);
 
+/// How long a task that has ended has to say why, once others have noticed.
+const CAUSE_WAIT: Duration = Duration::from_secs(1);
+
 /// How a run of the tasks ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -59,6 +62,8 @@ struct Driving {
     /// Decided outputs by checkpoint.
     outputs: BTreeMap<CheckpointId, Vec<(OperatorId, Value)>>,
     work: JoinSet<Done>,
+    /// When a task first noticed that another one has ended.
+    neighbour_ended: Option<Instant>,
 }
 
 /// Something that was under way has ended.
@@ -87,6 +92,7 @@ impl Driver {
             part_began: now,
             outputs: BTreeMap::new(),
             work: JoinSet::new(),
+            neighbour_ended: None,
         };
         let ended = driving.drive().await;
         // What is under way must not go on behind the back of a restart.
@@ -118,7 +124,7 @@ impl Driving {
                     stopping = true;
                     Some(Event::StopRequested)
                 }
-                _ = ticks.tick() => Some(Event::Tick(self.now_ms())),
+                _ = ticks.tick() => Some(self.tick()?),
             };
             let Some(event) = event else {
                 continue;
@@ -128,6 +134,16 @@ impl Driving {
                     return Ok(ended);
                 }
             }
+        }
+    }
+
+    fn tick(&self) -> Result<Event> {
+        match self.neighbour_ended {
+            Some(since) if since.elapsed() >= CAUSE_WAIT => {
+                let silent = "a task has ended without a reason".to_owned();
+                Err(Error::Retryable(silent))
+            }
+            _ => Ok(Event::Tick(self.now_ms())),
         }
     }
 
@@ -156,6 +172,15 @@ impl Driving {
                 }))
             }
             Report::AtEnd(task) => Ok(Some(Event::AtEnd(task))),
+            // The channels of a task close before its report is sent, so that its
+            // neighbours may speak first; whether to try again is not theirs to say.
+            Report::Failed {
+                error: Error::NeighbourEnded,
+                ..
+            } => {
+                self.neighbour_ended.get_or_insert_with(Instant::now);
+                Ok(None)
+            }
             Report::Failed { error, .. } => Err(error),
         }
     }

@@ -12,6 +12,9 @@ pub enum Error {
     /// The state could not be read or written; never retried in process.
     #[error(transparent)]
     State(#[from] crate::state::Error),
+    /// Another task of the job has ended before its time; that task says why.
+    #[error("a neighbouring stage of the pipeline has ended")]
+    NeighbourEnded,
     /// Who reads the output has gone away (`| head`); the pipeline stops cleanly.
     #[error("the reader of the output has gone away")]
     OutputClosed,

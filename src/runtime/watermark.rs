@@ -33,7 +33,8 @@ impl WatermarkMerge {
 
     /// Input `index` has said `watermark`: what has to be sent on, if that
     /// changes anything. When all inputs are idle, so is the output, and its time
-    /// stands still; an input that wakes up behind it does not turn it back.
+    /// stands still; an input that wakes up behind it does not turn it back. An
+    /// input that has ended does not end time for one that is idle.
     pub fn update(&mut self, index: usize, watermark: Watermark) -> Option<Watermark> {
         let input = &mut self.inputs[index];
         match watermark {
@@ -44,12 +45,14 @@ impl WatermarkMerge {
             Watermark::Idle => input.idle = true,
         }
         let active = self.inputs.iter().filter(|input| !input.idle);
+        let some_idle = self.inputs.iter().any(|input| input.idle);
         let merged = match active.map(|input| input.at).min() {
+            None => Watermark::Idle,
+            Some(EventTime::MAX) if some_idle => Watermark::Idle,
             Some(at) => {
                 self.highest = self.highest.max(at);
                 Watermark::At(self.highest)
             }
-            None => Watermark::Idle,
         };
         if merged == self.sent {
             return None;
@@ -81,6 +84,19 @@ mod tests {
         assert_eq!(merge.update(0, at(6)), Some(at(9)));
         assert_eq!(merge.update(0, at(7)), None);
         assert_eq!(merge.update(0, at(11)), Some(at(11)));
+    }
+
+    /// A task without a split ends at once. Restored with all other splits idle,
+    /// its end was taken for the end of time.
+    #[test]
+    fn the_end_of_one_input_is_not_the_end_of_an_idle_one() {
+        let end = Watermark::At(EventTime::MAX);
+        let mut merge = WatermarkMerge::new(2);
+        assert_eq!(merge.update(0, end), None);
+        assert_eq!(merge.update(1, at(3)), Some(at(3)));
+        assert_eq!(merge.update(1, Watermark::Idle), Some(Watermark::Idle));
+        assert_eq!(merge.update(1, at(5)), Some(at(5)));
+        assert_eq!(merge.update(1, end), Some(end));
     }
 
     proptest! {

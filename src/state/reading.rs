@@ -72,6 +72,20 @@ impl Store {
         }))
     }
 
+    /// How many rows an operator has dropped as late since the job began, as the
+    /// last checkpoint counted them.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn late_records(&mut self, operator: OperatorId) -> Result<u64> {
+        self.guarded(|store| {
+            store.read(|snapshot| {
+                let records = range_records(snapshot, operator)?;
+                Ok(records.iter().map(|record| record.late_records).sum())
+            })
+        })
+    }
+
     /// The splits of a source in the order in which they were found, and whether
     /// there will be no more.
     ///

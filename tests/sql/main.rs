@@ -1,0 +1,113 @@
+//! SQL as a stream computes it: goldens as data, each played in every way.
+//!
+//! `THALWEG_GOLDEN=text` plays only those with this text in their path.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod golden;
+mod play;
+mod script_sink;
+mod script_source;
+mod world;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use golden::Golden;
+use play::WAYS;
+use world::World;
+
+/// Goldens played at the same time: most of a play is waiting for the disk.
+const PLAYERS: usize = 4;
+/// No play takes this long, on any machine.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// All goldens of this folder, by name.
+fn goldens() -> Vec<Golden> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql");
+    let wanted = std::env::var("THALWEG_GOLDEN").unwrap_or_default();
+    let mut files: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(&root).unwrap() {
+        let folder = entry.unwrap().path();
+        if folder.is_dir() {
+            let entries = std::fs::read_dir(folder).unwrap();
+            files.extend(entries.map(|entry| entry.unwrap().path()));
+        }
+    }
+    files.sort();
+    let name = |file: &PathBuf| file.strip_prefix(&root).unwrap().display().to_string();
+    let files = files.iter().filter(|file| name(file).contains(&wanted));
+    let read = files.map(|file| {
+        let text = std::fs::read_to_string(file).unwrap();
+        let golden = Golden::parse(&name(file), &text);
+        golden.unwrap_or_else(|error| panic!("{}: {error}", name(file)))
+    });
+    read.collect()
+}
+
+/// Plays goldens in every way, and tells of all that go wrong.
+fn play_all(goldens: Vec<Golden>) {
+    let plays = goldens
+        .into_iter()
+        .map(Arc::new)
+        .flat_map(|golden| WAYS.iter().map(move |way| (Arc::clone(&golden), way)));
+    let plays = Mutex::new(plays.collect::<Vec<_>>().into_iter());
+    let wrong = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..PLAYERS {
+            scope.spawn(|| {
+                loop {
+                    let play = plays.lock().next();
+                    let Some((golden, way)) = play else {
+                        return;
+                    };
+                    if let Err(error) = play_patiently(&golden, way) {
+                        let name = &golden.name;
+                        wrong.lock().push(format!("{name}, {}: {error}", way.name));
+                    }
+                }
+            });
+        }
+    });
+    let mut wrong = wrong.into_inner();
+    wrong.sort();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// A play that hangs fails; its threads are left behind.
+fn play_patiently(golden: &Arc<Golden>, way: &'static play::Way) -> Result<(), String> {
+    let (done, ended) = mpsc::channel();
+    let golden = Arc::clone(golden);
+    std::thread::spawn(move || {
+        let _ = done.send(play::play(&golden, way));
+    });
+    let ended = ended.recv_timeout(PATIENCE);
+    ended.unwrap_or_else(|error| Err(format!("it did not end: {error}")))
+}
+
+#[test]
+fn every_golden_comes_to_the_same_in_every_way() {
+    let goldens = goldens();
+    play_all(
+        goldens
+            .into_iter()
+            .filter(|golden| golden.explain.is_none())
+            .collect(),
+    );
+}
+
+#[test]
+fn every_plan_is_as_expected() {
+    for golden in goldens() {
+        let Some(expected) = &golden.explain else {
+            continue;
+        };
+        let world = Arc::new(World::new(&golden, 1));
+        let program = play::compile(&golden, &world, 1).unwrap();
+        assert_eq!(program.explain().trim(), expected, "{}", golden.name);
+    }
+}

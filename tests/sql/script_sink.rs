@@ -1,0 +1,120 @@
+//! A sink whose rows become visible with their checkpoint, as JSON.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use thalweg::connectors::{OptionError, TableOptions};
+use thalweg::formats::{Encoder, FormatRef, row_to_json};
+use thalweg::runtime::{Committer, Error, Prepared, Result, Sink, SinkFactory, SinkTask, Written};
+use thalweg::stream::{Barrier, Batch, DeadLetter};
+
+use crate::script_source::json_format;
+use crate::world::{Publication, World};
+
+/// The sink of one table.
+pub struct ScriptSink {
+    world: Arc<World>,
+    table: TableOptions,
+    format: FormatRef,
+}
+
+impl ScriptSink {
+    pub fn new(
+        world: &Arc<World>,
+        table: &TableOptions,
+    ) -> std::result::Result<Self, Vec<OptionError>> {
+        Ok(Self {
+            world: Arc::clone(world),
+            table: table.clone(),
+            format: json_format(&table.schema)?,
+        })
+    }
+}
+
+impl SinkFactory for ScriptSink {
+    fn sink(&self, _: SinkTask) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(Writer {
+            world: Arc::clone(&self.world),
+            table: self.table.name.clone(),
+            encoder: self.format.encoder(&self.table.schema),
+            rows: Vec::new(),
+        }))
+    }
+
+    fn committer(&self) -> Option<Arc<dyn Committer>> {
+        Some(Arc::new(Publisher(Arc::clone(&self.world))))
+    }
+}
+
+struct Writer {
+    world: Arc<World>,
+    table: String,
+    encoder: Box<dyn Encoder>,
+    /// Since the last barrier.
+    rows: Vec<String>,
+}
+
+#[async_trait]
+impl Sink for Writer {
+    async fn write(&mut self, batch: Batch) -> Result<Written> {
+        let records = &batch.records;
+        let mut written = Written::default();
+        let mut next = 0;
+        while next < records.num_rows() {
+            let (mut text, mut ends) = (Vec::new(), Vec::new());
+            let rest = records.slice(next, records.num_rows() - next);
+            let encoded = self.encoder.encode(&rest, &mut text, &mut ends);
+            let mut start = 0;
+            for end in &ends {
+                let row = String::from_utf8(text[start..*end].to_vec());
+                self.rows.push(row.expect("JSON is UTF-8"));
+                start = *end;
+            }
+            next += ends.len();
+            if let Err(error) = encoded {
+                written.dead_letters.push(DeadLetter {
+                    origin: self.table.clone(),
+                    reason: error.0,
+                    position: None,
+                    bytes: row_to_json(records, next),
+                });
+                next += 1;
+            }
+        }
+        Ok(written)
+    }
+
+    async fn prepare(&mut self, _: Barrier) -> Result<Prepared> {
+        let rows = std::mem::take(&mut self.rows);
+        let output = json!([self.world.next_output(), self.table, rows]);
+        Ok(Prepared {
+            publish: if rows.is_empty() {
+                vec![]
+            } else {
+                vec![output]
+            },
+            open: Vec::new(),
+        })
+    }
+}
+
+struct Publisher(Arc<World>);
+
+#[async_trait]
+impl Committer for Publisher {
+    async fn publish(&self, decided: &[Value]) -> Result<()> {
+        for output in decided {
+            let parsed = serde_json::from_value::<(u64, String, Vec<String>)>(output.clone());
+            let (number, table, rows) =
+                parsed.map_err(|error| Error::Fatal(format!("{output}: {error}")))?;
+            self.0.publish(number, Publication { table, rows })?;
+        }
+        Ok(())
+    }
+
+    async fn recover(&self, decided: &[Value], open: &[Value]) -> Result<()> {
+        assert!(open.is_empty(), "this sink leaves nothing open");
+        self.publish(decided).await
+    }
+}

@@ -1,0 +1,187 @@
+//! What the ends of a played pipeline share: its scripts, how it is broken off,
+//! and what it has published.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use thalweg::connectors::{JobContext, OptionError, TableOptions};
+use thalweg::metrics::TaskMetrics;
+use thalweg::pipeline::{Ends, Status};
+use thalweg::runtime::{Error, Result, SinkFactory, SourceFactory};
+use thalweg::stream::EventTime;
+use tokio_util::sync::CancellationToken;
+
+use crate::golden::{Golden, Input};
+use crate::script_sink::ScriptSink;
+use crate::script_source::ScriptSource;
+
+/// How a run is broken off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Break {
+    /// It is not.
+    Never,
+    /// It is asked to stop.
+    Stop,
+    /// The source fails in a way that may pass.
+    Restart,
+    /// The source fails for good, and everything in memory is lost.
+    Kill,
+}
+
+/// What the ends share through all runs of one play.
+pub struct World {
+    pub inputs: BTreeMap<String, Input>,
+    /// The most rows of a batch of a source.
+    pub batch_rows: usize,
+    leg: Mutex<Leg>,
+    broken: AtomicBool,
+    next_output: AtomicU64,
+    published: Mutex<BTreeMap<u64, Publication>>,
+}
+
+/// One run.
+#[derive(Clone)]
+struct Leg {
+    parallelism: usize,
+    breaks: Break,
+    status: Arc<Status>,
+    stop: CancellationToken,
+}
+
+/// Rows that became visible together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    pub table: String,
+    pub rows: Vec<String>,
+}
+
+impl World {
+    pub fn new(golden: &Golden, batch_rows: usize) -> Self {
+        Self {
+            inputs: golden.inputs.clone(),
+            batch_rows,
+            leg: Mutex::new(Leg {
+                parallelism: 1,
+                breaks: Break::Never,
+                status: Arc::default(),
+                stop: CancellationToken::new(),
+            }),
+            broken: AtomicBool::new(false),
+            next_output: AtomicU64::new(0),
+            published: Mutex::default(),
+        }
+    }
+
+    /// Begins a run that is to be broken off so.
+    pub fn begin(&self, parallelism: usize, breaks: Break) -> (Arc<Status>, CancellationToken) {
+        let mut leg = self.leg.lock();
+        leg.parallelism = parallelism;
+        leg.breaks = breaks;
+        leg.status = Arc::default();
+        leg.stop = CancellationToken::new();
+        self.broken.store(breaks == Break::Never, Ordering::SeqCst);
+        (Arc::clone(&leg.status), leg.stop.clone())
+    }
+
+    pub fn parallelism(&self) -> usize {
+        self.leg.lock().parallelism
+    }
+
+    /// Whether the run is still to be broken off.
+    pub fn is_to_break(&self) -> bool {
+        !self.broken.load(Ordering::SeqCst)
+    }
+
+    /// Breaks the run off, once.
+    pub fn break_off(&self) -> Result<()> {
+        if self.broken.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        let leg = self.leg.lock().clone();
+        match leg.breaks {
+            Break::Never => Ok(()),
+            Break::Stop => {
+                leg.stop.cancel();
+                Ok(())
+            }
+            Break::Restart => Err(Error::Retryable("planted failure".to_owned())),
+            Break::Kill => Err(Error::Fatal("planted end".to_owned())),
+        }
+    }
+
+    /// Whether the run was asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.leg.lock().stop.is_cancelled()
+    }
+
+    /// How many checkpoints were decided in this run.
+    pub fn checkpoints(&self) -> u64 {
+        let status = Arc::clone(&self.leg.lock().status);
+        status.snapshot().checkpoints.completed
+    }
+
+    /// The counters of the tasks of the last life that was shown.
+    pub fn tasks(&self) -> Vec<Arc<TaskMetrics>> {
+        let status = Arc::clone(&self.leg.lock().status);
+        status.snapshot().tasks
+    }
+
+    /// Whether the watermark has reached `at` at the last stage of a life other
+    /// than that of the tasks `before`. In a job without exchange the source is
+    /// the last stage.
+    pub fn has_reached(&self, at: EventTime, before: &[Arc<TaskMetrics>]) -> bool {
+        let tasks = self.tasks();
+        let is_old = |task: &Arc<TaskMetrics>| before.iter().any(|old| Arc::ptr_eq(old, task));
+        if tasks.is_empty() || tasks.iter().any(is_old) {
+            return false;
+        }
+        let has_exchange = tasks.iter().any(|task| !task.is_source);
+        let mut last = tasks.iter().filter(|task| !has_exchange || !task.is_source);
+        last.all(|task| task.watermark() >= at)
+    }
+
+    /// A number that no output has had.
+    pub fn next_output(&self) -> u64 {
+        self.next_output.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// Makes rows visible; to do so again changes nothing.
+    pub fn publish(&self, output: u64, publication: Publication) -> Result<()> {
+        let mut published = self.published.lock();
+        let first = published
+            .entry(output)
+            .or_insert_with(|| publication.clone());
+        if *first == publication {
+            return Ok(());
+        }
+        Err(Error::Fatal(format!("output {output} has changed")))
+    }
+
+    /// All visible rows of all tables, sorted.
+    pub fn rows(&self) -> BTreeMap<String, Vec<String>> {
+        let mut tables = BTreeMap::<String, Vec<String>>::new();
+        for publication in self.published.lock().values() {
+            let rows = tables.entry(publication.table.clone()).or_default();
+            rows.extend(publication.rows.iter().cloned());
+        }
+        tables.values_mut().for_each(|rows| rows.sort());
+        tables
+    }
+}
+
+/// The connector `script` of one world.
+pub struct ScriptEnds(pub Arc<World>);
+
+type Made<T> = std::result::Result<Arc<T>, Vec<OptionError>>;
+
+impl Ends for ScriptEnds {
+    fn source(&self, _: &str, table: &TableOptions, _: &JobContext) -> Made<dyn SourceFactory> {
+        Ok(Arc::new(ScriptSource::new(&self.0, table)?))
+    }
+
+    fn sink(&self, _: &str, table: &TableOptions, _: &JobContext) -> Made<dyn SinkFactory> {
+        Ok(Arc::new(ScriptSink::new(&self.0, table)?))
+    }
+}
