@@ -29,3 +29,15 @@ build: setup ## Build target/release/thalweg
 .PHONY: fmt
 fmt: ## Lay the code out
 	@cargo fmt --all
+
+.PHONY: bench
+bench: ## Measure state, checkpoints and throughput; figures go to bench/results
+	@scripts/bench
+
+.PHONY: bench-quick
+bench-quick: ## The same with small sizes, to see that it works
+	@scripts/bench --quick
+
+.PHONY: campaign-fuzz
+campaign-fuzz: ## Run each fuzzer for FUZZ_SECONDS seconds (60)
+	@scripts/fuzz

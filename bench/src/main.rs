@@ -1,1 +1,61 @@
-fn main() {}
+//! What Thalweg costs, measured: one sub-command a benchmark, one line a figure.
+
+mod checkpoint_stall;
+mod cost;
+mod ends;
+mod keyed_state;
+mod machine;
+mod recorder;
+mod state_commit;
+mod state_recovery;
+mod state_space;
+mod throughput;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use recorder::Recorder;
+
+/// Measures Thalweg; each figure is printed and appended to a file of results.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// The folder of the results; a benchmark appends to NAME.jsonl in it.
+    #[arg(long, global = true, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/results"))]
+    results: PathBuf,
+    #[command(subcommand)]
+    benchmark: Benchmark,
+}
+
+#[derive(Debug, Subcommand)]
+enum Benchmark {
+    StateCommit(state_commit::Arguments),
+    StateRecovery(state_recovery::Arguments),
+    StateSpace(state_space::Arguments),
+    CheckpointStall(checkpoint_stall::Arguments),
+    Throughput(throughput::Arguments),
+}
+
+fn main() -> Result<()> {
+    let Arguments { results, benchmark } = Arguments::parse();
+    let recorder = |name: &str| Recorder::new(name, &results);
+    match &benchmark {
+        Benchmark::StateCommit(arguments) => {
+            state_commit::run(arguments, &mut recorder("state-commit")?)
+        }
+        Benchmark::StateRecovery(arguments) => {
+            state_recovery::run(arguments, &mut recorder("state-recovery")?)
+        }
+        Benchmark::StateSpace(arguments) => {
+            state_space::run(arguments, &mut recorder("state-space")?)
+        }
+        Benchmark::CheckpointStall(arguments) => {
+            checkpoint_stall::run(arguments, &mut recorder("checkpoint-stall")?)
+        }
+        Benchmark::Throughput(arguments) => {
+            throughput::run(arguments, &mut recorder("throughput")?)
+        }
+    }
+}

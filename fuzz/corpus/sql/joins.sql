@@ -1,0 +1,1 @@
+SELECT * FROM (SELECT * FROM (VALUES (1, NULL), (2, 3)) AS t(a, b)) JOIN u ON a = b

@@ -1,0 +1,1 @@
+SELECT ((((((((((1+1)*2)-3)/4)%5)))))) AND NOT NOT NOT TRUE IS NOT NULL LIKE 1

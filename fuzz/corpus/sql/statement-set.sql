@@ -1,0 +1,6 @@
+CREATE TABLE a (x INT) WITH ('connector' = 'datagen');
+CREATE TABLE b (x INT) WITH ('connector' = 'print');
+EXECUTE STATEMENT SET BEGIN
+  INSERT INTO b SELECT x FROM a WHERE x IN (1, 2, 3) OR x BETWEEN 5 AND 7;
+  INSERT INTO b SELECT CASE WHEN x > 0 THEN x ELSE -x END FROM a;
+END;

@@ -1,0 +1,218 @@
+//! What must hold for any bytes: SQL text, JSON records, CSV records.
+//!
+//! The fuzzers under `fuzz/` call these functions with bytes of their own making,
+//! and the tests beside this file with the bytes that were worth keeping.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use thalweg::formats::{FormatRef, Options, RowText, format};
+use thalweg::sql::{self, SourceFile};
+
+/// A target: it panics if what must hold does not.
+pub type Target = fn(&[u8]);
+
+/// All targets by the names of their corpora.
+pub const TARGETS: [(&str, Target); 3] = [("csv", csv), ("json", json), ("sql", sql)];
+
+/// A program is planned or refused with reasons that point into its text, and
+/// the same way each time.
+pub fn sql(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let files = [SourceFile {
+        name: "fuzz.sql".to_owned(),
+        text: text.to_owned(),
+    }];
+    let compile = || sql::compile(&files, &|name| Some(format!("value of {name}")));
+    match compile() {
+        Ok(program) => {
+            let again = compile().expect("it was planned before");
+            assert_eq!(program.dataflow.to_string(), again.dataflow.to_string());
+        }
+        Err(diagnostics) => {
+            assert!(!diagnostics.is_empty(), "refused without a reason");
+            let lines = text.split('\n').count().max(1);
+            for diagnostic in &diagnostics {
+                assert!(!diagnostic.message.is_empty(), "a reason without words");
+                let line = usize::try_from(diagnostic.span.line).expect("a line number");
+                assert!(line <= lines, "{diagnostic:?} is behind line {lines}");
+            }
+            assert!(!sql::render(&diagnostics, &files).is_empty());
+        }
+    }
+}
+
+/// A record is taken exactly if it is a JSON object whose fields fit the columns,
+/// as another parser sees it; what is taken survives being written and read.
+pub fn json(record: &[u8]) {
+    let schema = columns();
+    let format = made(&[("format", "json")], &schema);
+    let taken = decode(&format, &schema, record);
+    let theirs = std::str::from_utf8(record)
+        .ok()
+        .and_then(|text| serde_json::from_str::<BTreeMap<String, &RawValue>>(text).ok());
+    match (taken, theirs) {
+        (Ok(rows), _) if rows.num_rows() == 0 => {
+            assert!(record.trim_ascii().is_empty(), "a record was passed over");
+        }
+        (Ok(_), None) => panic!("a record was taken that is no JSON object"),
+        (Ok(rows), Some(fields)) => {
+            for (column, field) in schema.fields().iter().enumerate() {
+                let raw = fields.get(field.name()).map_or("null", |raw| raw.get());
+                check_value(&rows, column, raw);
+            }
+            check_round_trip(&format, &schema, &rows);
+        }
+        (Err(reason), Some(_)) => {
+            let allowed = [
+                "column '",
+                "nested too deeply",
+                "too long",
+                "the record has ",
+            ];
+            // The other parser finds half a surrogate pair only where it unescapes.
+            let unescaped: Result<Value, _> = serde_json::from_slice(record);
+            assert!(
+                allowed.iter().any(|allowed| reason.contains(allowed))
+                    || reason.contains("invalid escape") && unescaped.is_err(),
+                "a JSON object was refused: {reason}"
+            );
+        }
+        (Err(_), None) => {}
+    }
+}
+
+/// Whatever the delimiter and the quotes: framing finds an end, a refused record
+/// leaves no trace, and rows survive being written and read.
+pub fn csv(bytes: &[u8]) {
+    let Some((&choice, text)) = bytes.split_first() else {
+        return;
+    };
+    let schema = columns();
+    let mut options = vec![("format", "csv"), ("csv.null-literal", "\\N")];
+    let choice = choice.wrapping_sub(b'0') % 5;
+    match choice {
+        0 => {}
+        1 => options.push(("csv.field-delimiter", ";")),
+        2 => options.push(("csv.escape-character", "\\")),
+        3 => options.push(("csv.quote-character", "'")),
+        _ => options.push(("csv.allow-comments", "true")),
+    }
+    let format = made(&options, &schema);
+    let mut rest = text;
+    while let Some(length) = format.framing().record_length(rest) {
+        assert!(0 < length && length <= rest.len(), "no end was found");
+        let (record, behind) = rest.split_at(length);
+        rest = behind;
+        let record = record.strip_suffix(b"\n").unwrap_or(record);
+        if let Ok(rows) = decode(&format, &schema, record) {
+            assert!(rows.num_rows() <= 1);
+            // A comment cannot be written: a first field that begins like one is
+            // read as one.
+            if choice < 4 {
+                check_round_trip(&format, &schema, &rows);
+            }
+        }
+    }
+}
+
+/// A column of each kind that the formats know.
+fn columns() -> SchemaRef {
+    let timestamp = DataType::Timestamp(TimeUnit::Millisecond, None);
+    let types = [
+        ("b", DataType::Boolean),
+        ("i", DataType::Int64),
+        ("x", DataType::Float64),
+        ("d", DataType::Decimal128(12, 4)),
+        ("s", DataType::Utf8),
+        ("y", DataType::Binary),
+        ("t", timestamp),
+    ];
+    let fields = types.map(|(name, data_type)| Field::new(name, data_type, true));
+    Arc::new(Schema::new(fields.to_vec()))
+}
+
+fn made(options: &[(&str, &str)], schema: &SchemaRef) -> FormatRef {
+    let values = options
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
+    let mut options = Options::new(&values);
+    let format = format(&mut options, schema);
+    options.finish().expect("the options are right");
+    format.expect("the format is there")
+}
+
+/// The rows of one record. A refused record must leave no trace in the batch.
+fn decode(format: &FormatRef, schema: &SchemaRef, record: &[u8]) -> Result<RecordBatch, String> {
+    let mut decoder = format.decoder(schema, schema);
+    let pushed = decoder.push(record);
+    let rows = decoder.num_rows();
+    let records = decoder.finish();
+    assert_eq!(records.num_rows(), rows);
+    match pushed {
+        Ok(()) => Ok(records),
+        Err(error) => {
+            assert_eq!(rows, 0, "a refused record has left a row");
+            Err(error.to_string())
+        }
+    }
+}
+
+/// Compares a value with what another parser makes of its text.
+fn check_value(rows: &RecordBatch, column: usize, raw: &str) {
+    let field = rows.schema_ref().field(column).clone();
+    let mut text = Vec::new();
+    let is_null = !RowText::new(rows).write(0, column, &mut text);
+    let ours = String::from_utf8(text).expect("values are UTF-8");
+    assert_eq!(is_null, raw == "null", "{raw} as {field:?}");
+    if is_null {
+        return;
+    }
+    let string: Option<String> = serde_json::from_str(raw).ok();
+    match field.data_type() {
+        DataType::Utf8 => match &string {
+            Some(string) => assert_eq!(&ours, string),
+            None if raw.starts_with(['{', '[']) => {
+                let value = |text| serde_json::from_str::<Value>(text).ok();
+                assert_eq!(value(&ours), value(raw));
+            }
+            None => assert_eq!(ours, raw),
+        },
+        DataType::Boolean if string.is_none() => assert_eq!(ours, raw),
+        DataType::Int64 if string.is_none() => {
+            if let Ok(theirs) = raw.parse::<i64>() {
+                assert_eq!(ours, theirs.to_string());
+            }
+        }
+        DataType::Float64 if string.is_none() => {
+            let theirs: f64 = raw.parse().expect("a number of JSON is one of Rust");
+            let ours: f64 = ours.parse().expect("a number as text");
+            assert_eq!(ours.to_bits(), theirs.to_bits(), "{raw}");
+        }
+        _ => {}
+    }
+}
+
+/// Writes rows and reads them again.
+fn check_round_trip(format: &FormatRef, schema: &SchemaRef, rows: &RecordBatch) {
+    let (mut out, mut ends) = (Vec::new(), Vec::new());
+    let mut encoder = format.encoder(schema);
+    if encoder.encode(rows, &mut out, &mut ends).is_err() {
+        return;
+    }
+    assert_eq!(ends.len(), rows.num_rows());
+    if let Some(&end) = ends.first() {
+        assert_eq!(end, out.len());
+        let again = decode(format, schema, &out);
+        let written = String::from_utf8_lossy(&out);
+        let again = again.unwrap_or_else(|reason| panic!("{written} is refused: {reason}"));
+        assert_eq!(&again, rows, "{written}");
+    }
+}
