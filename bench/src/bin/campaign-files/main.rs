@@ -185,9 +185,9 @@ impl Campaign {
             let written = self.shared.lines_written.load(Ordering::Acquire);
             let is_behind = written < self.rows.saturating_mul(kills) / share.max(1);
             let end = if kills >= self.kills {
-                End::Stop(LIFE_MEAN * 2)
+                End::Stop(LIFE_MEAN * 4)
             } else if is_behind && self.random.once_in(2) {
-                End::Kill(LIFE_MEAN + self.random.exponential(LIFE_MEAN))
+                End::Kill(LIFE_MEAN * 2 + self.random.exponential(LIFE_MEAN))
             } else {
                 self.next_end()
             };
