@@ -34,6 +34,8 @@ pub const DELAY_MS: i64 = 180_000;
 const ROTATE_BYTES: u64 = 1 << 20;
 /// So many rotated files are kept although they were read.
 const ROTATED_KEPT: usize = 8;
+/// From one time that lines are written to the next, on average.
+pub const PAUSE_MEAN: Duration = Duration::from_millis(8);
 /// From one row that closes windows to the next.
 const SENTINEL_EVERY: Duration = Duration::from_millis(100);
 
@@ -41,6 +43,9 @@ const SENTINEL_EVERY: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub struct Shared {
     ledger: Mutex<Ledger>,
+    /// The most lines that are written at a time: they must not all be there long
+    /// before the next kill, which would then strike a program at rest.
+    pub lines_at_once: AtomicU64,
     /// How many lines may be written so far.
     pub lines_allowed: AtomicU64,
     /// How many lines were taken from the log.
@@ -162,7 +167,7 @@ impl Writer {
     /// Writes until `stop` is dropped, and hands over what it has planted.
     pub fn run(mut self, stop: &Receiver<()>) -> io::Result<Vec<Planted>> {
         loop {
-            let pause = self.random.time_below(Duration::from_millis(16));
+            let pause = self.random.time_below(PAUSE_MEAN * 2);
             if stop.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected) {
                 break;
             }
@@ -178,7 +183,8 @@ impl Writer {
         if self.random.once_in(40) {
             self.write_whole_file()?;
         }
-        let lines = self.random.below(300);
+        let at_once = self.shared.lines_at_once.load(Ordering::Acquire);
+        let lines = self.random.below(at_once + 1);
         for _ in 0..lines {
             let Some(line) = self.next_line() else {
                 break;

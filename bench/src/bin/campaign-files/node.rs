@@ -50,7 +50,7 @@ pub fn program() -> String {
     let [copies, by_host, by_page] = SINKS;
     format!(
         "SET 'pipeline.name' = 'campaign';\n\
-         SET 'execution.checkpointing.interval' = '50 ms';\n\
+         SET 'execution.checkpointing.interval' = '20 ms';\n\
          SET 'restart-strategy.type' = 'none';\n\
          {sources}\
          CREATE TABLE {copies} (id BIGINT, ts TIMESTAMP(3), `host` STRING, `path` STRING, \

@@ -35,11 +35,6 @@ impl Verdict {
         self.failures.len()
     }
 
-    /// The first that has failed.
-    pub fn first_failure(&self) -> &str {
-        self.failures.first().map_or("", String::as_str)
-    }
-
     /// A life has ended; what it has left was looked at.
     pub fn life(&mut self, checked: anyhow::Result<()>, killed: bool) {
         if killed {
