@@ -53,6 +53,7 @@ impl Drop for SmallDisk {
 }
 
 /// Fills the disk on which `full` of the two, state or output, lies.
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn check(full: &str, room_kilobytes: u64) {
     let workspace = Workspace::new();
     let Some(disk) = SmallDisk::mount(&workspace.path("small"), 64) else {
