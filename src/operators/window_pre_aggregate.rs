@@ -3,8 +3,8 @@
 //!
 //! It judges no row late: only the aggregate behind the exchange knows the
 //! watermark of all inputs. *Nothing overtakes*: panes of every window that a
-//! watermark closes go out before it, all panes before a barrier, and a row of a
-//! window that closed here already goes out at once.
+//! watermark closes go out before it, all panes before a barrier and before the
+//! input is idle, and a row of a window that closed here already goes out at once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -139,6 +139,11 @@ impl Operator for WindowPreAggregate {
             self.emit_until(closed, out).map_err(failed)?;
         }
         Ok(Progress::Done)
+    }
+
+    /// Others may close any window from now on.
+    fn idle(&mut self, out: &mut dyn Output) -> Result<()> {
+        self.emit_until(EventTime::MAX, out).map_err(failed)
     }
 
     fn barrier(&mut self, _: Barrier, out: &mut dyn Output) -> Result<Option<OperatorDelta>> {

@@ -80,6 +80,14 @@ impl Chain {
         Ok(progress)
     }
 
+    /// Lets operator `place` emit what it holds back, because the input is idle.
+    ///
+    /// # Errors
+    /// If an operator fails.
+    pub fn idle(&mut self, place: usize, effects: &mut Effects) -> Result<()> {
+        self.with_operator(place, effects, |operator, out| operator.idle(out))
+    }
+
     /// Lets operator `place` emit what it holds back, and take part in a checkpoint.
     ///
     /// # Errors

@@ -12,8 +12,9 @@ use crate::stream::{Barrier, Batch, CheckpointId, DeadLetter, EventTime};
 /// never waits.
 ///
 /// *Nothing overtakes*: what the operator holds back must be emitted before a
-/// watermark that concerns it ([`Self::watermark`]) and before a barrier
-/// ([`Self::barrier`]) goes on; the chain forwards both itself.
+/// watermark that concerns it ([`Self::watermark`]), before the word that the
+/// input is idle ([`Self::idle`]) and before a barrier ([`Self::barrier`]) goes on;
+/// the chain forwards all of them itself.
 pub trait Operator: Send {
     /// The rows that it emits.
     fn schema(&self) -> &SchemaRef;
@@ -45,6 +46,16 @@ pub trait Operator: Send {
     fn watermark(&mut self, at: EventTime, out: &mut dyn Output) -> Result<Progress> {
         let _ = (at, out);
         Ok(Progress::Done)
+    }
+
+    /// The input is idle and holds time back for nobody any more: emits everything
+    /// that is held back for others.
+    ///
+    /// # Errors
+    /// As [`Self::process`].
+    fn idle(&mut self, out: &mut dyn Output) -> Result<()> {
+        let _ = out;
+        Ok(())
     }
 
     /// A checkpoint ends here: emits everything that is held back for others,

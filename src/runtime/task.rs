@@ -93,13 +93,18 @@ impl Task {
     /// # Errors
     /// As [`Self::rows`].
     pub async fn watermark(&mut self, watermark: Watermark) -> Result<()> {
-        if let Watermark::At(at) = watermark {
-            for place in 0..self.chain.len() {
-                while self.chain.watermark(place, at, &mut self.effects)? == Progress::More {
-                    self.send_effects().await?;
+        for place in 0..self.chain.len() {
+            match watermark {
+                Watermark::Idle => self.chain.idle(place, &mut self.effects)?,
+                Watermark::At(at) => {
+                    while self.chain.watermark(place, at, &mut self.effects)? == Progress::More {
+                        self.send_effects().await?;
+                    }
                 }
-                self.send_effects().await?;
             }
+            self.send_effects().await?;
+        }
+        if let Watermark::At(at) = watermark {
             self.metrics.set_watermark(at);
         }
         self.tail.watermark(watermark, &self.metrics).await
