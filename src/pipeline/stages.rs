@@ -172,3 +172,110 @@ impl Open {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::{SourceFile, compile};
+
+    const TABLES: &str = "
+        CREATE TABLE a (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'x');
+        CREATE TABLE b (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'x');
+        CREATE TABLE s (k INT) WITH ('connector' = 'x');
+        CREATE TABLE n (n BIGINT) WITH ('connector' = 'x');
+        CREATE VIEW u AS SELECT k, ts FROM a UNION ALL SELECT k, ts FROM b;";
+
+    /// A line a stage: where rows come from, the steps, where they go.
+    fn cut(text: &str, parallelism: usize) -> Vec<String> {
+        let file = SourceFile {
+            name: "stages.sql".to_owned(),
+            text: format!("{TABLES}\n{text}"),
+        };
+        let dataflow = compile(&[file], &|_| None).unwrap().dataflow;
+        let name = |id: &OperatorId| match &dataflow.nodes[id.0 as usize].kind {
+            NodeKind::Source { table, .. } | NodeKind::Sink { table } => table.name.clone(),
+            NodeKind::Filter { .. } => "filter".to_owned(),
+            NodeKind::Project { .. } => "project".to_owned(),
+            NodeKind::WindowAssign { .. } => "assign".to_owned(),
+            NodeKind::WindowAggregate { .. } => "aggregate".to_owned(),
+            NodeKind::Union | NodeKind::Print => "no step".to_owned(),
+        };
+        let line = |stage: &Stage| {
+            let head = match &stage.head {
+                Head::Source(_) => "read".to_owned(),
+                Head::Stages(places) => format!("{places:?}"),
+            };
+            let steps = stage.steps.iter().map(|step| match step {
+                Step::Node(id) => name(id),
+                Step::PreAggregate(id) => format!("near {}", name(id)),
+                Step::FinalAggregate(id) => format!("far {}", name(id)),
+            });
+            let steps: Vec<_> = steps.collect();
+            let end = match &stage.end {
+                End::Sink(id) => name(id),
+                End::Forward(stage) => format!("[{stage}]"),
+                End::Exchange { stage, keys } => format!("[{stage}] by {keys}"),
+            };
+            format!("{head} {} -> {end}", steps.join(", "))
+        };
+        stages(&dataflow, parallelism).iter().map(line).collect()
+    }
+
+    #[test]
+    fn nodes_are_chained_until_rows_change_hands() {
+        const COUNT: &str = "FROM TABLE(TUMBLE(TABLE a, DESCRIPTOR(ts), INTERVAL '1' SECOND))";
+        let by_key =
+            format!("INSERT INTO n SELECT COUNT(*) {COUNT} GROUP BY k, window_start, window_end");
+        let of_all =
+            format!("INSERT INTO n SELECT COUNT(*) {COUNT} GROUP BY window_start, window_end");
+        let of_union = by_key.replace("TABLE a", "TABLE u");
+        let cases: [(&str, usize, &[&str]); 8] = [
+            ("INSERT INTO s SELECT k FROM a", 4, &["read a -> s"]),
+            (
+                "INSERT INTO s SELECT k + 1 FROM a WHERE k > 1",
+                4,
+                &["read a, filter, project -> s"],
+            ),
+            (
+                "INSERT INTO s SELECT k FROM u",
+                4,
+                &["read a -> [2]", "read b -> [2]", "[0, 1]  -> s"],
+            ),
+            (
+                "INSERT INTO s SELECT k FROM a; INSERT INTO s SELECT k FROM a WHERE k > 1",
+                2,
+                &["read a -> s", "read a, filter -> s"],
+            ),
+            (&by_key, 1, &["read a, project, aggregate, project -> n"]),
+            (
+                &by_key,
+                2,
+                &[
+                    "read a, project, near aggregate -> [1] by 1",
+                    "[0] far aggregate, project -> n",
+                ],
+            ),
+            (
+                &of_all,
+                2,
+                &[
+                    "read a, project, near aggregate -> [1] by 0",
+                    "[0] far aggregate, project -> n",
+                ],
+            ),
+            (
+                &of_union,
+                2,
+                &[
+                    "read a -> [2]",
+                    "read b -> [2]",
+                    "[0, 1] project, near aggregate -> [3] by 1",
+                    "[2] far aggregate, project -> n",
+                ],
+            ),
+        ];
+        for (text, parallelism, expected) in cases {
+            assert_eq!(cut(text, parallelism), expected, "{text} by {parallelism}");
+        }
+    }
+}

@@ -85,6 +85,12 @@ impl Golden {
         Ok(golden)
     }
 
+    /// How long its longest split is.
+    pub fn rows(&self) -> usize {
+        let splits = self.inputs.values().flat_map(|input| &input.splits);
+        splits.map(|split| split.items.len()).max().unwrap_or(0)
+    }
+
     fn take(&mut self, header: Option<&str>, block: &[&str]) -> Result<(), String> {
         let lines: Vec<&str> = block
             .iter()

@@ -1,9 +1,12 @@
 //! SQL as a stream computes it: goldens as data, each played in every way.
 //!
-//! `THALWEG_GOLDEN=text` plays only those with this text in their path.
+//! `THALWEG_GOLDEN=text` plays only those with this text in their path,
+//! `THALWEG_GOLDEN_SEEDS=n` plays that many random ones.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backpressure;
+mod generated;
 mod golden;
 mod play;
 mod script_sink;
@@ -22,7 +25,7 @@ use play::WAYS;
 use world::World;
 
 /// Goldens played at the same time: most of a play is waiting for the disk.
-const PLAYERS: usize = 4;
+const PLAYERS: usize = 12;
 /// No play takes this long, on any machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -98,6 +101,15 @@ fn every_golden_comes_to_the_same_in_every_way() {
             .filter(|golden| golden.explain.is_none())
             .collect(),
     );
+}
+
+#[test]
+fn generated_goldens_come_to_the_same_in_every_way() {
+    let seeds = std::env::var("THALWEG_GOLDEN_SEEDS");
+    let seeds = seeds.map_or(4, |seeds| seeds.parse().unwrap());
+    let mut goldens = vec![generated::many_keys(), generated::many_windows()];
+    goldens.extend((0..seeds).map(generated::random));
+    play_all(goldens);
 }
 
 #[test]

@@ -45,9 +45,15 @@ const fn way(name: &'static str, batch_rows: usize, legs: &'static [(usize, Brea
     }
 }
 
+/// A split is read in no more than about so many batches.
+const BATCHES: usize = 500;
+
 /// Plays a golden in one way.
 pub fn play(golden: &Golden, way: &Way) -> Result<(), String> {
-    let world = Arc::new(World::new(golden, way.batch_rows));
+    let world = Arc::new(World::new(
+        golden,
+        way.batch_rows.max(golden.rows() / BATCHES),
+    ));
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     for (number, &(parallelism, breaks)) in way.legs.iter().enumerate() {
         run(golden, &world, directory.path(), parallelism, breaks)
