@@ -285,7 +285,11 @@ fn fitted(
     let count = arguments.len();
     let letters = patterns.iter().find_map(|pattern| expanded(pattern, count));
     let Some(letters) = letters else {
-        let message = format!("{name} does not take {count} arguments");
+        let message = if matches!(name, "TO_TIMESTAMP" | "TO_DATE") && count == 2 {
+            format!("{name} with a format is not supported yet")
+        } else {
+            format!("{name} does not take {count} arguments")
+        };
         return Err(misfit(message, &arguments.iter().collect::<Vec<_>>()));
     };
     let fit = |(argument, letter): (Expr, char)| {
