@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 use super::OptionError;
 use super::lines::lines;
 use super::stdout::{self, Stream};
-use crate::formats::{self, Encoder, FormatRef, Options, RowText, check_types};
+use crate::formats::{self, Encoder, FormatRef, Options, RowText, check_types, row_to_json};
 use crate::runtime::{Committer, Prepared, Result, Sink, SinkFactory, SinkTask, Written};
 use crate::stream::{Barrier, BarrierKind, Batch};
 
@@ -56,6 +56,7 @@ pub fn console(
     options.finish()?;
     Ok(Arc::new(Console {
         schema: schema.clone(),
+        is_json: format == ConsoleFormat::Json,
         records,
         header_shown: Arc::new(AtomicBool::new(false)),
     }))
@@ -63,6 +64,7 @@ pub fn console(
 
 struct Console {
     schema: SchemaRef,
+    is_json: bool,
     /// The format of records; a table if there is none.
     records: Option<FormatRef>,
     header_shown: Arc<AtomicBool>,
@@ -71,6 +73,7 @@ struct Console {
 impl SinkFactory for Console {
     fn sink(&self, _task: SinkTask) -> Result<Box<dyn Sink>> {
         let shape = match &self.records {
+            Some(format) if self.is_json => Shape::Json(format.encoder(&self.schema)),
             Some(format) => Shape::Records(format.encoder(&self.schema)),
             None => Shape::Table(TableShape {
                 layout: Layout::new(&self.schema),
@@ -91,6 +94,7 @@ struct ConsoleSink {
 
 enum Shape {
     Table(TableShape),
+    Json(Box<dyn Encoder>),
     Records(Box<dyn Encoder>),
 }
 
@@ -119,6 +123,7 @@ impl Sink for ConsoleSink {
                 table.layout.rows(&batch.records, &mut text);
                 (text, Vec::new())
             }
+            Shape::Json(encoder) => (json_lines(encoder.as_mut(), &batch.records), Vec::new()),
             Shape::Records(encoder) => lines(encoder.as_mut(), &batch.records, ORIGIN),
         };
         let bytes = text.len();
@@ -136,6 +141,26 @@ impl Sink for ConsoleSink {
         }
         Ok(Prepared::default())
     }
+}
+
+/// The rows as JSON objects for a person, who wants to see each row: a number that
+/// JSON lacks (NaN) is a string there.
+fn json_lines(encoder: &mut dyn Encoder, records: &RecordBatch) -> Vec<u8> {
+    let (text, without_form) = lines(encoder, records, ORIGIN);
+    if without_form.is_empty() {
+        return text;
+    }
+    let mut text = Vec::new();
+    for row in 0..records.num_rows() {
+        let (one, without_form) = lines(encoder, &records.slice(row, 1), ORIGIN);
+        if without_form.is_empty() {
+            text.extend(one);
+        } else {
+            text.extend(row_to_json(records, row));
+            text.push(b'\n');
+        }
+    }
+    text
 }
 
 /// The widths of a table's columns.
@@ -240,5 +265,20 @@ mod tests {
 | +I |           3 |                              c |
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    /// Such a row was once left out.
+    #[test]
+    fn json_shows_rows_with_what_is_no_number() {
+        let given = IndexMap::from([("format".to_owned(), "json".to_owned())]);
+        let mut options = Options::new(&given);
+        let schema = sample().schema();
+        let format = formats::format(&mut options, &schema).unwrap();
+        let text = json_lines(format.encoder(&schema).as_mut(), &sample());
+        let expected = r#"{"id":1,"share":0.5,"name":"a\nb"}
+{"id":2,"share":"NaN","name":null}
+{"id":3,"share":2.0,"name":"c"}
+"#;
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 }

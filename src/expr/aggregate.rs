@@ -322,6 +322,12 @@ fn accumulating_function(call: &AggregateCall, input: &SchemaRef) -> Result<Aggr
         .schema(schema)
         .alias(call.result.name())
         .build()?;
+    if !function.groups_accumulator_supported() {
+        let data_type = call.result.data_type();
+        return Err(Error(format!(
+            "{call} has no accumulator for values of type {data_type}"
+        )));
+    }
     Ok(function)
 }
 
@@ -422,6 +428,22 @@ mod tests {
         assert_eq!(merged.drain_results().unwrap(), expected);
         assert_eq!(numbers(&expected[1]), [Some(3), Some(1), Some(1)]);
         assert_eq!(numbers(&expected[3]), [Some(2), None, Some(7)]);
+    }
+
+    /// A call without an accumulator once passed here and failed with the first row.
+    #[test]
+    fn a_call_without_an_accumulator_has_no_layout() {
+        let input = Arc::new(Schema::new(vec![Field::new("t", DataType::Boolean, true)]));
+        let call = AggregateCall {
+            function: AggregateFunction::Min,
+            argument: Some(0),
+            result: Arc::new(Field::new("min", DataType::Boolean, true)),
+        };
+        let error = AggregateLayout::new(&input, &[], vec![call]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "MIN(#0) has no accumulator for values of type Boolean"
+        );
     }
 
     #[test]

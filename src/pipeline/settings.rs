@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use crate::formats::{OptionError, Options};
+use crate::formats::{OptionError, Options, nearest};
 use crate::stream::KeyGroups;
 
 /// The settings of a job, checked.
@@ -96,6 +96,7 @@ impl Settings {
         if parallelism == Some(0) {
             options.reject("parallelism.default", "expected a number above zero");
         }
+        pass_over(&mut options, values.keys().map(String::as_str));
         options.finish()?;
         Ok(Self {
             name,
@@ -106,6 +107,37 @@ impl Settings {
             checkpoint_timeout,
             restart,
         })
+    }
+}
+
+/// What scripts for Flink set and what is so here anyhow, and the settings of
+/// Flink that are not there yet.
+fn pass_over<'k>(options: &mut Options, keys: impl Iterator<Item = &'k str>) {
+    let mode = "execution.runtime-mode";
+    match options.text(mode).map(str::to_ascii_lowercase).as_deref() {
+        None | Some("streaming" | "automatic") => (),
+        Some(_) => options.reject(mode, "only 'streaming' is supported yet"),
+    }
+    let known_in_flink = [
+        "execution.",
+        "table.",
+        "pipeline.",
+        "state.",
+        "taskmanager.",
+    ];
+    for key in keys {
+        if key.starts_with("sql-client.") {
+            options.text(key);
+        } else if known_in_flink.iter().any(|prefix| key.starts_with(prefix))
+            && !options.known().contains(key)
+        {
+            let near = nearest(key, options.known().iter().map(String::as_str));
+            let hint = near.map(|near| format!("; did you mean '{near}'?"));
+            options.refuse(
+                key,
+                &format!("not supported yet{}", hint.unwrap_or_default()),
+            );
+        }
     }
 }
 
@@ -228,6 +260,28 @@ mod tests {
         assert_eq!(settings.key_groups, KeyGroups::new(256));
         let errors = read(&[("execution.checkpointing.intervall", "10 s"), ("x", "y")]);
         assert_eq!(errors.unwrap_err().len(), 2);
+    }
+
+    #[test]
+    fn what_a_script_for_flink_sets_is_passed_over_or_not_there_yet() {
+        for (key, value, expected) in [
+            ("execution.runtime-mode", "STREAMING", None),
+            ("sql-client.execution.result-mode", "tableau", None),
+            (
+                "execution.runtime-mode",
+                "batch",
+                Some("option 'execution.runtime-mode': only 'streaming' is supported yet"),
+            ),
+            (
+                "table.exec.mini-batch.enabled",
+                "true",
+                Some("option 'table.exec.mini-batch.enabled': not supported yet"),
+            ),
+        ] {
+            let errors = read(&[(key, value)]).err().unwrap_or_default();
+            let messages: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
+            assert_eq!(messages, Vec::from_iter(expected), "{key}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The calls of aggregate functions as accumulators and what is computed from
-//! them: `AVG` is a division, and a narrow `SUM` is added up wide.
+//! them: `AVG` is a division, a narrow `SUM` is added up wide, and truth values
+//! are compared as numbers.
 
 use arrow::datatypes::DataType;
 use datafusion_common::{Column, DFSchema, Result};
@@ -38,6 +39,7 @@ pub(super) struct Call {
 enum CallResult {
     Plain(usize),
     Narrow(usize, DataType),
+    Cast(usize, DataType),
     Quotient {
         sum: usize,
         count: usize,
@@ -92,26 +94,17 @@ impl Calls {
         }
         Ok(match meaning {
             Meaning::Count => CallResult::Plain(self.count(argument)),
-            Meaning::Min => {
-                CallResult::Plain(self.call(AggregateFunction::Min, argument, data_type))
-            }
-            Meaning::Max => {
-                CallResult::Plain(self.call(AggregateFunction::Max, argument, data_type))
-            }
+            Meaning::Min => self.extreme(AggregateFunction::Min, argument, data_type, schema)?,
+            Meaning::Max => self.extreme(AggregateFunction::Max, argument, data_type, schema)?,
             Meaning::Sum => match self.sum(argument, &data_type, schema)? {
+                sum if data_type == DataType::Float32 => CallResult::Cast(sum, data_type),
                 sum if data_type.is_integer() && data_type != DataType::Int64 => {
                     CallResult::Narrow(sum, data_type)
                 }
                 sum => CallResult::Plain(sum),
             },
             Meaning::Avg => {
-                let wide = if data_type == DataType::Float32 {
-                    cast_to(argument.clone(), &DataType::Float64, schema)?
-                } else {
-                    argument.clone()
-                };
-                let wide_type = wide.get_type(schema)?;
-                let sum = self.sum(wide, &wide_type, schema)?;
+                let sum = self.sum(argument.clone(), &data_type, schema)?;
                 let count = self.count(argument);
                 let result = match data_type {
                     DataType::Decimal128(_, scale) => DataType::Decimal128(38, scale.max(6)),
@@ -122,13 +115,33 @@ impl Calls {
         })
     }
 
-    /// The sum of integers is added up as `BIGINT`.
+    /// The accumulators do not compare truth values: these are numbers there.
+    fn extreme(
+        &mut self,
+        function: AggregateFunction,
+        argument: Expr,
+        data_type: DataType,
+        schema: &DFSchema,
+    ) -> Result<CallResult> {
+        if data_type != DataType::Boolean {
+            return Ok(CallResult::Plain(self.call(function, argument, data_type)));
+        }
+        let number = cast_to(argument, &DataType::Int8, schema)?;
+        let place = self.call(function, number, DataType::Int8);
+        Ok(CallResult::Cast(place, data_type))
+    }
+
+    /// The sum of integers is added up as `BIGINT`, and that of `FLOAT` as `DOUBLE`.
     fn sum(&mut self, argument: Expr, data_type: &DataType, schema: &DFSchema) -> Result<usize> {
         let (argument, result) = match data_type {
             DataType::Decimal128(_, scale) => (argument, DataType::Decimal128(38, *scale)),
             other if other.is_integer() => {
                 let wide = cast_to(argument, &DataType::Int64, schema)?;
                 (wide, DataType::Int64)
+            }
+            DataType::Float32 => {
+                let wide = cast_to(argument, &DataType::Float64, schema)?;
+                (wide, DataType::Float64)
             }
             other => (argument, other.clone()),
         };
@@ -179,6 +192,7 @@ impl Calls {
         let results = self.results.iter().map(|result| match result {
             CallResult::Plain(place) => Ok(column(place)),
             CallResult::Narrow(place, data_type) => Ok(narrowed(column(place), data_type)),
+            CallResult::Cast(place, data_type) => cast_to(column(place), data_type, schema),
             CallResult::Quotient { sum, count, result } => {
                 quotient(column(sum), column(count), result, schema)
             }

@@ -9,7 +9,6 @@ use arrow::datatypes::DataType;
 use datafusion_common::{Result, ScalarValue, internal_err};
 use datafusion_expr::expr::AggregateFunctionParams;
 use datafusion_expr::function::AccumulatorArgs;
-use datafusion_expr::udaf_default_schema_name;
 use datafusion_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility, lit};
 
 use super::data_type::MAX_PRECISION;
@@ -131,7 +130,9 @@ impl AggregateUDFImpl for FlinkAggregate {
         if self.meaning == Meaning::Count && params.args.as_slice() == [lit(true)] {
             return Ok("COUNT(*)".to_owned());
         }
-        udaf_default_schema_name(self, params)
+        // The library's own form leaves casts out, so that two calls would have
+        // one name.
+        self.display_name(params)
     }
 
     fn is_nullable(&self) -> bool {

@@ -5,10 +5,10 @@ use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{BinaryExpr, ScalarFunction};
 use datafusion_expr::{Expr, ExprSchemable, Operator, lit};
 
-use super::conversion::{cast_to, common_type, decimal_of_integer};
+use super::conversion::{cast_to, common_type, decimal_of_integer, explicit_cast};
 use super::data_type::MAX_PRECISION;
 use super::typing::misfit;
-use crate::expr::functions::decimal_divide;
+use crate::expr::functions::{decimal_divide, decimal_multiply};
 use crate::plan::type_name;
 
 /// The digits behind the point that a result keeps when its digits run out.
@@ -65,7 +65,7 @@ fn numeric(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Result<E
     let result = binary(left, op, right);
     // A remainder is smaller than the divisor and has its type.
     if op == Operator::Modulo && common.is_integer() {
-        return cast_to(result, &right_type, schema);
+        return explicit_cast(result, &right_type, schema);
     }
     Ok(result)
 }
@@ -94,7 +94,13 @@ fn decimal(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Result<E
     if op == Operator::Divide {
         return divide(left, right, &result_type);
     }
-    cast_to(binary(left, op, right), &result_type, schema)
+    if op == Operator::Multiply && precision > i16::from(MAX_PRECISION) {
+        let shape = lit(ScalarValue::new_zero(&result_type)?);
+        let arguments = vec![left, right, shape];
+        let product = ScalarFunction::new_udf(decimal_multiply(), arguments);
+        return Ok(Expr::ScalarFunction(product));
+    }
+    explicit_cast(binary(left, op, right), &result_type, schema)
 }
 
 /// `left / right` rounded half up to `result`, which is a decimal.

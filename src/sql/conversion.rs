@@ -7,7 +7,7 @@ use datafusion_expr::{Expr, ExprSchemable, lit};
 
 use super::data_type::MAX_PRECISION;
 use super::typing::misfit;
-use crate::expr::functions::to_text;
+use crate::expr::functions::{narrow, to_text, whole_part};
 use crate::plan::type_name;
 
 /// The expression as `data_type`; the expression itself if it has that type.
@@ -39,6 +39,10 @@ pub(super) fn explicit_cast(
     schema: &DFSchema,
 ) -> Result<Expr> {
     check(&expression, data_type, schema)?;
+    if let Some(number) = number_form(&expression, data_type, schema)? {
+        return Ok(number);
+    }
+    let expression = readable(expression, data_type, schema)?;
     match text_form(&expression, data_type, schema)? {
         Some(text) => Ok(text),
         // A cast that changes nothing stays, so that an alias of the library's
@@ -53,6 +57,10 @@ pub(super) fn explicit_cast(
 /// As [`explicit_cast`].
 pub(super) fn try_cast(expression: Expr, data_type: &DataType, schema: &DFSchema) -> Result<Expr> {
     check(&expression, data_type, schema)?;
+    if let Some(number) = number_form(&expression, data_type, schema)? {
+        return Ok(number);
+    }
+    let expression = readable(expression, data_type, schema)?;
     match text_form(&expression, data_type, schema)? {
         Some(text) => Ok(text),
         None => Ok(Expr::TryCast(TryCast::new(
@@ -60,6 +68,43 @@ pub(super) fn try_cast(expression: Expr, data_type: &DataType, schema: &DFSchema
             data_type.clone(),
         ))),
     }
+}
+
+/// A written cast between numbers never fails: an integer that is too large wraps
+/// around, a floating-point number ends at the bounds, and a decimal with too many
+/// digits is null.
+fn number_form(expression: &Expr, data_type: &DataType, schema: &DFSchema) -> Result<Option<Expr>> {
+    let own = expression.get_type(schema)?;
+    let keeps_all = common_type(&own, data_type).as_ref() == Some(data_type);
+    if !own.is_numeric() || !data_type.is_numeric() || keeps_all || data_type.is_floating() {
+        return Ok(None);
+    }
+    if let DataType::Decimal128(_, _) = data_type {
+        let fitted = TryCast::new(Box::new(expression.clone()), data_type.clone());
+        return Ok(Some(Expr::TryCast(fitted)));
+    }
+    let wide = if own.is_floating() {
+        DataType::Float64
+    } else {
+        DataType::Int64
+    };
+    let wide = cast_to(expression.clone(), &wide, schema)?;
+    let own = wide.get_type(schema)?;
+    let narrowed = narrow(data_type).filter(|_| own != *data_type);
+    Ok(Some(match narrowed {
+        Some(function) => Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![wide])),
+        None => wide,
+    }))
+}
+
+/// A text that becomes an integer may have a fraction, which is cut off.
+fn readable(expression: Expr, data_type: &DataType, schema: &DFSchema) -> Result<Expr> {
+    let is_cut = matches!(&expression, Expr::ScalarFunction(call) if call.func == whole_part());
+    if is_cut || !data_type.is_integer() || expression.get_type(schema)? != DataType::Utf8 {
+        return Ok(expression);
+    }
+    let call = ScalarFunction::new_udf(whole_part(), vec![expression]);
+    Ok(Expr::ScalarFunction(call))
 }
 
 /// Flink writes truth values, floating-point numbers and timestamps in another

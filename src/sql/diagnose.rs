@@ -117,7 +117,8 @@ fn plain(error: &DataFusionError, fallback: Span) -> Diagnostic {
     if let DataFusionError::SchemaError(error, _) = error
         && let SchemaError::FieldNotFound { field, .. } = error.as_ref()
     {
-        let message = format!("there is no column {}", field.flat_name());
+        let name = field.flat_name();
+        let message = not_yet(&name).unwrap_or_else(|| format!("there is no column {name}"));
         return Diagnostic::new(place(field.spans.first(), fallback), message);
     }
     let message = error.message();
@@ -146,6 +147,37 @@ fn from_library(diagnostic: &LibraryDiagnostic, fallback: Span) -> Option<Diagno
         message,
         hint,
     })
+}
+
+/// Functions of Flink that a query often calls and that are not there yet.
+const NOT_YET: &[&str] = &[
+    "CURRENT_DATE",
+    "CURRENT_TIME",
+    "CURRENT_TIMESTAMP",
+    "CURRENT_ROW_TIMESTAMP",
+    "LOCALTIME",
+    "LOCALTIMESTAMP",
+    "NOW",
+    "UNIX_TIMESTAMP",
+    "FROM_UNIXTIME",
+    "TO_TIMESTAMP_LTZ",
+    "TIMESTAMPADD",
+    "TIMESTAMPDIFF",
+    "CONVERT_TZ",
+    "JSON_VALUE",
+    "JSON_QUERY",
+    "LAST_VALUE",
+    "FIRST_VALUE",
+    "LISTAGG",
+];
+
+/// What to say of a function that is not there yet. Some are written without
+/// parentheses, like columns.
+fn not_yet(name: &str) -> Option<String> {
+    let name = name.to_uppercase();
+    NOT_YET
+        .contains(&name.as_str())
+        .then(|| format!("the function {name} is not supported yet"))
 }
 
 /// How messages of the library begin, what we say instead, and our hint.
@@ -193,6 +225,9 @@ fn reworded(message: &str, notes: &[&str]) -> Option<(String, Option<String>)> {
         let within = rest
             .strip_prefix(" in '")
             .and_then(|rest| rest.strip_suffix('\''));
+        if let (None, Some(message)) = (within, not_yet(name)) {
+            return Some((message, None));
+        }
         let within = within.map_or_else(String::new, |within| format!(" in {within}"));
         let hint = nearest.map(|nearest| format!("did you mean {nearest}?"));
         return Some((format!("there is no column {name}{within}"), hint));
@@ -203,7 +238,13 @@ fn reworded(message: &str, notes: &[&str]) -> Option<(String, Option<String>)> {
             .into_iter()
             .chain(aggregates::names())
             .collect();
-        let hint = did_you_mean(&name, known.iter().map(String::as_str));
+        if let Some(message) = not_yet(&name) {
+            return Some((message, None));
+        }
+        let hint = match name.as_str() {
+            "LENGTH" | "LEN" => Some("did you mean CHAR_LENGTH?".to_owned()),
+            _ => did_you_mean(&name, known.iter().map(String::as_str)),
+        };
         return Some((format!("the function {name} is not supported"), hint));
     }
     if let Some(rest) = message.strip_prefix('\'') {
@@ -221,6 +262,11 @@ fn reworded(message: &str, notes: &[&str]) -> Option<(String, Option<String>)> {
     if let Some(rest) = message.strip_prefix("- cannot be used with ") {
         let arrow: DataType = rest.parse().ok()?;
         return Some((format!("- needs a number, not {}", type_name(&arrow)), None));
+    }
+    if let Some(rest) = message.strip_prefix("NOT cannot be used with ") {
+        let arrow: DataType = rest.parse().ok()?;
+        let message = format!("NOT needs BOOLEAN, not {}", type_name(&arrow));
+        return Some((message, None));
     }
     if message == "expressions have incompatible types" {
         let types = notes.iter().filter_map(|note| {

@@ -7,12 +7,14 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::DataType;
 use datafusion_common::{DFSchema, Result};
-use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr};
+use datafusion_expr::expr::BinaryExpr;
+use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr};
 use datafusion_expr::{
-    ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility, lit,
+    ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, Volatility, lit,
 };
 use datafusion_functions as library;
+use datafusion_sql::sqlparser::ast::BinaryOperator;
 
 use super::conversion::cast_to;
 use super::rewrite::{self, call};
@@ -74,8 +76,8 @@ static TABLE: &[Function] = &[
     Function("LEFT", &["si"], Rewrite(rewrite::left)),
     Function("RIGHT", &["si"], Rewrite(rewrite::right)),
     Function("SPLIT_INDEX", &["ssi"], Call(own::split_index)),
-    Function("REGEXP", &["ss"], Call(library::regex::regexp_like)),
-    Function("REGEXP_REPLACE", &["sss"], Rewrite(rewrite::regexp_replace)),
+    Function("REGEXP", &["ss"], Expand(rewrite::regexp)),
+    Function("REGEXP_REPLACE", &["sss"], Expand(rewrite::regexp_replace)),
     Function(
         "REGEXP_EXTRACT",
         &["ss", "ssi"],
@@ -161,9 +163,40 @@ static TABLE: &[Function] = &[
         &["t"],
         Rewrite(|arguments| rewrite::part("SECOND", arguments)),
     ),
-    Function("DATE_FORMAT", &["ts"], Call(own::date_format)),
+    Function("DATE_FORMAT", &["ts"], Expand(rewrite::date_format)),
     Function("TO_TIMESTAMP", &["s"], Expand(rewrite::to_timestamp)),
     Function("TO_DATE", &["s"], Expand(rewrite::to_date)),
+    // Operators on what has no type yet: no name of SQL is written so.
+    Function(
+        "+",
+        &["aa"],
+        Expand(|parts, schema| rewrite::operation(Operator::Plus, parts, schema)),
+    ),
+    Function(
+        "-",
+        &["aa"],
+        Expand(|parts, schema| rewrite::operation(Operator::Minus, parts, schema)),
+    ),
+    Function(
+        "*",
+        &["aa"],
+        Expand(|parts, schema| rewrite::operation(Operator::Multiply, parts, schema)),
+    ),
+    Function(
+        "/",
+        &["aa"],
+        Expand(|parts, schema| rewrite::operation(Operator::Divide, parts, schema)),
+    ),
+    Function(
+        "%",
+        &["aa"],
+        Expand(|parts, schema| rewrite::operation(Operator::Modulo, parts, schema)),
+    ),
+    Function(
+        "||",
+        &["aa"],
+        Expand(|parts, schema| rewrite::operation(Operator::StringConcat, parts, schema)),
+    ),
 ];
 
 /// The function of this name, in any case of letters, as the planner calls it
@@ -188,7 +221,9 @@ pub(super) fn scalar(name: &str) -> Option<Arc<ScalarUDF>> {
 
 /// All their names.
 pub(super) fn names() -> Vec<String> {
-    TABLE.iter().map(|function| function.0.to_owned()).collect()
+    let names = TABLE.iter().map(|function| function.0);
+    let written = names.filter(|name| name.starts_with(char::is_alphabetic));
+    written.map(str::to_owned).collect()
 }
 
 /// The call of a function whose arguments are typed. A call that is typed
@@ -250,7 +285,11 @@ fn fitted(
     let count = arguments.len();
     let letters = patterns.iter().find_map(|pattern| expanded(pattern, count));
     let Some(letters) = letters else {
-        let message = format!("{name} does not take {count} arguments");
+        let message = if matches!(name, "TO_TIMESTAMP" | "TO_DATE") && count == 2 {
+            format!("{name} with a format is not supported yet")
+        } else {
+            format!("{name} does not take {count} arguments")
+        };
         return Err(misfit(message, &arguments.iter().collect::<Vec<_>>()));
     };
     let fit = |(argument, letter): (Expr, char)| {
@@ -330,6 +369,33 @@ impl ExprPlanner for FlinkExpressions {
 
     fn plan_substring(&self, arguments: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
         Ok(planned("SUBSTRING", arguments))
+    }
+
+    /// The library has no result for some operations that Flink has one for: on a
+    /// call that has no type yet, or on decimals with too many digits. They wait
+    /// until they are typed.
+    fn plan_binary_op(
+        &self,
+        operation: RawBinaryExpr,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawBinaryExpr>> {
+        let op = match operation.op {
+            BinaryOperator::Plus => Operator::Plus,
+            BinaryOperator::Minus => Operator::Minus,
+            BinaryOperator::Multiply => Operator::Multiply,
+            BinaryOperator::Divide => Operator::Divide,
+            BinaryOperator::Modulo => Operator::Modulo,
+            BinaryOperator::StringConcat => Operator::StringConcat,
+            _ => return Ok(PlannerResult::Original(operation)),
+        };
+        let parts = vec![operation.left.clone(), operation.right.clone()];
+        let (left, right) = (Box::new(operation.left), Box::new(operation.right));
+        let whole = Expr::BinaryExpr(BinaryExpr::new(left, op, right));
+        if whole.get_type(schema).is_ok() {
+            return Ok(PlannerResult::Planned(whole));
+        }
+        let function = scalar(&op.to_string()).expect("the operators are in the table");
+        Ok(PlannerResult::Planned(call(function, parts)))
     }
 
     /// `COUNT(*)` counts a constant.

@@ -14,7 +14,7 @@ use super::lower::{Lowering, Role, Rows, expression, window_roles, with_window_c
 use super::typing::misfit;
 use super::window_function::WINDOW_COLUMNS;
 use super::window_removal::{bare, without_windows};
-use crate::expr::{AggregateCall, AggregateFunction, Expression};
+use crate::expr::{AggregateCall, AggregateFunction, AggregateLayout, Expression};
 use crate::plan::{NodeKind, Window, WindowInput, type_name};
 
 impl Lowering {
@@ -137,6 +137,13 @@ impl Lowering {
                 result: field,
             });
         }
+        // What cannot be aggregated is said now, not when the job starts.
+        AggregateLayout::new(&input.schema, keys, aggregates.clone())
+            .and_then(|layout| Arc::new(layout).accumulators())
+            .map_err(|error| {
+                let calls: Vec<&Expr> = aggregate.aggr_expr.iter().collect();
+                misfit(error.to_string(), &calls)
+            })?;
         let schema = with_window_columns(&Arc::new(Schema::new(fields)));
         let mut roles = vec![Role::Value; schema.fields().len() - WINDOW_COLUMNS.len()];
         roles.extend(window_roles(groups.window));

@@ -19,6 +19,7 @@ mod dialect;
 mod environment;
 mod functions;
 mod limits;
+mod literals;
 mod lower;
 mod lower_aggregate;
 mod parser;

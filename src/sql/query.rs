@@ -26,7 +26,7 @@ use super::diagnose::{consequence, did_you_mean, refusal};
 use super::functions::{self, FlinkExpressions};
 use super::select_names::name_columns;
 use super::window_function::WindowFunctions;
-use super::{aggregates, typing};
+use super::{aggregates, literals, typing};
 
 /// Plans queries over the relations of a catalog.
 pub(super) struct QueryPlanner<'a> {
@@ -56,6 +56,7 @@ impl<'a> QueryPlanner<'a> {
     pub(super) fn plan(&self, query: &Query) -> Result<LogicalPlan> {
         let mut query = query.clone();
         name_columns(&mut query);
+        literals::as_in_flink(&mut query)?;
         let plan = self
             .binder()
             .sql_statement_to_plan(Statement::Query(Box::new(query)))?;
@@ -67,9 +68,11 @@ impl<'a> QueryPlanner<'a> {
     /// # Errors
     /// As [`Self::plan`].
     pub(super) fn expression(&self, expression: &SqlExpr, schema: &DFSchema) -> Result<Expr> {
-        let bound =
-            self.binder()
-                .sql_to_expr(expression.clone(), schema, &mut PlannerContext::new())?;
+        let mut expression = expression.clone();
+        literals::as_in_flink(&mut expression)?;
+        let bound = self
+            .binder()
+            .sql_to_expr(expression, schema, &mut PlannerContext::new())?;
         typing::with_flink_types(bound, schema)
     }
 

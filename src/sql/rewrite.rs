@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion_common::{DFSchema, DataFusionError, Result, ScalarValue};
-use datafusion_expr::expr::{Case, ScalarFunction};
+use datafusion_expr::expr::{BinaryExpr, Case, ScalarFunction};
 use datafusion_expr::{Expr, ExprSchemable, Operator, ScalarUDF, lit};
 use datafusion_functions as library;
 
 use super::arithmetic;
-use super::conversion::{cast_to, try_cast};
-use super::typing::{misfit, unified};
+use super::conversion::{cast_to, explicit_cast, try_cast};
+use super::data_type::MAX_PRECISION;
+use super::typing::{misfit, retype_binary, unified};
 use crate::expr::functions as own;
 use crate::plan::type_name;
 
@@ -60,13 +61,51 @@ fn empty_if_negative(function: Arc<ScalarUDF>, arguments: Vec<Expr>) -> Expr {
     })
 }
 
-pub(super) fn regexp_replace(mut arguments: Vec<Expr>) -> Expr {
-    // All matches are replaced, not the first alone.
-    arguments.push(lit("g"));
-    call(library::regex::regexp_replace(), arguments)
+/// `left op right` whose types were not known when it was read.
+pub(super) fn operation(op: Operator, parts: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
+    let mut parts = parts.into_iter().map(Box::new);
+    match (parts.next(), parts.next()) {
+        (Some(left), Some(right)) => retype_binary(BinaryExpr::new(left, op, right), schema),
+        _ => Ok(lit(ScalarValue::Null)),
+    }
+}
+
+pub(super) fn regexp(arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
+    check_regex(&arguments)?;
+    Ok(call(library::regex::regexp_like(), arguments))
+}
+
+pub(super) fn regexp_replace(arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
+    check_regex(&arguments)?;
+    Ok(call(own::regexp_replace(), arguments))
+}
+
+/// A regular expression that is written out, the second argument, is tried now:
+/// a wrong one would fail for each row.
+fn check_regex(arguments: &[Expr]) -> Result<()> {
+    match text_of(arguments.get(1)).map(own::check_regex) {
+        Some(Err(message)) => Err(misfit(message, &arguments.iter().collect::<Vec<_>>())),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn date_format(arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
+    match text_of(arguments.get(1)).map(own::check_date_pattern) {
+        Some(Err(message)) => Err(misfit(message, &arguments.iter().collect::<Vec<_>>())),
+        _ => Ok(call(own::date_format(), arguments)),
+    }
+}
+
+/// The text of an argument that is written out.
+fn text_of(argument: Option<&Expr>) -> Option<&str> {
+    match argument {
+        Some(Expr::Literal(ScalarValue::Utf8(Some(text)), _)) => Some(text),
+        _ => None,
+    }
 }
 
 pub(super) fn regexp_extract(mut arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
+    check_regex(&arguments)?;
     if arguments.len() == 2 {
         arguments.push(lit(0_i32));
     }
@@ -91,9 +130,12 @@ fn whole_number(function: Arc<ScalarUDF>, arguments: Vec<Expr>, schema: &DFSchem
     };
     match argument.get_type(schema)? {
         data_type if data_type.is_integer() => Ok(argument.clone()),
-        DataType::Decimal128(precision, _) => {
-            let whole = call(function, arguments);
-            cast_to(whole, &DataType::Decimal128(precision, 0), schema)
+        DataType::Decimal128(_, 0) => Ok(argument.clone()),
+        DataType::Decimal128(precision, scale) => {
+            // The function keeps the scale, and 99.9 has a digit less than 100.0.
+            let wide = DataType::Decimal128((precision + 1).min(MAX_PRECISION), scale);
+            let whole = call(function, vec![cast_to(argument.clone(), &wide, schema)?]);
+            explicit_cast(whole, &DataType::Decimal128(precision, 0), schema)
         }
         _ => Ok(call(function, arguments)),
     }
@@ -123,7 +165,7 @@ pub(super) fn round(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
             let whole = precision.cast_signed() - scale;
             let digits = whole.saturating_add(1).saturating_add(places).min(38);
             let rounded = DataType::Decimal128(digits.cast_unsigned(), places);
-            cast_to(value.clone(), &rounded, schema)
+            explicit_cast(value.clone(), &rounded, schema)
         }
         (DataType::Decimal128(_, _), Ok(_)) => Ok(value.clone()),
         _ => Err(unconstant_round(value)),
@@ -148,10 +190,17 @@ pub(super) fn sign(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
     let Some(value) = arguments.into_iter().next() else {
         return Ok(lit(ScalarValue::Null));
     };
-    let data_type = value.get_type(schema)?;
+    let data_type = match value.get_type(schema)? {
+        // A decimal without whole digits has no 1.
+        DataType::Decimal128(precision, scale) if precision == scale.unsigned_abs() => {
+            let scale = scale.min(MAX_PRECISION.cast_signed() - 1);
+            DataType::Decimal128(scale.unsigned_abs() + 1, scale)
+        }
+        other => other,
+    };
     let float = cast_to(value, &DataType::Float64, schema)?;
     let sign = call(library::math::signum(), vec![float]);
-    cast_to(sign, &data_type, schema)
+    explicit_cast(sign, &data_type, schema)
 }
 
 pub(super) fn coalesce(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {

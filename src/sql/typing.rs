@@ -215,7 +215,11 @@ fn check_aggregate(call: &AggregateFunction, schema: &DFSchema) -> Result<()> {
     Ok(())
 }
 
-fn retype_binary(binary: BinaryExpr, schema: &DFSchema) -> Result<Expr> {
+/// The operation on parts that are typed already.
+///
+/// # Errors
+/// If there is no such operation on their types.
+pub(super) fn retype_binary(binary: BinaryExpr, schema: &DFSchema) -> Result<Expr> {
     let BinaryExpr { left, op, right } = binary;
     match op {
         Operator::Plus

@@ -4,10 +4,11 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion_common::{DataFusionError, Result};
 use datafusion_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 
 /// A function that depends on its arguments alone.
@@ -26,8 +27,18 @@ pub(super) struct Kernel {
 impl Kernel {
     /// The function as the library takes it.
     pub(super) fn function(self) -> Arc<ScalarUDF> {
+        self.function_of(true)
+    }
+
+    /// The function whose result is null only if an argument is.
+    pub(super) fn strict_function(self) -> Arc<ScalarUDF> {
+        self.function_of(false)
+    }
+
+    fn function_of(self, makes_nulls: bool) -> Arc<ScalarUDF> {
         Arc::new(ScalarUDF::from(KernelFunction {
             kernel: self,
+            makes_nulls,
             signature: Signature::user_defined(Volatility::Immutable),
         }))
     }
@@ -36,6 +47,7 @@ impl Kernel {
 #[derive(Debug)]
 struct KernelFunction {
     kernel: Kernel,
+    makes_nulls: bool,
     signature: Signature,
 }
 
@@ -64,6 +76,17 @@ impl ScalarUDFImpl for KernelFunction {
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
         Ok((self.kernel.result)(arguments))
+    }
+
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> Result<FieldRef> {
+        let fields = arguments.arg_fields;
+        let types: Vec<DataType> = fields
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
+        let nullable = self.makes_nulls || fields.iter().any(|field| field.is_nullable());
+        let data_type = self.return_type(&types)?;
+        Ok(Arc::new(Field::new(self.name(), data_type, nullable)))
     }
 
     fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {

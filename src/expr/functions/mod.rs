@@ -3,10 +3,12 @@
 mod choice;
 mod kernel;
 mod numeric;
+mod regular;
 mod temporal;
 mod text;
 
 pub use choice::{greatest, least};
-pub use numeric::{decimal_divide, narrow};
-pub use temporal::{date_format, extract, is_extract_field};
-pub use text::{concat, regexp_extract, split_index, substring, to_text};
+pub use numeric::{decimal_divide, decimal_multiply, narrow};
+pub use regular::{check_regex, regexp_extract, regexp_replace};
+pub use temporal::{check_date_pattern, date_format, extract, is_extract_field};
+pub use text::{concat, split_index, substring, to_text, whole_part};

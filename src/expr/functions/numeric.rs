@@ -1,10 +1,12 @@
-//! Division of decimals, and narrowing of integers that wraps around.
+//! Products and quotients of decimals, and casts to integers that never fail.
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{ArrayRef, AsArray, Decimal128Array, PrimitiveArray};
-use arrow::datatypes::{DataType, Decimal128Type, Int8Type, Int16Type, Int32Type, Int64Type, i256};
-use datafusion_common::{DataFusionError, Result, exec_err, internal_err};
+use arrow::array::{ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, PrimitiveArray};
+use arrow::datatypes::{
+    DataType, Decimal128Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, i256,
+};
+use datafusion_common::{Result, exec_err, internal_err};
 use datafusion_expr::ScalarUDF;
 
 use super::kernel::Kernel;
@@ -26,21 +28,38 @@ pub fn decimal_divide() -> Arc<ScalarUDF> {
     Arc::clone(&FUNCTION)
 }
 
-/// The lowest bits of a `BIGINT` as `data_type`, a narrower integer, as Java's
-/// casts have it: a `SUM` of `INT` wraps around. `None` for another type.
+/// `MULTIPLY(left, right, shape)`: as [`decimal_divide`], the product.
+pub fn decimal_multiply() -> Arc<ScalarUDF> {
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+        Kernel {
+            name: "MULTIPLY",
+            accept: |arguments| Ok(arguments.to_vec()),
+            result: |arguments| arguments.get(2).cloned().unwrap_or(DataType::Null),
+            evaluate: multiply,
+        }
+        .function()
+    });
+    Arc::clone(&FUNCTION)
+}
+
+/// A `BIGINT` or `DOUBLE` as an integer of type `data_type`, as Java's casts have
+/// it: the lowest bits of a `BIGINT`, so that a `SUM` of `INT` wraps around, and
+/// the nearest integer towards zero of a `DOUBLE`. `None` for another type.
 pub fn narrow(data_type: &DataType) -> Option<Arc<ScalarUDF>> {
-    static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 3]> = LazyLock::new(|| {
+    static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 4]> = LazyLock::new(|| {
         [
             narrowing("TO_TINYINT", |_| DataType::Int8),
             narrowing("TO_SMALLINT", |_| DataType::Int16),
             narrowing("TO_INT", |_| DataType::Int32),
+            narrowing("TO_BIGINT", |_| DataType::Int64),
         ]
     });
-    let [tiny, small, int] = &*FUNCTIONS;
+    let [tiny, small, int, big] = &*FUNCTIONS;
     match data_type {
         DataType::Int8 => Some(Arc::clone(tiny)),
         DataType::Int16 => Some(Arc::clone(small)),
         DataType::Int32 => Some(Arc::clone(int)),
+        DataType::Int64 => Some(Arc::clone(big)),
         _ => None,
     }
 }
@@ -50,9 +69,9 @@ fn narrowing(name: &'static str, result: fn(&[DataType]) -> DataType) -> Arc<Sca
         name,
         accept: |arguments| Ok(arguments.to_vec()),
         result,
-        evaluate: lowest_bits,
+        evaluate: to_integer,
     }
-    .function()
+    .strict_function()
 }
 
 fn divide(arguments: &[ArrayRef], result: &DataType) -> Result<ArrayRef> {
@@ -86,10 +105,36 @@ fn as_decimal(array: &ArrayRef) -> Option<&Decimal128Array> {
     array.as_primitive_opt::<Decimal128Type>()
 }
 
-/// `left · 10^shift / right`, rounded half away from zero, if it has at most 128 bits.
+fn multiply(arguments: &[ArrayRef], result: &DataType) -> Result<ArrayRef> {
+    let (Some(left), Some(right), DataType::Decimal128(precision, scale)) = (
+        arguments.first().and_then(as_decimal),
+        arguments.get(1).and_then(as_decimal),
+        result,
+    ) else {
+        return internal_err!("MULTIPLY is planned for decimals only");
+    };
+    let shift = i32::from(*scale) - i32::from(left.scale()) - i32::from(right.scale());
+    let limit = 10_i128.pow(u32::from(*precision));
+    let products = left.iter().zip(right.iter()).map(|(left, right)| {
+        // Two factors of 38 digits have a product of at most 253 bits.
+        let product = i256::from_i128(left?).checked_mul(i256::from_i128(right?))?;
+        scaled_quotient(product, i256::ONE, shift).filter(|value| value.abs() < limit)
+    });
+    let products: Decimal128Array = products.collect();
+    Ok(Arc::new(
+        products.with_precision_and_scale(*precision, *scale)?,
+    ))
+}
+
 fn quotient(left: i128, right: i128, shift: i32) -> Option<i128> {
+    scaled_quotient(i256::from_i128(left), i256::from_i128(right), shift)
+}
+
+/// `dividend · 10^shift / divisor`, rounded half away from zero, if it has at most
+/// 128 bits.
+fn scaled_quotient(mut dividend: i256, mut divisor: i256, shift: i32) -> Option<i128> {
+    let is_negative = dividend.is_negative() != divisor.is_negative();
     let ten_to = |exponent: i32| i256::from_i128(10).checked_pow(exponent.unsigned_abs());
-    let (mut dividend, mut divisor) = (i256::from_i128(left), i256::from_i128(right));
     if shift >= 0 {
         dividend = dividend.checked_mul(ten_to(shift)?)?;
     } else {
@@ -100,23 +145,59 @@ fn quotient(left: i128, right: i128, shift: i32) -> Option<i128> {
     let twice = rest.wrapping_abs().checked_mul(i256::from_i128(2))?;
     let away = if twice < divisor.wrapping_abs() {
         i256::ZERO
-    } else if (left < 0) == (right < 0) {
-        i256::ONE
-    } else {
+    } else if is_negative {
         i256::MINUS_ONE
+    } else {
+        i256::ONE
     };
     quotient.checked_add(away)?.to_i128()
+}
+
+fn to_integer(arguments: &[ArrayRef], result: &DataType) -> Result<ArrayRef> {
+    let Some(values) = arguments.first() else {
+        return internal_err!("a cast to an integer is planned with an argument");
+    };
+    if let Some(values) = values.as_primitive_opt::<Int64Type>() {
+        return lowest_bits(values, result);
+    }
+    let Some(values) = values.as_primitive_opt::<Float64Type>() else {
+        return internal_err!("only a BIGINT or a DOUBLE is cast to an integer here");
+    };
+    nearest_to_zero(values, result)
+}
+
+/// Like Java, by way of `INT` to the types that are narrower still.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a cast of a float ends at the bounds of the integer, and the rest is Java's"
+)]
+fn nearest_to_zero(values: &Float64Array, result: &DataType) -> Result<ArrayRef> {
+    Ok(match result {
+        DataType::Int8 => {
+            let integers: PrimitiveArray<Int8Type> = values.unary(|value| value as i32 as i8);
+            Arc::new(integers)
+        }
+        DataType::Int16 => {
+            let integers: PrimitiveArray<Int16Type> = values.unary(|value| value as i32 as i16);
+            Arc::new(integers)
+        }
+        DataType::Int32 => {
+            let integers: PrimitiveArray<Int32Type> = values.unary(|value| value as i32);
+            Arc::new(integers)
+        }
+        DataType::Int64 => {
+            let integers: PrimitiveArray<Int64Type> = values.unary(|value| value as i64);
+            Arc::new(integers)
+        }
+        _ => return internal_err!("a DOUBLE is cast to an integer"),
+    })
 }
 
 #[expect(
     clippy::cast_possible_truncation,
     reason = "the lowest bits are what is asked for"
 )]
-fn lowest_bits(arguments: &[ArrayRef], result: &DataType) -> Result<ArrayRef> {
-    let values = arguments
-        .first()
-        .and_then(|array| array.as_primitive_opt::<Int64Type>())
-        .ok_or_else(|| DataFusionError::Internal("only a BIGINT is narrowed".into()))?;
+fn lowest_bits(values: &Int64Array, result: &DataType) -> Result<ArrayRef> {
     Ok(match result {
         DataType::Int8 => {
             let narrowed: PrimitiveArray<Int8Type> = values.unary(|value| value as i8);

@@ -27,6 +27,14 @@ pub fn extract() -> Arc<ScalarUDF> {
     Arc::clone(&FUNCTION)
 }
 
+/// What is wrong with a pattern of [`date_format`], if anything is.
+///
+/// # Errors
+/// A sentence that names the letters.
+pub fn check_date_pattern(pattern: &str) -> Result<(), String> {
+    parts_of(pattern).map(|_| ())
+}
+
 /// `DATE_FORMAT(timestamp, pattern)` with the letters of Java's `DateTimeFormatter`.
 pub fn date_format() -> Arc<ScalarUDF> {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
@@ -115,75 +123,158 @@ fn formatted(arguments: &[ArrayRef]) -> Result<ArrayRef> {
     let moments = moments.as_primitive::<TimestampNanosecondType>();
     let patterns: &StringArray = patterns.as_string::<i32>();
     let mut texts = StringBuilder::new();
-    let mut translated: Option<(&str, String)> = None;
+    let mut translated: Option<(&str, Vec<PatternPart>)> = None;
     for row in 0..moments.len() {
         if moments.is_null(row) || patterns.is_null(row) {
             texts.append_null();
             continue;
         }
         let pattern = patterns.value(row);
-        let format = match translated.take() {
-            Some((known, format)) if known == pattern => format,
-            _ => strftime(pattern)?,
+        let parts = match translated.take() {
+            Some((known, parts)) if known == pattern => parts,
+            _ => parts_of(pattern).map_err(DataFusionError::Execution)?,
         };
-        let text = moments
-            .value_as_datetime(row)
-            .map(|moment| moment.format(&format).to_string());
+        let text = moments.value_as_datetime(row).map(|moment| {
+            let texts = parts.iter().map(|part| match part {
+                PatternPart::Literal(text) => text.clone(),
+                PatternPart::Field(format) => moment.format(format).to_string(),
+                PatternPart::Fraction(digits) => {
+                    let nanoseconds = moment.format("%9f").to_string();
+                    nanoseconds.chars().take(*digits).collect()
+                }
+            });
+            texts.collect::<String>()
+        });
         texts.append_option(text);
-        translated = Some((pattern, format));
+        translated = Some((pattern, parts));
     }
     Ok(Arc::new(texts.finish()))
 }
 
-/// Java's pattern in the letters of C's `strftime`.
-fn strftime(pattern: &str) -> Result<String> {
-    let mut format = String::new();
+/// A part of a pattern of `DATE_FORMAT`.
+#[derive(Debug)]
+enum PatternPart {
+    /// Text that stays.
+    Literal(String),
+    /// A field, in the letters of C's `strftime`.
+    Field(&'static str),
+    /// So many digits of the second's fraction, cut off and not rounded.
+    Fraction(usize),
+}
+
+/// The letters of Java's patterns that are known, how often each stands in a
+/// row, and the same field for `strftime`.
+const PATTERN_FIELDS: &[(char, usize, &str)] = &[
+    ('y', 4, "%Y"),
+    ('y', 2, "%y"),
+    ('y', 1, "%-Y"),
+    ('u', 4, "%Y"),
+    ('u', 2, "%y"),
+    ('u', 1, "%-Y"),
+    ('M', 4, "%B"),
+    ('M', 3, "%b"),
+    ('M', 2, "%m"),
+    ('M', 1, "%-m"),
+    ('d', 2, "%d"),
+    ('d', 1, "%-d"),
+    ('H', 2, "%H"),
+    ('H', 1, "%-H"),
+    ('h', 2, "%I"),
+    ('h', 1, "%-I"),
+    ('m', 2, "%M"),
+    ('m', 1, "%-M"),
+    ('s', 2, "%S"),
+    ('s', 1, "%-S"),
+    ('a', 1, "%p"),
+    ('E', 1, "%a"),
+    ('E', 2, "%a"),
+    ('E', 3, "%a"),
+    ('E', 4, "%A"),
+    ('D', 3, "%j"),
+    ('D', 1, "%-j"),
+];
+
+/// The parts of a pattern of Java's `DateTimeFormatter`, or what is not known of it.
+fn parts_of(pattern: &str) -> Result<Vec<PatternPart>, String> {
+    let mut parts = Vec::new();
     let mut rest = pattern;
     while let Some(letter) = rest.chars().next() {
         if letter == '\'' {
-            let quoted = rest.get(1..).unwrap_or_default();
-            let end = quoted.find('\'').unwrap_or(quoted.len());
-            let literal = if end == 0 { "'" } else { &quoted[..end] };
-            format.push_str(&literal.replace('%', "%%"));
-            rest = quoted.get(end + 1..).unwrap_or_default();
+            let (text, behind) = quoted(rest)
+                .ok_or_else(|| format!("a quote in the pattern {pattern} has no end"))?;
+            parts.push(PatternPart::Literal(text));
+            rest = behind;
             continue;
         }
         let run = rest.chars().take_while(|other| *other == letter).count();
-        let item = match (letter, run) {
-            ('y' | 'u', 4) => "%Y",
-            ('y' | 'u', 2) => "%y",
-            ('M', 2) => "%m",
-            ('M', 3) => "%b",
-            ('M', 4) => "%B",
-            ('M', 1) => "%-m",
-            ('d', 2) => "%d",
-            ('d', 1) => "%-d",
-            ('H', 2) => "%H",
-            ('H', 1) => "%-H",
-            ('h', 2) => "%I",
-            ('m', 2) => "%M",
-            ('s', 2) => "%S",
-            ('S', 3) => "%3f",
-            ('S', 6) => "%6f",
-            ('S', 9) => "%9f",
-            ('a', 1) => "%p",
-            ('E', 1..=3) => "%a",
-            ('E', 4) => "%A",
-            ('D', 3) => "%j",
-            (letter, _) if letter.is_ascii_alphabetic() => {
-                return Err(DataFusionError::Execution(format!(
-                    "DATE_FORMAT does not know {} in {pattern}",
-                    letter.to_string().repeat(run)
-                )));
+        let (letters, behind) = rest.split_at(run * letter.len_utf8());
+        let field = PATTERN_FIELDS
+            .iter()
+            .find(|(known, count, _)| *known == letter && *count == run);
+        parts.push(match field {
+            Some((_, _, format)) => PatternPart::Field(format),
+            None if letter == 'S' && run <= 9 => PatternPart::Fraction(run),
+            None if letter.is_ascii_alphabetic() || "[]{}#".contains(letter) => {
+                return Err(format!("DATE_FORMAT does not know {letters} in {pattern}"));
             }
-            _ => "",
-        };
-        if item.is_empty() {
-            format.push_str(&letter.to_string().replace('%', "%%").repeat(run));
-        } else {
-            format.push_str(item);
-        }
-        rest = rest.get(run * letter.len_utf8()..).unwrap_or_default();
+            None => PatternPart::Literal(letters.to_owned()),
+        });
+        rest = behind;
     }
-    Ok(format)
+    Ok(parts)
+}
+
+/// The text between the quote at the beginning of `rest` and the next one, and
+/// what is behind that. Two quotes are one, in the text and instead of it.
+fn quoted(rest: &str) -> Option<(String, &str)> {
+    let mut text = String::new();
+    let mut inner = rest.strip_prefix('\'')?;
+    loop {
+        let (before, behind) = inner.split_once('\'')?;
+        text.push_str(before);
+        match behind.strip_prefix('\'') {
+            Some(after) if !text.is_empty() => {
+                text.push('\'');
+                inner = after;
+            }
+            _ if text.is_empty() => return Some(("'".to_owned(), behind)),
+            _ => return Some((text, behind)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::TimestampNanosecondArray;
+
+    use super::*;
+
+    #[test]
+    fn patterns_are_javas() {
+        // 2023-01-02 03:04:05.006070809, a Monday.
+        let moment = 1_672_628_645_006_070_809;
+        for (pattern, expected) in [
+            ("yyyy-MM-dd HH:mm:ss", "2023-01-02 03:04:05"),
+            ("y/M/d H:m:s h a", "2023/1/2 3:4:5 3 AM"),
+            ("S SS SSS SSSS SSSSSSSSS", "0 00 006 0060 006070809"),
+            ("yyyy'T''x'''HH''", "2023T'x'03'"),
+            ("EEEE, d. MMMM, 100 %", "Monday, 2. January, 100 %"),
+            ("YYYY", "error: DATE_FORMAT does not know YYYY in YYYY"),
+            ("yyyy-w", "error: DATE_FORMAT does not know w in yyyy-w"),
+            ("[HH]", "error: DATE_FORMAT does not know [ in [HH]"),
+            ("H'h", "error: a quote in the pattern H'h has no end"),
+        ] {
+            let moments = TimestampNanosecondArray::from(vec![moment]);
+            let patterns = StringArray::from(vec![pattern]);
+            let arguments: [ArrayRef; 2] = [Arc::new(moments), Arc::new(patterns)];
+            let found = match check_date_pattern(pattern) {
+                Ok(()) => {
+                    let texts = formatted(&arguments).unwrap();
+                    texts.as_string::<i32>().value(0).to_owned()
+                }
+                Err(message) => format!("error: {message}"),
+            };
+            assert_eq!(found, expected, "{pattern}");
+        }
+    }
 }

@@ -78,27 +78,45 @@ pub fn split_index() -> Arc<ScalarUDF> {
     Arc::clone(&FUNCTION)
 }
 
-/// `REGEXP_EXTRACT(text, pattern[, group])`; null without a match. Group 0 is the
-/// whole match.
-pub fn regexp_extract() -> Arc<ScalarUDF> {
+/// The text of a number without its fraction and without blanks around it, for
+/// `CAST('1.5' AS INT)`. A text that is no such number stays as it is.
+pub fn whole_part() -> Arc<ScalarUDF> {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
         Kernel {
-            name: "REGEXP_EXTRACT",
-            accept: |arguments| match arguments {
-                [text, pattern, _] if is_text(text) && is_text(pattern) => {
-                    Ok(vec![DataType::Utf8, DataType::Utf8, DataType::Int32])
-                }
-                _ => Err("REGEXP_EXTRACT takes two STRINGs and an INT".to_owned()),
-            },
+            name: "WHOLE_PART",
+            accept: |arguments| Ok(arguments.to_vec()),
             result: |_| DataType::Utf8,
-            evaluate: |arguments, _| extracted(arguments),
+            evaluate: |arguments, _| whole_parts(arguments),
         }
-        .function()
+        .strict_function()
     });
     Arc::clone(&FUNCTION)
 }
 
-fn is_text(data_type: &DataType) -> bool {
+fn whole_parts(arguments: &[ArrayRef]) -> Result<ArrayRef> {
+    let Some(texts) = arguments.first() else {
+        return internal_err!("WHOLE_PART is planned with an argument");
+    };
+    let texts = texts.as_string::<i32>().iter();
+    let whole: StringArray = texts.map(|text| text.map(without_fraction)).collect();
+    Ok(Arc::new(whole))
+}
+
+fn without_fraction(text: &str) -> &str {
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let trimmed = text.trim_matches(' ');
+    match trimmed.split_once('.') {
+        Some((whole, fraction))
+            if digits(fraction) && whole.ends_with(|last: char| last.is_ascii_digit()) =>
+        {
+            whole
+        }
+        _ => trimmed,
+    }
+}
+
+/// Whether a `STRING` is taken for it.
+pub(super) fn is_text(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Utf8 | DataType::Null)
 }
 
@@ -271,34 +289,6 @@ fn part(arguments: &[ArrayRef]) -> Result<ArrayRef> {
         })
         .collect();
     Ok(Arc::new(parts))
-}
-
-fn extracted(arguments: &[ArrayRef]) -> Result<ArrayRef> {
-    let [texts, patterns, groups] = arguments else {
-        return internal_err!("REGEXP_EXTRACT is planned with three arguments");
-    };
-    let texts = texts.as_string::<i32>();
-    let patterns = patterns.as_string::<i32>();
-    let groups = groups.as_primitive::<Int32Type>();
-    let mut matches = StringBuilder::new();
-    // The pattern is nearly always the same in all rows.
-    let mut compiled = None;
-    for ((text, pattern), group) in texts.iter().zip(patterns).zip(groups) {
-        let (Some(text), Some(pattern), Some(group)) = (text, pattern, group) else {
-            matches.append_null();
-            continue;
-        };
-        if !matches!(&compiled, Some((known, _)) if *known == pattern) {
-            let regex = datafusion_functions::regex::compile_regex(pattern, None)?;
-            compiled = Some((pattern, regex));
-        }
-        let found = compiled
-            .as_ref()
-            .and_then(|(_, regex)| regex.captures(text))
-            .and_then(|captures| captures.get(usize::try_from(group).ok()?));
-        matches.append_option(found.map(|found| found.as_str()));
-    }
-    Ok(Arc::new(matches.finish()))
 }
 
 #[cfg(test)]

@@ -218,7 +218,11 @@ impl<'a> Cursor<'a> {
             .iter()
             .any(|reserved| is_word(&next.token, reserved));
         if reserved {
-            return self.unexpected(what);
+            let written = word.value.clone();
+            let unexpected: Result<Ident> = self.unexpected(what);
+            return unexpected.map_err(|diagnostic| {
+                diagnostic.with_hint(format!("to use it as a name, write `{written}`"))
+            });
         }
         let name = word.to_ident(next.span);
         self.parser.advance_token();

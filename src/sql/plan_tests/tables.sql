@@ -14,3 +14,7 @@ CREATE TABLE sink (a BIGINT, s STRING) WITH ('connector' = 'blackhole');
 CREATE TABLE strict (id BIGINT NOT NULL, d DECIMAL(10, 2), PRIMARY KEY (id) NOT ENFORCED) WITH ('connector' = 'blackhole');
 CREATE TABLE windows (s TIMESTAMP(3), e TIMESTAMP(3), n BIGINT) WITH ('connector' = 'blackhole');
 CREATE VIEW cheap AS SELECT auction, price, ts FROM bid WHERE price < 100;
+CREATE TABLE kinds (
+  flag BOOLEAN, ratio FLOAT, total DOUBLE, num INT, amount DECIMAL(38, 20), name STRING,
+  at TIMESTAMP(3), WATERMARK FOR at AS at
+) WITH ('connector' = 'datagen');

@@ -1,9 +1,9 @@
 //! Expressions: which kinds of them there are.
 
 use datafusion_sql::sqlparser::ast::{
-    BinaryOperator, CastKind, CeilFloorKind, DataType, DuplicateTreatment, Expr, Function,
-    FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, TimezoneInfo,
-    TypedString, UnaryOperator, Value,
+    BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, DuplicateTreatment, Expr,
+    Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments,
+    TimezoneInfo, TypedString, UnaryOperator, Value,
 };
 use datafusion_sql::sqlparser::tokenizer::Token;
 
@@ -97,7 +97,11 @@ impl Walk<'_> {
             Expr::Ceil { expr, field } | Expr::Floor { expr, field } => {
                 self.expression(expr);
                 match field {
-                    CeilFloorKind::DateTimeField(_) => {}
+                    CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) => {}
+                    CeilFloorKind::DateTimeField(unit) => {
+                        let message = format!("CEIL and FLOOR TO {unit} are not supported yet");
+                        self.refuse("TO", &message);
+                    }
                     CeilFloorKind::Scale(scale) => {
                         self.pass(scale.span);
                         self.refuse_here("CEIL and FLOOR take no scale", "use ROUND");
