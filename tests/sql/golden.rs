@@ -2,7 +2,7 @@
 //!
 //! Blocks begin with a line of their own: `statement`, `input TABLE`,
 //! `output TABLE`, `late N`, `dead-letters`, `explain`. Lines that begin with `#`
-//! are comments. In an input a line is a row as JSON or a marker:
+//! before the first block are comments. In an input a line is a row as JSON or a marker:
 //!
 //! - `@split NAME`: what follows is read from another split;
 //! - `@watermark TIME`: the split says that nothing until this time is to come;
@@ -66,7 +66,10 @@ impl Golden {
         };
         let mut block = Vec::new();
         let mut header = None;
-        for line in text.lines().filter(|line| !line.starts_with('#')) {
+        for line in text.lines() {
+            if header.is_none() && line.starts_with('#') {
+                continue;
+            }
             if is_header(line) {
                 golden.take(header.replace(line), &std::mem::take(&mut block))?;
             } else {
@@ -105,7 +108,7 @@ impl Golden {
         };
         let (kind, argument) = header.split_once(' ').unwrap_or((header, ""));
         match kind {
-            "statement" => self.statement = block.join("\n").trim().to_owned(),
+            "statement" => block.join("\n").trim().clone_into(&mut self.statement),
             "input" => {
                 let input = Input::parse(&lines)?;
                 self.inputs.insert(argument.to_owned(), input);

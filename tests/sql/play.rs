@@ -116,8 +116,11 @@ fn run(
     let ended = pipeline::run(program, options(directory), Arc::clone(&status), stop);
     let restarts = status.snapshot().restarts;
     match (breaks, &ended) {
-        (Break::Never, Ok(Outcome::Finished(_))) if restarts == 0 => Ok(()),
-        (Break::Stop, Ok(Outcome::Stopped)) if restarts == 0 => Ok(()),
+        (Break::Never, Ok(Outcome::Finished(_))) | (Break::Stop, Ok(Outcome::Stopped))
+            if restarts == 0 =>
+        {
+            Ok(())
+        }
         (Break::Restart, Ok(Outcome::Finished(_))) if restarts == 1 => Ok(()),
         (Break::Kill, Err(error)) if error.to_string() == "planted end" => Ok(()),
         _ => Err(format!("{breaks:?}: {ended:?} after {restarts} restarts")),

@@ -166,7 +166,9 @@ impl World {
             let rows = tables.entry(publication.table.clone()).or_default();
             rows.extend(publication.rows.iter().cloned());
         }
-        tables.values_mut().for_each(|rows| rows.sort());
+        for rows in tables.values_mut() {
+            rows.sort();
+        }
         tables
     }
 }
