@@ -7,9 +7,10 @@ use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Column as LogicalColumn, DFSchema};
 use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
-use datafusion_sql::sqlparser::ast::Ident;
+use datafusion_sql::sqlparser::ast::{Ident, Query};
 use indexmap::IndexMap;
 
+use super::blame;
 use super::conversion::cast_to;
 use super::diagnose::{diagnostics, did_you_mean, span_of};
 use super::query::QueryPlanner;
@@ -73,7 +74,15 @@ impl Catalog {
             });
         let (relation, errors) = match planned {
             Ok(plan) => (Some(Relation::View(plan)), Vec::new()),
-            Err(errors) => (None, errors),
+            Err(errors) => {
+                let errors_of = |query: &Query| {
+                    let planned = QueryPlanner::new(self).plan(query);
+                    let error = planned.and_then(query::optimize).err();
+                    error.map_or_else(Vec::new, |error| diagnostics(&error, statement))
+                };
+                let errors = blame::placed(errors, &create.query, statement, errors_of);
+                (None, errors)
+            }
         };
         self.keep(&create.name.value, relation, &errors);
         errors

@@ -11,6 +11,7 @@
 mod aggregate_calls;
 mod aggregates;
 mod arithmetic;
+mod blame;
 mod catalog;
 mod conversion;
 mod data_type;

@@ -8,6 +8,7 @@ use datafusion_common::{Column, ExprSchema, ScalarValue, Span as LibrarySpan};
 use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion_sql::sqlparser::ast::{Query, SelectItem, SetExpr, Spanned};
 
+use super::blame;
 use super::catalog::Catalog;
 use super::conversion::{cast_to, is_assignable};
 use super::diagnose::{self, diagnostics, did_you_mean, library_span, refusal, span_of};
@@ -101,8 +102,21 @@ impl ProgramPlanner {
             .and_then(query::optimize)
             .and_then(|plan| lowering.print(&plan));
         if let Err(error) = planned {
-            self.errors.extend(diagnostics(&error, span));
+            let errors = self.placed(diagnostics(&error, span), query, span);
+            self.errors.extend(errors);
         }
+    }
+
+    /// The errors of a query, each as near to its cause as can be.
+    fn placed(&self, errors: Vec<Diagnostic>, query: &Query, span: Span) -> Vec<Diagnostic> {
+        blame::placed(errors, query, span, |query| {
+            let planned = QueryPlanner::new(&self.catalog)
+                .plan(query)
+                .and_then(query::optimize)
+                .and_then(|plan| Lowering::default().print(&plan));
+            let error = planned.err();
+            error.map_or_else(Vec::new, |error| diagnostics(&error, span))
+        })
     }
 
     fn insert(&mut self, insert: &Insert, lowering: &mut Lowering) {
@@ -115,14 +129,19 @@ impl ProgramPlanner {
             (Ok(table), Ok(plan)) => (table, plan),
             (table, planned) => {
                 self.errors.extend(table.err().into_iter().flatten());
-                self.errors.extend(planned.err().into_iter().flatten());
+                let errors = planned.err().unwrap_or_default();
+                let errors = self.placed(errors, &insert.query, insert.span);
+                self.errors.extend(errors);
                 return;
             }
         };
         let lowered = into_table(plan, &table, insert).and_then(|plan| {
             query::optimize(plan)
                 .and_then(|plan| lowering.sink(&plan, &table))
-                .map_err(|error| diagnostics(&error, insert.span))
+                .map_err(|error| {
+                    let errors = diagnostics(&error, insert.span);
+                    self.placed(errors, &insert.query, insert.span)
+                })
         });
         self.errors.extend(lowered.err().into_iter().flatten());
     }

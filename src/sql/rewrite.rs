@@ -8,6 +8,7 @@ use datafusion_common::{DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion_expr::expr::{BinaryExpr, Case, ScalarFunction};
 use datafusion_expr::{Expr, ExprSchemable, Operator, ScalarUDF, lit};
 use datafusion_functions as library;
+use datafusion_functions::regex::regexp_like;
 
 use super::arithmetic;
 use super::conversion::{cast_to, explicit_cast, try_cast};
@@ -72,7 +73,7 @@ pub(super) fn operation(op: Operator, parts: Vec<Expr>, schema: &DFSchema) -> Re
 
 pub(super) fn regexp(arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
     check_regex(&arguments)?;
-    Ok(call(library::regex::regexp_like(), arguments))
+    Ok(call(regexp_like(), arguments))
 }
 
 pub(super) fn regexp_replace(arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
