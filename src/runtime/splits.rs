@@ -84,7 +84,7 @@ impl SplitQueue {
         restored: Vec<SplitRecord>,
         complete: bool,
     ) -> Self {
-        let names = restored.iter().map(|record| record.split.clone()).collect();
+        let names: HashSet<String> = restored.iter().map(|record| record.split.clone()).collect();
         let read_before = restored.iter().fold((0, 0), |(rows, bytes), split| {
             (rows + split.rows, bytes + split.bytes)
         });
@@ -102,21 +102,28 @@ impl SplitQueue {
         let known = known.collect();
         // What was begun goes on first: it holds the watermark in any case.
         waiting.sort_by_key(|record| (record.position.is_none(), record.ordinal));
+        let looked_before = complete || !names.is_empty();
+        let mut inner = Inner {
+            names,
+            known,
+            waiting: waiting.into(),
+            active: BTreeMap::new(),
+            merged: Watermark::At(EventTime::MIN),
+            highest: EventTime::MIN,
+            unreported: Vec::new(),
+            complete,
+            complete_unreported: false,
+        };
+        // What was restored has its time already. Before the first look nobody
+        // knows which splits there are, and nobody is idle.
+        if looked_before {
+            inner.merge(rules);
+        }
         Self {
             operator,
             rules,
             read_before,
-            inner: Mutex::new(Inner {
-                names,
-                known,
-                waiting: waiting.into(),
-                active: BTreeMap::new(),
-                merged: Watermark::At(EventTime::MIN),
-                highest: EventTime::MIN,
-                unreported: Vec::new(),
-                complete,
-                complete_unreported: false,
-            }),
+            inner: Mutex::new(inner),
             changed: Notify::new(),
         }
     }
@@ -283,6 +290,24 @@ mod tests {
         unstarted_hold_watermark: true,
         bounded: false,
     };
+
+    /// A restored task once said nothing of time until its split had a new row.
+    #[test]
+    fn restored_splits_have_their_time_at_once() {
+        let found = queue(RULES, &["a", "b"], true);
+        assert_eq!(found.watermark(), Watermark::At(EventTime::MIN));
+        let mut records = Vec::new();
+        for (split, millis) in [("a", 7), ("b", 9)] {
+            let mut record = found.take(0).unwrap();
+            assert_eq!(record.split, split);
+            read(&found, &mut record, millis);
+            records.push(record);
+        }
+        let restored = SplitQueue::new(OperatorId(0), RULES, records, true);
+        assert_eq!(restored.watermark(), at(7));
+        let new = SplitQueue::new(OperatorId(0), RULES, Vec::new(), false);
+        assert_eq!(new.watermark(), Watermark::At(EventTime::MIN));
+    }
 
     fn queue(rules: SplitRules, splits: &[&str], complete: bool) -> SplitQueue {
         let queue = SplitQueue::new(OperatorId(0), rules, Vec::new(), false);
