@@ -8,6 +8,7 @@ mod row_errors;
 mod window;
 mod window_aggregate;
 mod window_assign;
+mod window_firing;
 #[cfg(test)]
 mod window_model;
 mod window_pre_aggregate;

@@ -15,14 +15,12 @@ use arrow::datatypes::{Int64Type, SchemaRef};
 use super::row_errors::dead_letter;
 use super::window::{Slicing, event_times, rows_by_slice};
 use super::window_assign::window_columns;
+use super::window_firing::{Step, WindowFiring};
 use super::window_state::SliceState;
 use crate::expr::{self, AggregateLayout};
 use crate::runtime::{Error, Operator, Output, Progress, Result};
 use crate::state::{DeltaKind, DeltaRows, OperatorDelta, RestoredState};
 use crate::stream::{Barrier, Batch, CheckpointId, EventTime, KeyRange, OperatorId};
-
-/// The most rows of a batch that it emits.
-const OUTPUT_ROWS: usize = 8_192;
 
 /// `GROUP BY` over windows, in one task.
 pub struct WindowAggregate {
@@ -31,6 +29,8 @@ pub struct WindowAggregate {
     watermark: EventTime,
     /// The end of the last window that was emitted or that closed empty.
     fired: EventTime,
+    /// The window that is being emitted.
+    firing: Option<WindowFiring>,
     late_records: u64,
     decided: CheckpointId,
     reported: Reported,
@@ -93,6 +93,7 @@ impl WindowAggregate {
             slices: BTreeMap::new(),
             watermark: EventTime::MIN,
             fired: EventTime::MIN,
+            firing: None,
             late_records: 0,
             decided: CheckpointId(0),
             reported: Reported {
@@ -195,38 +196,47 @@ impl WindowAggregate {
         (next <= closed).then_some(next)
     }
 
-    fn fire(&mut self, end: EventTime, out: &mut dyn Output) -> expr::Result<()> {
+    /// Takes what the window with this end has out of its slices.
+    fn begin_firing(&mut self, end: EventTime) -> expr::Result<WindowFiring> {
         let slicing = self.spec.slicing;
         let start = slicing.start_of(end);
         let mut window = None;
+        let mut parts = Vec::new();
         // The first slice of the window belongs to no later one.
         if let Some(first) = self.slices.first_entry()
             && slicing.last_window_of(*first.key()) <= end
         {
-            window = Some(first.remove().into_window()?);
+            let (accumulators, states) = first.remove().into_window()?;
+            window = Some(accumulators);
+            parts = states;
         }
         let others = self.slices.range_mut(start.saturating_add(1)..=end);
         for (_, slice) in others {
-            let window = match &mut window {
-                Some(window) => window,
-                None => window.insert(self.spec.layout.accumulators()?),
-            };
-            slice.read_into(window)?;
+            parts.extend(slice.parts()?);
         }
-        let Some(mut window) = window else {
-            return Ok(());
+        let window = match window {
+            Some(window) => window,
+            None => self.spec.layout.accumulators()?,
         };
-        if window.is_empty() {
-            return Ok(());
+        Ok(WindowFiring::new(end, window, parts))
+    }
+
+    fn fire(&mut self, firing: &mut WindowFiring, out: &mut dyn Output) -> expr::Result<Progress> {
+        let end = firing.end();
+        let start = self.spec.slicing.start_of(end);
+        let step = firing.step(|columns, rows| {
+            let columns = self.with_window(columns, rows, start, end);
+            let schema = Arc::clone(&self.spec.schema);
+            Ok(RecordBatch::try_new(schema, columns)?)
+        })?;
+        match step {
+            Step::Working => Ok(Progress::More),
+            Step::Emit(rows) => {
+                out.emit(Batch::new(rows));
+                Ok(Progress::More)
+            }
+            Step::Done => Ok(Progress::Done),
         }
-        let rows = window.num_groups();
-        let columns = self.with_window(window.drain_results()?, rows, start, end);
-        let records = RecordBatch::try_new(Arc::clone(&self.spec.schema), columns)?;
-        for offset in (0..rows).step_by(OUTPUT_ROWS) {
-            let length = OUTPUT_ROWS.min(rows - offset);
-            out.emit(Batch::new(records.slice(offset, length)));
-        }
-        Ok(())
     }
 
     fn with_window(
@@ -287,9 +297,16 @@ impl Operator for WindowAggregate {
 
     fn watermark(&mut self, at: EventTime, out: &mut dyn Output) -> Result<Progress> {
         let closed = self.spec.slicing.closed_by(at);
-        if let Some(end) = self.next_window(closed) {
-            self.fire(end, out).map_err(failed)?;
-            self.fired = end;
+        let firing = match (self.firing.take(), self.next_window(closed)) {
+            (Some(firing), _) => Some(firing),
+            (None, Some(end)) => Some(self.begin_firing(end).map_err(failed)?),
+            (None, None) => None,
+        };
+        if let Some(mut firing) = firing {
+            match self.fire(&mut firing, out).map_err(failed)? {
+                Progress::More => self.firing = Some(firing),
+                Progress::Done => self.fired = firing.end(),
+            }
             return Ok(Progress::More);
         }
         // After a restart the input begins anew, with the time of whichever split

@@ -125,31 +125,30 @@ impl SliceState {
         Ok(Progress::More)
     }
 
-    /// Adds everything to the result of a window; the slice stays as it is.
+    /// The partial states of everything, for a window; the slice stays as it is.
     ///
     /// # Errors
     /// If the accumulators fail.
-    pub fn read_into(&mut self, window: &mut GroupedAccumulators) -> expr::Result<()> {
+    pub fn parts(&mut self) -> expr::Result<Vec<RecordBatch>> {
         self.close_pane()?;
         if let Some(mut decided) = self.decided.take() {
             self.read.push(decided.drain_states()?);
         }
         let undecided = self.undecided.iter().map(|(_, states)| states);
-        for states in self.read.iter().chain(undecided).chain(&self.owed) {
-            window.merge(states)?;
-        }
-        Ok(())
+        let parts = self.read.iter().chain(undecided).chain(&self.owed);
+        Ok(parts.cloned().collect())
     }
 
-    /// Everything, as the result of its only window.
+    /// Everything, for its last window: accumulators, and partial states that are
+    /// not in them.
     ///
     /// # Errors
     /// If the accumulators fail.
-    pub fn into_window(mut self) -> expr::Result<GroupedAccumulators> {
+    pub fn into_window(mut self) -> expr::Result<(GroupedAccumulators, Vec<RecordBatch>)> {
         let mut parts = std::mem::take(&mut self.read);
         parts.extend(self.undecided.drain(..).map(|(_, states)| states));
         parts.append(&mut self.owed);
-        let mut window = match (self.decided.take(), self.open.take()) {
+        let window = match (self.decided.take(), self.open.take()) {
             (Some(decided), Some(mut open)) => {
                 parts.push(open.drain_states()?);
                 decided
@@ -157,10 +156,7 @@ impl SliceState {
             (Some(only), None) | (None, Some(only)) => only,
             (None, None) => self.layout.accumulators()?,
         };
-        for states in &parts {
-            window.merge(states)?;
-        }
-        Ok(window)
+        Ok((window, parts))
     }
 
     fn close_pane(&mut self) -> expr::Result<()> {
