@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    JobContext, OptionDoc, OptionError, TableOptions, blackhole, datagen, filesystem, print,
+    JobContext, OptionDoc, OptionError, TableOptions, blackhole, datagen, filesystem, nexmark,
+    print,
 };
 use crate::formats::nearest;
 use crate::runtime::{SinkFactory, SourceFactory};
@@ -43,6 +44,11 @@ const CONNECTORS: &[Connector] = &[
     Connector {
         descriptor: &datagen::DESCRIPTOR,
         source: Some(datagen::source),
+        sink: None,
+    },
+    Connector {
+        descriptor: &nexmark::DESCRIPTOR,
+        source: Some(nexmark::source),
         sink: None,
     },
     Connector {

@@ -116,7 +116,7 @@ mod tests {
             result: Arc::new(Field::new("rows", DataType::Int64, false)),
         };
         let layout = Arc::new(AggregateLayout::new(&input, &[0], vec![call]).unwrap());
-        let many = 3 * STEP_ROWS as i64;
+        let many = 3 * i64::try_from(STEP_ROWS).unwrap();
         let parts = [0..many, many / 2..2 * many];
         let parts = parts.map(|keys| pane(&layout, keys).drain_states().unwrap());
         let window = pane(&layout, 0..10);
@@ -145,7 +145,10 @@ mod tests {
             let parts = [0..10, 0..many, many / 2..2 * many];
             (
                 key,
-                parts.iter().filter(|part| part.contains(&key)).count() as i64,
+                parts
+                    .iter()
+                    .map(|part| i64::from(part.contains(&key)))
+                    .sum(),
             )
         });
         assert_eq!(found, expected.collect());

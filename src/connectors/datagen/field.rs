@@ -14,17 +14,10 @@ use arrow::datatypes::{
     TimestampNanosecondType, TimestampSecondType,
 };
 
+use crate::connectors::generated::{RowNumbers, bounded, mix, unit_interval};
 use crate::formats::{Options, parse_decimal, sql_name};
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
-
-/// The rows of one batch: their numbers and their times.
-#[derive(Debug)]
-pub(super) struct RowNumbers {
-    pub numbers: Vec<u64>,
-    /// Milliseconds since 1970 of each.
-    pub millis: Vec<i64>,
-}
 
 /// Makes the values of one column.
 #[derive(Clone, Debug)]
@@ -208,8 +201,11 @@ impl FieldGenerator {
         match self.values {
             Values::Sequence { start, step, .. } => start + i128::from(n) * step,
             Values::Integers { min, max } => {
-                let wide = u128::from(self.random(n)) << 64 | u128::from(mix(!self.salt, n));
                 let count = max.abs_diff(min) + 1;
+                if let Ok(count) = u64::try_from(count) {
+                    return min + i128::from(bounded(self.random(n), count));
+                }
+                let wide = u128::from(self.random(n)) << 64 | u128::from(mix(!self.salt, n));
                 min + i128::try_from(wide % count).expect("a column's range is below 2^127")
             }
             _ => unreachable!("a column of integers has integers"),
@@ -425,20 +421,4 @@ fn bounds_of(data_type: &DataType) -> Option<(i128, i128)> {
         }
         _ => return None,
     })
-}
-
-/// A number that looks random but depends on its two arguments alone (splitmix64).
-fn mix(salt: u64, n: u64) -> u64 {
-    let mut z = n
-        .wrapping_add(salt.wrapping_mul(0xd1b5_4a32_d192_ed03))
-        .wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-/// A number from 0 up to but not 1.
-#[expect(clippy::cast_precision_loss, reason = "53 bits fit into an f64")]
-fn unit_interval(random: u64) -> f64 {
-    (random >> 11) as f64 / (1_u64 << 53) as f64
 }

@@ -1,19 +1,29 @@
-//! Generated rows, for trying things out and for measuring.
-//!
-//! *Row n depends on n alone* (and on the seed): a restart makes the same rows
-//! again, whatever number of tasks makes them, so a generated job can be checked
-//! like one that reads files.
+//! Random rows and sequences, for trying things out and for measuring.
 
+use std::sync::Arc;
+
+use super::generated::{GeneratedSource, RowMaker, SPLITS};
 use super::{Descriptor, JobContext, OptionDefault, OptionDoc, OptionError, TableOptions};
+use crate::formats::Options;
+use crate::runtime::SourceFactory;
 
+mod columns;
 mod field;
 mod options;
-mod reader;
-mod source;
 #[cfg(test)]
 mod tests;
 
-pub(super) use source::source;
+/// The source of `table`.
+pub(super) fn source(
+    table: &TableOptions,
+    _job: &JobContext,
+) -> Result<Arc<dyn SourceFactory>, Vec<OptionError>> {
+    let options = options::DatagenOptions::new(Options::new(&table.options), &table.schema)?;
+    let fields = options.fields;
+    let columns =
+        move |schema: &_| -> Box<dyn RowMaker> { Box::new(columns::Columns::new(schema, &fields)) };
+    Ok(GeneratedSource::new(options.schedule, columns))
+}
 
 /// An option and its default, as the descriptor lists them.
 const fn option(key: &'static str, default: OptionDefault, doc: &'static str) -> OptionDoc {
@@ -41,11 +51,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
             OptionDefault::Value("0"),
             "Another number makes other random values.",
         ),
-        option(
-            "splits",
-            OptionDefault::Value("8"),
-            "Into how many splits the rows are dealt; at most so many tasks make them.",
-        ),
+        SPLITS,
         option(
             "start-time",
             OptionDefault::Off,

@@ -5,18 +5,16 @@ use std::collections::HashMap;
 use arrow::datatypes::SchemaRef;
 
 use super::field::FieldGenerator;
+use crate::connectors::generated::{self, Schedule};
 use crate::formats::{self, OptionError, Options};
+
+/// The rate by which the time of rows goes on if there is no limit.
+const NOMINAL_ROWS_PER_SECOND: u64 = 10_000;
 
 /// What a table generates.
 #[derive(Clone, Debug)]
 pub(super) struct DatagenOptions {
-    /// `None` makes rows as fast as they are taken.
-    pub rows_per_second: Option<u64>,
-    /// `None` never ends.
-    pub rows: Option<u64>,
-    pub splits: u64,
-    /// When row 0 happens, in milliseconds since 1970; `None` is the first start.
-    pub start_millis: Option<i64>,
+    pub schedule: Schedule,
     /// The generator of each column by its name.
     pub fields: HashMap<String, FieldGenerator>,
 }
@@ -37,13 +35,8 @@ impl DatagenOptions {
         };
         let mut rows = options.parsed::<u64>("number-of-rows", "a whole number");
         let seed = options.parsed::<u64>("seed", "a whole number").unwrap_or(0);
-        let splits = options
-            .parsed::<u64>("splits", "a whole number")
-            .unwrap_or(8);
-        if !(1..=1_024).contains(&splits) {
-            options.reject("splits", "must be between 1 and 1024");
-        }
-        let start_millis = start_time(&mut options);
+        let splits = generated::splits(&mut options);
+        let start_millis = generated::start_time(&mut options);
         options.refuse("scan.parallelism", "use 'splits'");
         formats::check_types(&mut options, schema);
         let mut fields = HashMap::new();
@@ -55,24 +48,13 @@ impl DatagenOptions {
             fields.insert(field.name().clone(), generator);
         }
         options.finish()?;
-        Ok(Self {
+        let schedule = Schedule {
             rows_per_second,
+            rows_per_event_second: rows_per_second.unwrap_or(NOMINAL_ROWS_PER_SECOND),
             rows,
             splits,
             start_millis,
-            fields,
-        })
+        };
+        Ok(Self { schedule, fields })
     }
-}
-
-fn start_time(options: &mut Options) -> Option<i64> {
-    let text = options.text("start-time")?;
-    let parsed = formats::parse_timestamp_millis(text);
-    if parsed.is_none() {
-        options.reject(
-            "start-time",
-            format!("'{text}' has not the form '2020-01-01 00:00:00'"),
-        );
-    }
-    parsed
 }
