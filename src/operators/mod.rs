@@ -1,10 +1,12 @@
 //! The relational operators: one a file, without any input or output of its own.
 
 mod by_range;
+mod event_time;
 mod filter;
 mod not_null;
 mod project;
 mod row_errors;
+mod slice_rows;
 mod window;
 mod window_aggregate;
 mod window_assign;
@@ -15,10 +17,11 @@ mod window_pre_aggregate;
 mod window_state;
 
 pub use by_range::ByRange;
+pub use event_time::EventTimes;
 pub use filter::Filter;
 pub use not_null::NotNull;
 pub use project::Project;
-pub use window::{Slicing, event_times};
+pub use window::Slicing;
 pub use window_aggregate::{Input, Spec as WindowAggregateSpec, WindowAggregate};
 pub use window_assign::WindowAssign;
 pub use window_pre_aggregate::WindowPreAggregate;

@@ -5,15 +5,6 @@
 //! aggregated once however many windows it belongs to (Li et al., "No pane, no
 //! gain", SIGMOD Record 2005).
 
-use std::collections::BTreeMap;
-
-use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
-use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType,
-};
-
 use crate::stream::EventTime;
 
 /// Windows of `size_ms` that start every `slide_ms`, aligned to the epoch.
@@ -67,83 +58,6 @@ impl Slicing {
         }
         self.last_end_until(watermark.saturating_add(1))
     }
-}
-
-/// The rows of each slice, by rising slice; rows without a slice are left out.
-pub fn rows_by_slice(slices: &[Option<EventTime>]) -> Vec<(EventTime, Rows)> {
-    let Some(&Some(first)) = slices.first() else {
-        return sorted_rows(slices);
-    };
-    // Nearly every batch lies in one slice, and needs no copy then.
-    if slices.iter().all(|&slice| slice == Some(first)) {
-        return vec![(first, Rows::All)];
-    }
-    sorted_rows(slices)
-}
-
-/// Some rows of a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rows {
-    /// All of them.
-    All,
-    /// Those with these numbers.
-    Some(Vec<u32>),
-}
-
-impl Rows {
-    /// These rows of `records`.
-    ///
-    /// # Errors
-    /// If they cannot be copied.
-    pub fn of(self, records: &RecordBatch) -> arrow::error::Result<RecordBatch> {
-        match self {
-            Self::All => Ok(records.clone()),
-            Self::Some(rows) => take_record_batch(records, &UInt32Array::from(rows)),
-        }
-    }
-}
-
-fn sorted_rows(slices: &[Option<EventTime>]) -> Vec<(EventTime, Rows)> {
-    let mut rows = BTreeMap::<EventTime, Vec<u32>>::new();
-    for (row, slice) in slices.iter().enumerate() {
-        if let Some(slice) = *slice {
-            let row = u32::try_from(row).expect("a batch has fewer than 2^32 rows");
-            rows.entry(slice).or_default().push(row);
-        }
-    }
-    rows.into_iter()
-        .map(|(slice, rows)| (slice, Rows::Some(rows)))
-        .collect()
-}
-
-/// The milliseconds of a column of event time, rounded down; `None` where it is null.
-///
-/// # Panics
-/// If the column is no timestamp; the planner lets none through.
-pub fn event_times(column: &ArrayRef) -> Vec<Option<i64>> {
-    let DataType::Timestamp(unit, _) = column.data_type() else {
-        panic!("event time of type {}", column.data_type());
-    };
-    match unit {
-        TimeUnit::Second => {
-            millis::<TimestampSecondType>(column, |seconds| seconds.saturating_mul(1_000))
-        }
-        TimeUnit::Millisecond => millis::<TimestampMillisecondType>(column, |millis| millis),
-        TimeUnit::Microsecond => {
-            millis::<TimestampMicrosecondType>(column, |micros| micros.div_euclid(1_000))
-        }
-        TimeUnit::Nanosecond => {
-            millis::<TimestampNanosecondType>(column, |nanos| nanos.div_euclid(1_000_000))
-        }
-    }
-}
-
-fn millis<T: ArrowPrimitiveType<Native = i64>>(
-    column: &ArrayRef,
-    to_millis: impl Fn(i64) -> i64,
-) -> Vec<Option<i64>> {
-    let values = column.as_primitive::<T>();
-    values.iter().map(|value| value.map(&to_millis)).collect()
 }
 
 #[cfg(test)]

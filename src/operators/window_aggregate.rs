@@ -5,15 +5,19 @@
 //! belongs to has been emitted, and is counted then. Restored, the operator has
 //! emitted exactly the windows that its restored watermark closes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, SchemaRef};
 
+use super::event_time::EventTimes;
 use super::row_errors::dead_letter;
-use super::window::{Slicing, event_times, rows_by_slice};
+use super::slice_rows::RowsBySlice;
+use super::window::Slicing;
 use super::window_assign::window_columns;
 use super::window_firing::{Step, WindowFiring};
 use super::window_state::SliceState;
@@ -109,84 +113,74 @@ impl WindowAggregate {
     }
 
     fn take_rows(&mut self, records: &RecordBatch, out: &mut dyn Output) -> expr::Result<()> {
-        let (slices, late) = self.slices_of(records, out);
+        let found = match &self.spec.input {
+            Input::Rows { time, .. } => {
+                let times = EventTimes::new(records.column(*time));
+                RowsBySlice::by_time(self.spec.slicing, &times)
+            }
+            Input::Windowed { end, .. } => {
+                RowsBySlice::by_end(&EventTimes::new(records.column(*end)))
+            }
+            Input::Partials => {
+                let slices = records
+                    .column(self.num_states() + 1)
+                    .as_primitive::<Int64Type>();
+                let millis = Cow::Borrowed(slices.values().as_ref());
+                RowsBySlice::by_end(&EventTimes {
+                    millis,
+                    nulls: None,
+                })
+            }
+        };
+        for row in found.without_time {
+            let reason = "the event time of a windowed row is null".to_owned();
+            out.dead_letter(dead_letter(records, row, "window", reason));
+        }
+        let mut late = 0;
+        for (slice, rows) in found.slices {
+            let rows = rows.of(records)?;
+            if self.is_late(slice) {
+                late += self.count(&rows);
+            } else {
+                self.add(slice, &rows)?;
+            }
+        }
         if late > 0 {
             self.late_records += late as u64;
             out.late(late);
         }
-        for (slice, rows) in rows_by_slice(&slices) {
-            let rows = rows.of(records)?;
-            let state = self
-                .slices
-                .entry(slice)
-                .or_insert_with(|| SliceState::new(Arc::clone(&self.spec.layout)));
-            match &self.spec.input {
-                Input::Rows { keys, .. } | Input::Windowed { keys, .. } => {
-                    state.open()?.update(&rows, keys)?;
-                }
-                Input::Partials => {
-                    let states = self.spec.layout.states().fields().len();
-                    let states = rows.project(&(0..states).collect::<Vec<_>>())?;
-                    state.open()?.merge(&states)?;
-                }
-            }
-        }
         Ok(())
     }
 
-    /// The slice of each row that is not late, and the number of late rows.
-    fn slices_of(
-        &self,
-        records: &RecordBatch,
-        out: &mut dyn Output,
-    ) -> (Vec<Option<EventTime>>, usize) {
-        let slicing = self.spec.slicing;
-        let mut late = 0;
-        let mut keep = |slice: EventTime, rows: usize| {
-            if self.is_late(slice) {
-                late += rows;
-                None
-            } else {
-                Some(slice)
-            }
+    /// How many rows of the table these are.
+    fn count(&self, rows: &RecordBatch) -> usize {
+        if !matches!(self.spec.input, Input::Partials) {
+            return rows.num_rows();
+        }
+        let counts = rows.column(self.num_states()).as_primitive::<Int64Type>();
+        let counts = counts.values().iter();
+        counts.map(|&rows| usize::try_from(rows).unwrap_or(0)).sum()
+    }
+
+    fn num_states(&self) -> usize {
+        self.spec.layout.states().fields().len()
+    }
+
+    fn add(&mut self, slice: EventTime, rows: &RecordBatch) -> expr::Result<()> {
+        let num_states = self.num_states();
+        let state = match self.slices.entry(slice) {
+            Entry::Occupied(state) => state.into_mut(),
+            Entry::Vacant(place) => place.insert(SliceState::new(Arc::clone(&self.spec.layout))),
         };
-        let slices = match &self.spec.input {
-            Input::Rows { time, .. } => event_times(records.column(*time))
-                .into_iter()
-                .enumerate()
-                .map(|(row, time)| {
-                    let Some(time) = time else {
-                        let reason = "the event time of a windowed row is null".to_owned();
-                        out.dead_letter(dead_letter(records, row, "window", reason));
-                        return None;
-                    };
-                    keep(slicing.slice_of(EventTime::from_millis(time)), 1)
-                })
-                .collect(),
-            Input::Windowed { end, .. } => event_times(records.column(*end))
-                .into_iter()
-                .map(|end| {
-                    let end = end.expect("a window's end is never null");
-                    keep(EventTime::from_millis(end), 1)
-                })
-                .collect(),
+        match &self.spec.input {
+            Input::Rows { keys, .. } | Input::Windowed { keys, .. } => {
+                state.open()?.update(rows, keys)
+            }
             Input::Partials => {
-                let states = self.spec.layout.states().fields().len();
-                let rows = records.column(states).as_primitive::<Int64Type>();
-                let slices = records.column(states + 1).as_primitive::<Int64Type>();
-                let rows = rows.values().iter();
-                slices
-                    .values()
-                    .iter()
-                    .zip(rows)
-                    .map(|(&slice, &rows)| {
-                        let rows = usize::try_from(rows).unwrap_or(0);
-                        keep(EventTime::from_millis(slice), rows)
-                    })
-                    .collect()
+                let states = rows.project(&(0..num_states).collect::<Vec<_>>())?;
+                state.open()?.merge(&states)
             }
-        };
-        (slices, late)
+        }
     }
 
     /// The end of the next window that is not empty and not after `closed`.

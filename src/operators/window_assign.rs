@@ -6,8 +6,9 @@ use arrow::array::{Array, ArrayRef, RecordBatch, TimestampMillisecondArray, UInt
 use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 
+use super::event_time::EventTimes;
 use super::row_errors::dead_letter;
-use super::window::{Slicing, event_times};
+use super::window::Slicing;
 use crate::runtime::{Error, Operator, Output, Result};
 use crate::stream::{Batch, EventTime};
 
@@ -40,10 +41,8 @@ impl Operator for WindowAssign {
         let records = &batch.records;
         let mut rows = Vec::with_capacity(records.num_rows());
         let mut ends = Vec::with_capacity(records.num_rows());
-        for (row, time) in event_times(records.column(self.time))
-            .into_iter()
-            .enumerate()
-        {
+        let times = EventTimes::new(records.column(self.time));
+        for (row, time) in times.iter().enumerate() {
             let Some(time) = time else {
                 let reason = "the event time of a windowed row is null".to_owned();
                 out.dead_letter(dead_letter(records, row, "window", reason));

@@ -7,13 +7,16 @@
 //! window that closed here already goes out at once.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use super::event_time::EventTimes;
 use super::row_errors::dead_letter;
-use super::window::{Slicing, event_times, rows_by_slice};
+use super::slice_rows::RowsBySlice;
+use super::window::Slicing;
 use super::window_aggregate::Input;
 use crate::expr::{self, AggregateCall, AggregateFunction, AggregateLayout, GroupedAccumulators};
 use crate::runtime::{Error, Operator, Output, Progress, Result};
@@ -66,41 +69,29 @@ impl WindowPreAggregate {
     }
 
     fn take_rows(&mut self, records: &RecordBatch, out: &mut dyn Output) -> expr::Result<()> {
-        let slices = self.slices_of(records, out);
-        let (Input::Rows { keys, .. } | Input::Windowed { keys, .. }) = &self.input else {
-            unreachable!("the constructor refuses partial rows");
-        };
-        for (slice, rows) in rows_by_slice(&slices) {
-            let rows = rows.of(records)?;
-            let pane = match self.panes.entry(slice) {
-                std::collections::btree_map::Entry::Occupied(pane) => pane.into_mut(),
-                std::collections::btree_map::Entry::Vacant(place) => {
-                    place.insert(self.layout.accumulators()?)
-                }
-            };
-            pane.update(&rows, keys)?;
-        }
-        self.emit_until(self.closed, out)
-    }
-
-    fn slices_of(&self, records: &RecordBatch, out: &mut dyn Output) -> Vec<Option<EventTime>> {
-        let (column, windowed) = match &self.input {
-            Input::Rows { time, .. } => (*time, false),
-            Input::Windowed { end, .. } => (*end, true),
+        let (keys, found) = match &self.input {
+            Input::Rows { keys, time } => {
+                let times = EventTimes::new(records.column(*time));
+                (keys, RowsBySlice::by_time(self.slicing, &times))
+            }
+            Input::Windowed { keys, end } => {
+                let ends = EventTimes::new(records.column(*end));
+                (keys, RowsBySlice::by_end(&ends))
+            }
             Input::Partials => unreachable!("the constructor refuses partial rows"),
         };
-        let times = event_times(records.column(column)).into_iter().enumerate();
-        times
-            .map(|(row, time)| match time.map(EventTime::from_millis) {
-                Some(end) if windowed => Some(end),
-                Some(time) => Some(self.slicing.slice_of(time)),
-                None => {
-                    let reason = "the event time of a windowed row is null".to_owned();
-                    out.dead_letter(dead_letter(records, row, "window", reason));
-                    None
-                }
-            })
-            .collect()
+        for row in found.without_time {
+            let reason = "the event time of a windowed row is null".to_owned();
+            out.dead_letter(dead_letter(records, row, "window", reason));
+        }
+        for (slice, rows) in found.slices {
+            let pane = match self.panes.entry(slice) {
+                Entry::Occupied(pane) => pane.into_mut(),
+                Entry::Vacant(place) => place.insert(self.layout.accumulators()?),
+            };
+            pane.update(&rows.of(records)?, keys)?;
+        }
+        self.emit_until(self.closed, out)
     }
 
     /// Emits the panes of slices until `end`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, RecordBatch};
 
 use crate::expr::Expression;
-use crate::operators::event_times;
+use crate::operators::EventTimes;
 use crate::runtime::{Result, WatermarkStrategy};
 use crate::stream::EventTime;
 
@@ -29,8 +29,9 @@ impl WatermarkStrategy for DeclaredWatermark {
             match self.0.evaluate(&part) {
                 Ok(column) => {
                     debug_assert_eq!(column.len(), part.num_rows());
-                    let times = event_times(&column).into_iter().flatten();
-                    let below = times.filter(|&millis| millis <= ceiling.millis());
+                    let times = EventTimes::new(&column);
+                    let below = times.iter().flatten();
+                    let below = below.filter(|&millis| millis <= ceiling.millis());
                     highest = highest.max(below.max());
                 }
                 Err(_) if part.num_rows() > 1 => {
