@@ -28,7 +28,7 @@ use world::World;
 /// Goldens played at the same time: most of a play is waiting for the disk.
 const PLAYERS: usize = 12;
 /// No play takes this long, on any machine.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// All goldens of this folder, by name.
 fn goldens() -> Vec<Golden> {
