@@ -105,16 +105,27 @@ struct Publisher(Arc<World>);
 impl Committer for Publisher {
     async fn publish(&self, decided: &[Value]) -> Result<()> {
         for output in decided {
-            let parsed = serde_json::from_value::<(u64, String, Vec<String>)>(output.clone());
-            let (number, table, rows) =
-                parsed.map_err(|error| Error::Fatal(format!("{output}: {error}")))?;
-            self.0.publish(number, Publication { table, rows })?;
+            let (number, publication) = publication(output)?;
+            self.0.may_publish(number)?;
+            self.0.publish(number, publication)?;
         }
         Ok(())
     }
 
     async fn recover(&self, decided: &[Value], open: &[Value]) -> Result<()> {
         assert!(open.is_empty(), "this sink leaves nothing open");
-        self.publish(decided).await
+        for output in decided {
+            let (number, publication) = publication(output)?;
+            self.0.publish(number, publication)?;
+        }
+        Ok(())
     }
+}
+
+/// An output as `prepare` has put it into the checkpoint, with its number.
+fn publication(output: &Value) -> Result<(u64, Publication)> {
+    let parsed = serde_json::from_value::<(u64, String, Vec<String>)>(output.clone());
+    let (number, table, rows) =
+        parsed.map_err(|error| Error::Fatal(format!("{output}: {error}")))?;
+    Ok((number, Publication { table, rows }))
 }

@@ -25,6 +25,8 @@ const LOOK: Duration = Duration::from_millis(1);
 /// of their tables must be less.
 const IDLE_LOOKS: u32 = 3;
 const IDLE_REST: Duration = Duration::from_millis(4);
+/// So many times at most a split that goes by checkpoints waits for one.
+const STEPS_MAX: u32 = 3;
 
 /// The source of one table.
 pub struct ScriptSource {
@@ -149,7 +151,12 @@ enum Hold {
         decided: u64,
         beaten: u64,
     },
-    Over,
+    /// It has come. What was said since waits for one more, which `until`
+    /// counts; so far for `steps` of them.
+    Over {
+        steps: u32,
+        until: u64,
+    },
 }
 
 #[async_trait]
@@ -217,8 +224,12 @@ impl ScriptReader {
             return Ok(Some(SourceEvent::Finished { split: name }));
         };
         match *item {
-            Item::Row(_) | Item::Bad(_) => self.batch(place).map(Some),
+            Item::Row(_) | Item::Bad(_) => {
+                split.go_by_checkpoints(&self.world);
+                self.batch(place).map(Some)
+            }
             Item::Watermark(at) => {
+                split.go_by_checkpoints(&self.world);
                 split.next += 1;
                 Ok(Some(SourceEvent::Watermark {
                     split: split.script.name.clone(),
@@ -320,7 +331,7 @@ impl Playing {
             Hold::Since {
                 decided: before, ..
             } if decided >= before + 2 => {
-                self.hold = Hold::Over;
+                self.hold = Hold::Over { steps: 0, until: 0 };
                 Held::Over
             }
             // Nothing new, no checkpoint: the second one needs a change too.
@@ -335,8 +346,20 @@ impl Playing {
                 self.beats += 1;
                 Held::Beat
             }
-            Hold::Since { .. } => Held::Waits,
-            Hold::Over => Held::Over,
+            Hold::Over { until, .. } if decided >= until => Held::Over,
+            Hold::Since { .. } | Hold::Over { .. } => Held::Waits,
+        }
+    }
+
+    /// Behind the hold: what it says next waits for a checkpoint that has it. There
+    /// are no beats here, so a checkpoint has rows that the one before has not.
+    fn go_by_checkpoints(&mut self, world: &World) {
+        if let Hold::Over { steps, until } = &mut self.hold
+            && *steps < STEPS_MAX
+            && world.goes_by_checkpoints()
+        {
+            *steps += 1;
+            *until = world.checkpoints() + 1;
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the ends of a played pipeline share: its scripts, how it is broken off,
 //! and what it has published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -28,6 +28,9 @@ pub enum Break {
     Restart,
     /// The source fails for good, and everything in memory is lost.
     Kill,
+    /// As `Kill`, but behind a checkpoint with rows that the one before does not
+    /// have, and every second decided output could not be published by then.
+    KillUnpublished,
 }
 
 /// What the ends share through all runs of one play.
@@ -39,6 +42,8 @@ pub struct World {
     broken: AtomicBool,
     next_output: AtomicU64,
     published: Mutex<BTreeMap<u64, Publication>>,
+    /// Decided outputs that the run which made them could not publish.
+    refused: Mutex<BTreeSet<u64>>,
 }
 
 /// One run.
@@ -71,6 +76,7 @@ impl World {
             broken: AtomicBool::new(false),
             next_output: AtomicU64::new(0),
             published: Mutex::default(),
+            refused: Mutex::default(),
         }
     }
 
@@ -107,8 +113,13 @@ impl World {
                 Ok(())
             }
             Break::Restart => Err(Error::Retryable("planted failure".to_owned())),
-            Break::Kill => Err(Error::Fatal("planted end".to_owned())),
+            Break::Kill | Break::KillUnpublished => Err(Error::Fatal("planted end".to_owned())),
         }
+    }
+
+    /// Whether a split is to wait for a checkpoint of each of its last rows.
+    pub fn goes_by_checkpoints(&self) -> bool {
+        self.leg.lock().breaks == Break::KillUnpublished
     }
 
     /// Whether the run was asked to stop.
@@ -145,6 +156,21 @@ impl World {
     /// A number that no output has had.
     pub fn next_output(&self) -> u64 {
         self.next_output.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// Fails for outputs that are to stay unpublished in this run: every second
+    /// one, so that some behind them are published and confirmed all the same.
+    pub fn may_publish(&self, output: u64) -> Result<()> {
+        if self.leg.lock().breaks != Break::KillUnpublished || output.is_multiple_of(2) {
+            return Ok(());
+        }
+        self.refused.lock().insert(output);
+        Err(Error::Retryable("planted refusal".to_owned()))
+    }
+
+    /// How many outputs were left to a later run so.
+    pub fn refused(&self) -> usize {
+        self.refused.lock().len()
     }
 
     /// Makes rows visible; to do so again changes nothing.
