@@ -1,10 +1,12 @@
 //! What Thalweg costs, measured: one sub-command a benchmark, one line a figure.
 
+mod bids;
 mod checkpoint_stall;
 mod cost;
 mod ends;
 mod keyed_state;
 mod machine;
+mod pipelines;
 mod recorder;
 mod state_commit;
 mod state_recovery;

@@ -1,5 +1,8 @@
 //! How much of a disk a state takes after it was updated many times over.
 
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -11,7 +14,9 @@ use crate::keyed_state::{Committed, Key, KeyedState, sample};
 use crate::recorder::Recorder;
 
 /// What the allocated bytes may be of the live bytes, and the file of the most
-/// that was ever allocated.
+/// that was ever allocated. The file counts by the blocks of the disk that it
+/// holds: redb doubles its length when it is full, which leaves a hole that takes
+/// nothing until it is written.
 const ALLOCATED_PER_LIVE_MAX: f64 = 2.0;
 const FILE_PER_ALLOCATED_MAX: f64 = 2.0;
 
@@ -58,19 +63,34 @@ enum Work {
 struct Seen {
     allocated: u64,
     allocated_max: u64,
+    /// What the file holds of the disk.
     file: u64,
+    /// How long the file is.
+    length: u64,
 }
 
 impl Seen {
     /// Looks at the file after a checkpoint. Before the checkpoint's transaction
     /// was over, what it wrote had its place beside everything that was there.
-    fn look(&mut self, state: &mut KeyedState, written: Written) -> Result<()> {
+    fn look(&mut self, state: &mut KeyedState, dir: &Path, written: Written) -> Result<()> {
         let in_commit = self.allocated + written.delta_bytes + written.page_bytes;
         self.allocated = state.store.allocated_bytes()?;
         self.allocated_max = self.allocated_max.max(self.allocated).max(in_commit);
-        self.file = state.store.stats().file_bytes;
+        self.length = state.store.stats().file_bytes;
+        self.file = bytes_on_disk(dir)?;
         Ok(())
     }
+}
+
+/// What the files of a folder hold of the disk.
+fn bytes_on_disk(dir: &Path) -> Result<u64> {
+    /// The unit of `st_blocks`, whatever blocks the file system has.
+    const BLOCK_BYTES: u64 = 512;
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(dir)? {
+        bytes += entry?.metadata()?.blocks() * BLOCK_BYTES;
+    }
+    Ok(bytes)
 }
 
 /// Measures each kind of work with each share of changed keys.
@@ -107,7 +127,7 @@ fn measure(
         state.load(arguments.keys, changed)?;
     }
     let mut seen = Seen::default();
-    seen.look(&mut state, Written::default())?;
+    seen.look(&mut state, dir.path(), Written::default())?;
     for round in 0..checkpoints {
         let committed = match work {
             Work::Updates => {
@@ -116,7 +136,7 @@ fn measure(
             }
             Work::Windows => fill_window(&mut state, arguments.keys, changed, round)?,
         };
-        seen.look(&mut state, committed.written)?;
+        seen.look(&mut state, dir.path(), committed.written)?;
         state.fold()?;
     }
     let parameters = json!({
@@ -130,10 +150,12 @@ fn measure(
     let per_live = ratio(seen.allocated) / ratio(live);
     let per_live_max = ratio(seen.allocated_max) / ratio(live);
     let per_allocated = ratio(seen.file) / ratio(seen.allocated_max);
+    let length_per_allocated = ratio(seen.length) / ratio(seen.allocated_max);
     for (figure, value) in [
         ("allocated / live", per_live),
         ("most allocated / live", per_live_max),
         ("file / most allocated", per_allocated),
+        ("length / most allocated", length_per_allocated),
     ] {
         recorder.figure(figure, value, "ratio", &parameters)?;
     }
