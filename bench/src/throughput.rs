@@ -143,7 +143,6 @@ fn run_once(program: &str, arguments: &Arguments) -> Result<Cost> {
         settings: BTreeMap::new(),
         grace: Duration::from_secs(25),
         output: OutputFormat::Json,
-        node: None,
     };
     let status = Arc::new(Status::default());
     let run = || {
