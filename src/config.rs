@@ -14,8 +14,8 @@ use crate::formats::{nearest, parse_duration, parse_memory};
 use crate::pipeline::OutputFormat;
 
 /// The settings that a flag, a variable and a key of the config file give alike.
-const KEYS: [&str; 8] = [
-    "data-dir", "format", "grace", "listen", "log", "memory", "node", "workers",
+const KEYS: [&str; 7] = [
+    "data-dir", "format", "grace", "listen", "log", "memory", "workers",
 ];
 
 /// More tasks per stage than key groups (1,024 at most) would have nothing to do.
@@ -36,8 +36,6 @@ pub struct Settings {
     pub log: String,
     /// The memory for everything, if somebody said so.
     pub memory_bytes: Option<u64>,
-    /// The node's name, if somebody said so.
-    pub node: Option<String>,
     /// Tasks per stage.
     pub workers: usize,
     /// `SET` statements that go over those of the program.
@@ -218,7 +216,6 @@ impl Settings {
                 .read("log", |text| Ok(text.to_owned()))?
                 .unwrap_or_else(|| "info".to_owned()),
             memory_bytes: layers.read("memory", memory_size)?,
-            node: layers.read("node", node_name)?,
             workers: layers.read("workers", workers)?.unwrap_or_else(cores),
             set,
         })
@@ -314,16 +311,6 @@ fn workers(text: &str) -> Result<usize, String> {
     }
 }
 
-/// The name goes into file names and metrics, so it has the form of a host name.
-fn node_name(text: &str) -> Result<String, String> {
-    let fits = |character: char| character.is_ascii_alphanumeric() || "-._".contains(character);
-    if (1..=63).contains(&text.len()) && text.chars().all(fits) {
-        Ok(text.to_owned())
-    } else {
-        Err("expected 1 to 63 letters, digits, '-', '.' or '_'".to_owned())
-    }
-}
-
 /// The cores that the process may use, a cgroup's quota included.
 fn cores() -> usize {
     thread::available_parallelism()
@@ -370,7 +357,6 @@ mod tests {
             ("listen", "127.0.0.1:1", "127.0.0.1:2"),
             ("log", "debug", "warn"),
             ("memory", "1mb", "2mb"),
-            ("node", "a", "b"),
             ("workers", "1", "2"),
         ];
         assert_eq!(samples.map(|(key, ..)| key), KEYS);
@@ -522,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn workers_and_node_names() {
+    fn numbers_of_workers() {
         for (text, expected) in [
             ("1", Some(1)),
             ("1024", Some(1_024)),
@@ -532,15 +518,5 @@ mod tests {
         ] {
             assert_eq!(workers(text).ok(), expected, "{text}");
         }
-        for (text, fits) in [
-            ("pod-0", true),
-            ("a.b_c", true),
-            ("", false),
-            ("a/b", false),
-            ("ä", false),
-        ] {
-            assert_eq!(node_name(text).is_ok(), fits, "{text}");
-        }
-        assert!(node_name(&"a".repeat(64)).is_err());
     }
 }

@@ -110,7 +110,6 @@ fn run_pipeline(rate: Rate, interval_ms: u64, seen: &Arc<Seen>) -> Result<JobSta
         settings: BTreeMap::new(),
         grace: Duration::from_secs(25),
         output: OutputFormat::Json,
-        node: None,
     };
     let status = Arc::new(Status::default());
     pipeline::run(

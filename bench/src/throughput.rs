@@ -172,7 +172,6 @@ fn run_once(pipeline: &Pipeline, table: &str, arguments: &Arguments) -> Result<C
         settings: BTreeMap::new(),
         grace: Duration::from_secs(25),
         output: OutputFormat::Json,
-        node: None,
     };
     let status = Arc::new(Status::default());
     let run = || {

@@ -1,22 +1,8 @@
 //! `thalweg explain`: the plan of a program, without running it.
 
-use std::path::PathBuf;
-
 use super::{Result, program, terminal};
-use crate::config::Layer;
 
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    /// The files of the program, in order; - is standard input
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// A setting that goes over the program's own SET
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-}
-
-pub fn run(arguments: &Arguments) -> Result<()> {
-    let layer = Layer::from_flags([], &arguments.set)?;
-    let program = program::load(&arguments.files, &layer.set)?;
+pub fn run(arguments: &program::Arguments) -> Result<()> {
+    let program = arguments.load()?;
     terminal::answer(|out| out.write_all(program.explain().as_bytes()))
 }

@@ -44,9 +44,9 @@ enum Command {
     /// Run a program until it is stopped, or until all its input is read
     Run(Box<run::Arguments>),
     /// Parse and plan a program and report all its errors
-    Check(check::Arguments),
+    Check(program::Arguments),
     /// Show the plan of a program
-    Explain(explain::Arguments),
+    Explain(program::Arguments),
     /// Look at the rows that could not be processed
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),

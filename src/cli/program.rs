@@ -6,12 +6,35 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{Error, Result};
+use crate::config::Layer;
 use crate::pipeline::{CheckedProgram, compile};
 use crate::sql::{self, SourceFile};
 
 /// No program is read beyond this, so that `/dev/zero` cannot take the memory.
 /// How large a program may really be is for the SQL front end to say.
 const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// A program that a command looks at without running it.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The files of the program, in order; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// A setting that goes over the program's own SET
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl Arguments {
+    /// Compiles the program.
+    ///
+    /// # Errors
+    /// If a setting or a file cannot be read, or the program has errors.
+    pub fn load(&self) -> Result<CheckedProgram> {
+        let layer = Layer::from_flags([], &self.set)?;
+        load(&self.files, &layer.set)
+    }
+}
 
 /// Compiles the program that `files` make up; `-` is standard input.
 ///

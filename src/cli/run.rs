@@ -50,9 +50,6 @@ pub struct Arguments {
     /// How a SELECT prints its rows: table, json or csv [default: table]
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
-    /// The name of this node [default: a name kept in the data directory]
-    #[arg(long, value_name = "NAME")]
-    node: Option<String>,
     /// Which log lines are written: a level, or one per module [default: info]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -117,7 +114,6 @@ impl Arguments {
             ("listen", &self.listen),
             ("log", &self.log),
             ("memory", &self.memory),
-            ("node", &self.node),
             ("workers", &self.workers),
         ];
         let flags = flags.map(|(key, value)| (key, value.clone()));
@@ -141,7 +137,6 @@ impl Arguments {
             settings: settings.set,
             grace: settings.grace,
             output: settings.format,
-            node: settings.node,
         }
     }
 }
@@ -233,8 +228,6 @@ mod tests {
             "--abandon",
             "--format",
             "csv",
-            "--node",
-            "n",
             "x.sql",
         ];
         let arguments = Only::try_parse_from(line).unwrap().run;
@@ -247,7 +240,6 @@ mod tests {
         assert_eq!(options.settings["k"], "v");
         assert!(options.fresh && options.abandon);
         assert_eq!(options.output, pipeline::OutputFormat::Csv);
-        assert_eq!(options.node.as_deref(), Some("n"));
     }
 
     #[test]

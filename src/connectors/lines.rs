@@ -1,4 +1,4 @@
-//! Rows to lines of text, past the rows that have no record in a format.
+//! Rows to lines of text, also where some rows have no record in a format.
 
 use arrow::array::RecordBatch;
 
@@ -39,11 +39,32 @@ pub(super) fn lines(
     (lines, dead_letters)
 }
 
+/// The rows as JSON objects for a person, who wants to see each row: a number that
+/// JSON lacks (NaN) is a string there.
+pub(super) fn json_lines(encoder: &mut dyn Encoder, records: &RecordBatch) -> Vec<u8> {
+    let (text, without_record) = lines(encoder, records, "");
+    if without_record.is_empty() {
+        return text;
+    }
+    let mut text = Vec::new();
+    for row in 0..records.num_rows() {
+        let (one, without_record) = lines(encoder, &records.slice(row, 1), "");
+        if without_record.is_empty() {
+            text.extend(one);
+        } else {
+            text.extend(row_to_json(records, row));
+            text.push(b'\n');
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use arrow::array::{ArrayRef, Float64Array, Int32Array, StringArray};
+    use arrow::datatypes::SchemaRef;
     use indexmap::IndexMap;
 
     use super::*;
@@ -64,13 +85,16 @@ mod tests {
         .unwrap()
     }
 
+    fn json_encoder(schema: &SchemaRef) -> Box<dyn Encoder> {
+        let given = IndexMap::from([("format".to_owned(), "json".to_owned())]);
+        let format = formats::format(&mut Options::new(&given), schema);
+        format.unwrap().encoder(schema)
+    }
+
     #[test]
     fn a_row_without_a_record_does_not_stop_the_others() {
         let records = sample();
-        let given = IndexMap::from([("format".to_owned(), "json".to_owned())]);
-        let mut options = Options::new(&given);
-        let format = formats::format(&mut options, &records.schema()).unwrap();
-        let mut encoder = format.encoder(&records.schema());
+        let mut encoder = json_encoder(&records.schema());
         let (text, letters) = lines(encoder.as_mut(), &records, "t");
         assert_eq!(
             String::from_utf8(text).unwrap(),
@@ -81,5 +105,18 @@ mod tests {
         };
         assert_eq!(letter.reason, "column 'share': NaN is not a number in JSON");
         assert_eq!(letter.bytes, b"{\"id\":2,\"share\":\"NaN\",\"name\":null}");
+    }
+
+    /// Such a row was once left out.
+    #[test]
+    fn json_for_people_shows_rows_with_what_is_no_number() {
+        let records = sample();
+        let mut encoder = json_encoder(&records.schema());
+        let text = json_lines(encoder.as_mut(), &records);
+        let expected = r#"{"id":1,"share":0.5,"name":"a\nb"}
+{"id":2,"share":"NaN","name":null}
+{"id":3,"share":2.0,"name":"c"}
+"#;
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 }

@@ -18,6 +18,7 @@ use datafusion_physical_plan::aggregates::group_values::{GroupValues, new_group_
 use datafusion_physical_plan::aggregates::order::GroupOrdering;
 
 use super::{Error, Result};
+use crate::formats::sql_name;
 
 /// The aggregate functions that have accumulators. `AVG` is planned as a
 /// division of `SUM` by `COUNT`.
@@ -323,7 +324,7 @@ fn accumulating_function(call: &AggregateCall, input: &SchemaRef) -> Result<Aggr
         .alias(call.result.name())
         .build()?;
     if !function.groups_accumulator_supported() {
-        let data_type = call.result.data_type();
+        let data_type = sql_name(call.result.data_type());
         return Err(Error(format!(
             "{call} has no accumulator for values of type {data_type}"
         )));
@@ -442,7 +443,7 @@ mod tests {
         let error = AggregateLayout::new(&input, &[], vec![call]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "MIN(#0) has no accumulator for values of type Boolean"
+            "MIN(#0) has no accumulator for values of type BOOLEAN"
         );
     }
 

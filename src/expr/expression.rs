@@ -14,6 +14,7 @@ use datafusion_physical_expr::expressions::{Column, Literal};
 use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
 
 use super::{Error, Result};
+use crate::formats::sql_name;
 
 /// A typed expression over the columns of one schema.
 ///
@@ -108,7 +109,7 @@ impl Expression {
         value.as_boolean_opt().cloned().ok_or_else(|| {
             Error(format!(
                 "{self} is of type {}, not a condition",
-                value.data_type()
+                sql_name(value.data_type())
             ))
         })
     }

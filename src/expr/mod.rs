@@ -7,7 +7,9 @@ mod aggregate;
 mod error;
 mod expression;
 pub mod functions;
+mod wording;
 
 pub use aggregate::{AggregateCall, AggregateFunction, AggregateLayout, GroupedAccumulators};
 pub use error::{Error, Result};
 pub use expression::Expression;
+pub use wording::in_sql_words;

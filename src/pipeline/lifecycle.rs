@@ -10,21 +10,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::FutureExt;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::build::{Blueprint, Job, RunningSource, TaskKind, build};
+use super::build::{Blueprint, Job, build};
 use super::compile::CheckedProgram;
 use super::driver::{Driver, Ended};
 use super::ends::{sink_of, source_of};
 use super::status::{JobState, Progress, Status};
+use super::tasks::RunningTasks;
 use crate::checkpoint::{self, Coordinator, Refusal, Start, TaskId, Timing};
 use crate::clock;
 use crate::connectors::{self, ConsoleFormat, JobContext};
 use crate::plan::NodeKind;
-use crate::runtime::{Committer, Error, Report, Result, SinkFactory, Split};
+use crate::runtime::{Committer, Error, Result, SinkFactory};
 use crate::state::{
     DeadLetterWriter, Finished, Header, OpenOptions, Store, StoreHandle, recover_dead_letters,
 };
@@ -171,21 +169,21 @@ impl Life<'_> {
         })
         .await?;
         self.show(&job, restored);
-        let mut running = Running::start(job, &self.status);
+        let (running, controls) = RunningTasks::start(job, &self.status);
         let driver = Driver {
             coordinator: Coordinator::new(
                 self.timing(),
                 header.decider,
-                running.tasks.clone(),
-                running.commands.keys().copied(),
+                controls.tasks,
+                controls.commands.keys().copied(),
                 restored,
                 0,
             ),
             store: store.clone(),
-            commands: std::mem::take(&mut running.commands),
-            queues: running.queues.clone(),
-            reports: running.take_reports(),
-            decided: running.take_decided(),
+            commands: controls.commands,
+            queues: controls.queues,
+            reports: controls.reports,
+            decided: controls.decided,
             committers,
             status: Arc::clone(&self.status),
             stop: self.stop.clone(),
@@ -396,120 +394,4 @@ async fn settle(
     let nodes: Vec<_> = committers.keys().copied().collect();
     store.call(move |store| store.settle(&nodes)).await?;
     Ok(())
-}
-
-/// The tasks of a job while they run.
-struct Running {
-    tasks: Vec<TaskId>,
-    commands: BTreeMap<TaskId, mpsc::UnboundedSender<crate::runtime::Command>>,
-    queues: Vec<Arc<crate::runtime::SplitQueue>>,
-    reports: Option<mpsc::UnboundedReceiver<Report>>,
-    decided: Option<tokio::sync::watch::Sender<CheckpointId>>,
-    /// The loops of the tasks.
-    loops: JoinSet<()>,
-    enumerating: JoinSet<()>,
-}
-
-impl Running {
-    fn start(job: Job, status: &Arc<Status>) -> Self {
-        let mut loops = JoinSet::new();
-        let mut enumerating = JoinSet::new();
-        let queues: Vec<_> = job
-            .sources
-            .iter()
-            .map(|source| source.queue.clone())
-            .collect();
-        for source in job.sources {
-            let (reports, status) = (job.report.clone(), Arc::clone(status));
-            enumerating.spawn(enumerate(source, reports, status));
-        }
-        let tasks = job.tasks.iter().map(|(id, _)| *id).collect();
-        for (id, kind) in job.tasks {
-            let reports = job.report.clone();
-            loops.spawn(async move {
-                let run = async {
-                    match kind {
-                        TaskKind::Source(task) => task.run().await,
-                        TaskKind::Operator(task) => task.run().await,
-                    }
-                };
-                let ended = std::panic::AssertUnwindSafe(run).catch_unwind().await;
-                let error = match ended {
-                    Ok(Ok(())) => return,
-                    Ok(Err(error)) => error,
-                    Err(panic) => Error::Fatal(format!("a task panicked: {}", panic_text(&*panic))),
-                };
-                let _ = reports.send(Report::Failed { task: id, error });
-            });
-        }
-        Self {
-            tasks,
-            commands: job.commands,
-            queues,
-            reports: Some(job.reports),
-            decided: Some(job.decided),
-            loops,
-            enumerating,
-        }
-    }
-
-    fn take_reports(&mut self) -> mpsc::UnboundedReceiver<Report> {
-        self.reports.take().expect("taken once")
-    }
-
-    fn take_decided(&mut self) -> tokio::sync::watch::Sender<CheckpointId> {
-        self.decided.take().expect("taken once")
-    }
-
-    /// Waits for the tasks; those of a job that failed are cut off.
-    async fn end(mut self, well: bool) {
-        self.enumerating.shutdown().await;
-        if !well {
-            self.loops.shutdown().await;
-        }
-        while self.loops.join_next().await.is_some() {}
-    }
-}
-
-/// Finds splits until there will be no more.
-async fn enumerate(
-    source: RunningSource,
-    reports: mpsc::UnboundedSender<Report>,
-    status: Arc<Status>,
-) {
-    let RunningSource {
-        queue,
-        mut enumerator,
-        factory,
-    } = source;
-    let mut counted = 0;
-    let mut count = |known: &[Split]| {
-        let bytes = known.iter().map(|split| factory.split_bytes(split));
-        let bytes = bytes.sum::<Option<u64>>().unwrap_or_default();
-        status.more_to_read(bytes - counted);
-        counted = bytes;
-    };
-    count(&queue.known());
-    while !queue.is_complete() {
-        match enumerator.discover(&queue.known()).await {
-            Ok(discovery) => {
-                queue.add(discovery);
-                count(&queue.known());
-            }
-            Err(error) => {
-                let _ = reports.send(Report::Failed {
-                    task: TaskId(u32::MAX),
-                    error,
-                });
-                return;
-            }
-        }
-        tokio::time::sleep(enumerator.interval()).await;
-    }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("without a word").to_owned()
 }

@@ -11,6 +11,7 @@ mod settings;
 mod stages;
 mod status;
 mod supervisor;
+mod tasks;
 
 pub use crate::connectors::ConsoleFormat as OutputFormat;
 pub use compile::{CheckedProgram, compile, compile_with};

@@ -42,8 +42,6 @@ pub struct Options {
     pub grace: Duration,
     /// How a bare `SELECT` prints.
     pub output: ConsoleFormat,
-    /// The node's name.
-    pub node: Option<String>,
 }
 
 /// How a run ended.

@@ -58,7 +58,7 @@ pub trait Committer: Send + Sync {
     /// it had come, and discards everything else that the job left unpublished.
     ///
     /// # Errors
-    /// If something decided is missing or cannot be published.
+    /// If something decided cannot be published.
     async fn recover(&self, decided: &[Value], open: &[Value]) -> Result<()>;
 }
 

@@ -3,9 +3,9 @@
 use arrow::datatypes::DataType;
 use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{BinaryExpr, ScalarFunction};
-use datafusion_expr::{Expr, ExprSchemable, Operator, lit};
+use datafusion_expr::{Expr, Operator, lit};
 
-use super::conversion::{cast_to, common_type, decimal_of_integer, explicit_cast};
+use super::conversion::{cast_to, common_type, decimal_of_integer, explicit_cast, type_of};
 use super::data_type::MAX_PRECISION;
 use super::typing::misfit;
 use crate::expr::functions::{decimal_divide, decimal_multiply};
@@ -19,7 +19,7 @@ const MIN_SCALE: i16 = 6;
 /// # Errors
 /// If there is no such operation on these types.
 pub(super) fn typed(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Result<Expr> {
-    let (left_type, right_type) = (left.get_type(schema)?, right.get_type(schema)?);
+    let (left_type, right_type) = (type_of(&left, schema)?, type_of(&right, schema)?);
     match (&left_type, &right_type) {
         (DataType::Null, DataType::Null) => Ok(lit(ScalarValue::Null)),
         (DataType::Null, other) if other.is_numeric() => {
@@ -55,7 +55,7 @@ fn is_exact(data_type: &DataType) -> bool {
 }
 
 fn numeric(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Result<Expr> {
-    let (left_type, right_type) = (left.get_type(schema)?, right.get_type(schema)?);
+    let (left_type, right_type) = (type_of(&left, schema)?, type_of(&right, schema)?);
     let common = common_type(&left_type, &right_type).ok_or_else(|| {
         let (l, r) = (type_name(&left_type), type_name(&right_type));
         misfit(format!("cannot compute {l} {op} {r}"), &[&left, &right])
@@ -71,8 +71,8 @@ fn numeric(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Result<E
 }
 
 fn decimal(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Result<Expr> {
-    let (p1, s1) = digits(&left.get_type(schema)?);
-    let (p2, s2) = digits(&right.get_type(schema)?);
+    let (p1, s1) = digits(&type_of(&left, schema)?);
+    let (p2, s2) = digits(&type_of(&right, schema)?);
     let (precision, scale) = match op {
         Operator::Multiply => (p1 + p2 + 1, s1 + s2),
         Operator::Divide => {

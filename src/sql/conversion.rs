@@ -3,19 +3,57 @@
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{Cast, ScalarFunction, TryCast};
-use datafusion_expr::{Expr, ExprSchemable, lit};
+use datafusion_expr::{Expr, ExprSchemable, Operator, lit};
 
 use super::data_type::MAX_PRECISION;
 use super::typing::misfit;
 use crate::expr::functions::{narrow, to_text, whole_part};
 use crate::plan::type_name;
 
+/// The type of an expression whose parts are typed.
+///
+/// The library derives the types of all parts down to the columns. Asked at each
+/// operator of a chain it would walk the chain as often as it has operators.
+///
+/// # Errors
+/// If it has no type.
+pub(super) fn type_of(expression: &Expr, schema: &DFSchema) -> Result<DataType> {
+    if let Expr::BinaryExpr(binary) = expression {
+        match binary.op {
+            Operator::And
+            | Operator::Or
+            | Operator::Eq
+            | Operator::NotEq
+            | Operator::Lt
+            | Operator::LtEq
+            | Operator::Gt
+            | Operator::GtEq => return Ok(DataType::Boolean),
+            Operator::Plus
+            | Operator::Minus
+            | Operator::Multiply
+            | Operator::Divide
+            | Operator::Modulo => {
+                // Both sides have been cast to it.
+                let right = type_of(&binary.right, schema)?;
+                if right.is_integer() || right.is_floating() {
+                    return Ok(right);
+                }
+            }
+            Operator::StringConcat if type_of(&binary.right, schema)? == DataType::Utf8 => {
+                return Ok(DataType::Utf8);
+            }
+            _ => {}
+        }
+    }
+    expression.get_type(schema)
+}
+
 /// The expression as `data_type`; the expression itself if it has that type.
 ///
 /// # Errors
 /// If it has no type.
 pub(super) fn cast_to(expression: Expr, data_type: &DataType, schema: &DFSchema) -> Result<Expr> {
-    let own = expression.get_type(schema)?;
+    let own = type_of(&expression, schema)?;
     if own == *data_type {
         return Ok(expression);
     }
@@ -74,7 +112,7 @@ pub(super) fn try_cast(expression: Expr, data_type: &DataType, schema: &DFSchema
 /// around, a floating-point number ends at the bounds, and a decimal with too many
 /// digits is null.
 fn number_form(expression: &Expr, data_type: &DataType, schema: &DFSchema) -> Result<Option<Expr>> {
-    let own = expression.get_type(schema)?;
+    let own = type_of(expression, schema)?;
     let keeps_all = common_type(&own, data_type).as_ref() == Some(data_type);
     if !own.is_numeric() || !data_type.is_numeric() || keeps_all || data_type.is_floating() {
         return Ok(None);
@@ -89,7 +127,7 @@ fn number_form(expression: &Expr, data_type: &DataType, schema: &DFSchema) -> Re
         DataType::Int64
     };
     let wide = cast_to(expression.clone(), &wide, schema)?;
-    let own = wide.get_type(schema)?;
+    let own = type_of(&wide, schema)?;
     let narrowed = narrow(data_type).filter(|_| own != *data_type);
     Ok(Some(match narrowed {
         Some(function) => Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![wide])),
@@ -100,7 +138,7 @@ fn number_form(expression: &Expr, data_type: &DataType, schema: &DFSchema) -> Re
 /// A text that becomes an integer may have a fraction, which is cut off.
 fn readable(expression: Expr, data_type: &DataType, schema: &DFSchema) -> Result<Expr> {
     let is_cut = matches!(&expression, Expr::ScalarFunction(call) if call.func == whole_part());
-    if is_cut || !data_type.is_integer() || expression.get_type(schema)? != DataType::Utf8 {
+    if is_cut || !data_type.is_integer() || type_of(&expression, schema)? != DataType::Utf8 {
         return Ok(expression);
     }
     let call = ScalarFunction::new_udf(whole_part(), vec![expression]);
@@ -110,7 +148,7 @@ fn readable(expression: Expr, data_type: &DataType, schema: &DFSchema) -> Result
 /// Flink writes truth values, floating-point numbers and timestamps in another
 /// way than the kernels of Arrow.
 fn text_form(expression: &Expr, data_type: &DataType, schema: &DFSchema) -> Result<Option<Expr>> {
-    let own = expression.get_type(schema)?;
+    let own = type_of(expression, schema)?;
     let differs = own == DataType::Boolean || own.is_floating() || is_timestamp(&own);
     if *data_type != DataType::Utf8 || !differs {
         return Ok(None);
@@ -120,7 +158,7 @@ fn text_form(expression: &Expr, data_type: &DataType, schema: &DFSchema) -> Resu
 }
 
 fn check(expression: &Expr, to: &DataType, schema: &DFSchema) -> Result<()> {
-    let from = expression.get_type(schema)?;
+    let from = type_of(expression, schema)?;
     if can_cast(&from, to) {
         return Ok(());
     }
@@ -258,5 +296,60 @@ fn time_precision(data_type: &DataType) -> u8 {
     match data_type {
         DataType::Time32(unit) | DataType::Time64(unit) => unit_precision(*unit),
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::{Field, Schema};
+    use datafusion_expr::{binary_expr, col};
+
+    use super::*;
+
+    /// The short way to a type leads to the library's own.
+    #[test]
+    fn types_of_typed_operations() {
+        let numbers = [
+            DataType::Int8,
+            DataType::Int16,
+            DataType::Int32,
+            DataType::Int64,
+            DataType::Float32,
+            DataType::Float64,
+            DataType::Decimal128(10, 2),
+        ];
+        let arithmetic = [
+            Operator::Plus,
+            Operator::Minus,
+            Operator::Multiply,
+            Operator::Divide,
+            Operator::Modulo,
+        ];
+        let others = [DataType::Utf8, DataType::Date32, DataType::Boolean];
+        for data_type in numbers.iter().chain(&others) {
+            let schema = Schema::new(vec![Field::new("a", data_type.clone(), true)]);
+            let schema = DFSchema::try_from(schema).unwrap();
+            let operators: &[Operator] = match data_type {
+                DataType::Utf8 => &[Operator::StringConcat, Operator::Eq],
+                DataType::Boolean => &[Operator::And, Operator::Or, Operator::NotEq],
+                DataType::Date32 => &[Operator::Lt, Operator::GtEq],
+                _ => &arithmetic,
+            };
+            for operator in operators {
+                let once = binary_expr(col("a"), *operator, col("a"));
+                let twice = binary_expr(once.clone(), *operator, col("a"));
+                let is_chain = once.get_type(&schema).unwrap() == *data_type;
+                for expression in [Some(once), is_chain.then_some(twice)]
+                    .into_iter()
+                    .flatten()
+                {
+                    assert_eq!(
+                        type_of(&expression, &schema).unwrap(),
+                        expression.get_type(&schema).unwrap(),
+                        "{expression} of {data_type}"
+                    );
+                }
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ use datafusion_sql::sqlparser::ast::Ident;
 use datafusion_sql::sqlparser::tokenizer::Span as TokenSpan;
 
 use super::{aggregates, functions};
+use crate::expr::in_sql_words;
 use crate::plan::{Diagnostic, Span, type_name};
 
 /// A refusal of ours, on its way through the library.
@@ -291,15 +292,17 @@ fn sentence(message: &str) -> String {
         "Cast error: ",
         "Execution error: ",
         "Arrow error: ",
+        "Invalid argument error: ",
     ] {
         line = line.strip_prefix(prefix).unwrap_or(line);
     }
+    let line = in_sql_words(line);
     let mut characters = line.chars();
     match (characters.next(), characters.clone().next()) {
         (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
             first.to_lowercase().chain(characters).collect()
         }
-        _ => line.to_owned(),
+        _ => line,
     }
 }
 
@@ -331,6 +334,14 @@ mod tests {
         for (message, expected) in [
             ("Cannot do it.\nMore", "cannot do it"),
             ("UNION is wrong", "UNION is wrong"),
+            (
+                "Cast error: Cannot cast string 'x' to value of Int32 type",
+                "cannot cast 'x' to INT",
+            ),
+            (
+                "no kernel.\nThis issue was likely caused by a bug in DataFusion's code",
+                "no kernel",
+            ),
             ("", ""),
             ("ü", "ü"),
         ] {

@@ -13,12 +13,12 @@ use datafusion_expr::expr::{
 use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::logical_plan::{Projection, Union};
 use datafusion_expr::utils::merge_schema;
-use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, Operator, lit};
+use datafusion_expr::{Expr, LogicalPlan, Operator, lit};
 use std::sync::Arc;
 
 use super::aggregates;
 use super::arithmetic;
-use super::conversion::{self, cast_to, common_type};
+use super::conversion::{self, cast_to, common_type, type_of};
 use super::diagnose::refusal;
 use super::functions;
 use crate::plan::type_name;
@@ -72,7 +72,7 @@ fn retype_node(node: LogicalPlan) -> Result<LogicalPlan> {
     })?;
     let plan = retyped.data.recompute_schema()?;
     if let LogicalPlan::Filter(filter) = &plan {
-        let data_type = filter.predicate.get_type(&schema)?;
+        let data_type = type_of(&filter.predicate, &schema)?;
         if !matches!(data_type, DataType::Boolean | DataType::Null) {
             let message = format!("a condition must be BOOLEAN, not {}", type_name(&data_type));
             return Err(misfit(message, &[&filter.predicate]));
@@ -207,7 +207,7 @@ fn check_aggregate(call: &AggregateFunction, schema: &DFSchema) -> Result<()> {
             &call.params.args.iter().collect::<Vec<_>>(),
         ));
     };
-    let data_type = argument.get_type(schema)?;
+    let data_type = type_of(argument, schema)?;
     if aggregates::meaning(&call.func).result(&data_type).is_none() {
         let message = format!("{name} cannot be computed over {}", type_name(&data_type));
         return Err(misfit(message, &[argument]));
@@ -380,7 +380,7 @@ fn escaped_by_backslash(pattern: &str, escape: Option<char>) -> String {
 pub(super) fn unified(parts: Vec<Expr>, schema: &DFSchema, what: &str) -> Result<Vec<Expr>> {
     let mut common = DataType::Null;
     for part in &parts {
-        let own = part.get_type(schema)?;
+        let own = type_of(part, schema)?;
         common = common_type(&common, &own).ok_or_else(|| {
             let (left, right) = (type_name(&common), type_name(&own));
             let message = format!("{what} have no common type: {left} and {right}");
@@ -396,7 +396,7 @@ pub(super) fn unified(parts: Vec<Expr>, schema: &DFSchema, what: &str) -> Result
 fn compared_type(parts: &[&Expr], schema: &DFSchema) -> Result<DataType> {
     let mut types = Vec::with_capacity(parts.len());
     for part in parts {
-        types.push((part.get_type(schema)?, matches!(part, Expr::Literal(_, _))));
+        types.push((type_of(part, schema)?, matches!(part, Expr::Literal(_, _))));
     }
     let has_time = types.iter().any(|(data_type, _)| data_type.is_temporal());
     let mut common = DataType::Null;
@@ -416,7 +416,7 @@ fn compared_type(parts: &[&Expr], schema: &DFSchema) -> Result<DataType> {
 }
 
 fn require_boolean(part: &Expr, schema: &DFSchema, operator: &str) -> Result<()> {
-    match part.get_type(schema)? {
+    match type_of(part, schema)? {
         DataType::Boolean | DataType::Null => Ok(()),
         other => Err(misfit(
             format!("{operator} needs BOOLEAN, not {}", type_name(&other)),
@@ -426,7 +426,7 @@ fn require_boolean(part: &Expr, schema: &DFSchema, operator: &str) -> Result<()>
 }
 
 fn require_text(part: &Expr, schema: &DFSchema, operator: &str) -> Result<()> {
-    match part.get_type(schema)? {
+    match type_of(part, schema)? {
         DataType::Utf8 | DataType::Null => Ok(()),
         other => Err(misfit(
             format!(

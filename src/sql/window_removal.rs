@@ -69,11 +69,12 @@ pub(super) fn without_windows(plan: &LogicalPlan) -> Result<Option<Stripped>> {
 }
 
 fn projected_without_windows(projection: &Projection) -> Result<Option<Stripped>> {
-    const TIME: &str = "$time";
     let Some(input) = without_windows(&projection.input)? else {
         return Ok(None);
     };
     let mut columns = Vec::new();
+    let mut time = None;
+    let mut name = input.time.name.clone();
     let mut gone = HashSet::new();
     for (column, output) in projection.expr.iter().zip(projection.schema.columns()) {
         match bare(column) {
@@ -81,14 +82,27 @@ fn projected_without_windows(projection: &Projection) -> Result<Option<Stripped>
                 gone.insert(output);
             }
             other if looks_at(other, &input.gone) => return Ok(None),
-            _ => columns.push(column.clone()),
+            other => {
+                if output.name == name {
+                    "$time".clone_into(&mut name);
+                }
+                if *other == Expr::Column(input.time.clone()) {
+                    time = Some(output);
+                }
+                columns.push(column.clone());
+            }
         }
     }
-    columns.push(Expr::Column(input.time).alias(TIME));
+    // A row without a time becomes a dead letter: there its column has the name
+    // that the user knows, unless that has become another column's.
+    let time = time.unwrap_or_else(|| {
+        columns.push(Expr::Column(input.time).alias(name.clone()));
+        Column::new_unqualified(name)
+    });
     let plan = Projection::try_new(columns, Arc::new(input.plan))?;
     Ok(Some(Stripped {
         plan: LogicalPlan::Projection(plan),
-        time: Column::new_unqualified(TIME),
+        time,
         gone,
     }))
 }

@@ -147,7 +147,6 @@ pub fn options(directory: &Path) -> Options {
         settings: BTreeMap::new(),
         grace: Duration::from_secs(25),
         output: OutputFormat::Json,
-        node: None,
     }
 }
 

@@ -65,9 +65,19 @@ impl FileCommitter {
                 visible.display(),
                 part.length
             ))),
+            // It was renamed before a crash, and a reader has taken it since, as
+            // readers may: its hidden name was durable before the decision, and
+            // nobody but a committer touches it.
+            (None, None) if self.directory.is_dir() => {
+                tracing::warn!(
+                    file = %visible.display(),
+                    "a decided part file is gone; going on, since a reader must have taken it"
+                );
+                Ok(())
+            }
             (None, None) => Err(Error::Fatal(format!(
-                "part file '{}' was decided but is missing, both under this name and hidden; put \
-                 it back, or start afresh with --fresh",
+                "part file '{}' was decided but its directory is missing; put it back (is its \
+                 volume mounted?), or start afresh with --fresh",
                 visible.display()
             ))),
         }
@@ -184,5 +194,52 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
         }
         Err(Errno::EINVAL | Errno::ENOSYS) => Err(ErrorKind::AlreadyExists.into()),
         renamed => renamed.map_err(io::Error::from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tempfile::TempDir;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::connectors::JobContext;
+    use crate::stream::{CheckpointId, OperatorId};
+
+    /// A reader that took a part file between its renaming and the note of it once
+    /// kept the job from starting again.
+    #[test]
+    fn a_decided_part_that_a_reader_has_taken_is_published() {
+        let directory = TempDir::new().unwrap();
+        let job = JobContext {
+            job: Uuid::from_u128(1),
+            pipeline: "p".to_owned(),
+            operator: OperatorId(0),
+        };
+        let tag = Tag::new(&job, "t");
+        let part = Part {
+            file: tag.name(0, CheckpointId(0), 0, "csv"),
+            length: 4,
+        };
+        let committer = FileCommitter::new(directory.path().to_owned(), tag);
+        let log = directory.path().join("log");
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(Arc::new(File::create(&log).unwrap()))
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let parts = std::slice::from_ref(&part);
+            committer.publish_all(parts).unwrap();
+            // The same of a part that recovery itself has cut and published.
+            committer.settle_open(&part).unwrap();
+        });
+        let log = fs::read_to_string(&log).unwrap();
+        let lines: Vec<_> = log.lines().collect();
+        assert_eq!(lines.len(), 2, "{log}");
+        for line in lines {
+            assert!(line.contains("WARN") && line.contains(&part.file), "{line}");
+        }
     }
 }

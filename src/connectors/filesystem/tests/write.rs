@@ -167,7 +167,7 @@ fn publishing_is_redone_from_wherever_a_crash_left_it() {
         Hidden,
         Visible,
         Both,
-        Nothing,
+        NoDirectory,
         HiddenShort,
         VisibleShort,
     }
@@ -176,7 +176,10 @@ fn publishing_is_redone_from_wherever_a_crash_left_it() {
             (Left::Hidden, None),
             (Left::Visible, None),
             (Left::Both, Some("another file has this name")),
-            (Left::Nothing, Some("was decided but is missing")),
+            (
+                Left::NoDirectory,
+                Some("was decided but its directory is missing"),
+            ),
             (
                 Left::HiddenShort,
                 Some("has 3 bytes but 4 of them were decided"),
@@ -194,7 +197,7 @@ fn publishing_is_redone_from_wherever_a_crash_left_it() {
                 Left::Hidden => {}
                 Left::Visible => fs::rename(&hidden, &visible_path).unwrap(),
                 Left::Both => fs::write(&visible_path, "foreign").unwrap(),
-                Left::Nothing => fs::remove_file(&hidden).unwrap(),
+                Left::NoDirectory => fs::remove_dir_all(directory.path()).unwrap(),
                 Left::HiddenShort => fs::write(&hidden, "1\n2").unwrap(),
                 Left::VisibleShort => {
                     fs::remove_file(&hidden).unwrap();
