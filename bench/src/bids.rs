@@ -35,7 +35,7 @@ pub fn write(dir: &Path, rows: u64, auctions: u64) -> Result<u64> {
         let extra = (random >> 2 & 15) as usize;
         writeln!(
             file,
-            r#"{{"auction":{},"bidder":{},"price":{},"channel":"{channel}","url":"https://www.nexmark.com/{:05x}/{:05x}/{:05x}/item.htm?query=1","dateTime":"2026-01-{:02} {:02}:{:02}:{:02}.{:03}","extra":"{}"}}"#,
+            r#"{{"auction":{},"bidder":{},"price":{},"channel":"{channel}","url":"https://www.example.com/{:05x}/{:05x}/{:05x}/item.htm?query=1","dateTime":"2026-01-{:02} {:02}:{:02}:{:02}.{:03}","extra":"{}"}}"#,
             1_000 + (random >> 20) % auctions,
             1_000 + (random >> 40) % 10_000,
             100 + random % 10_000_000,
