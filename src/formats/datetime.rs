@@ -66,6 +66,11 @@ pub(super) fn parse_time(text: &str) -> Option<i64> {
 /// The units since 1970-01-01 00:00:00 of a timestamp; `None` also if the unit
 /// cannot hold it. Digits beyond the unit are cut off, as in Flink.
 pub(super) fn parse_timestamp(text: &str, form: TimestampForm, unit: TimeUnit) -> Option<i64> {
+    if let Some(fixed) = text.as_bytes().as_array()
+        && let Some(units) = parse_fixed_timestamp(fixed, form, unit)
+    {
+        return Some(units);
+    }
     let (date, time) = text.split_once(form.separator())?;
     let days = i64::from(parse_date(date)?);
     let nanos = parse_time(time)?;
@@ -73,6 +78,60 @@ pub(super) fn parse_timestamp(text: &str, form: TimestampForm, unit: TimeUnit) -
     (days * SECONDS_PER_DAY)
         .checked_mul(units_per_second)?
         .checked_add(nanos / nanos_per(unit))
+}
+
+/// The same of a text with exactly three digits of a second, eight bytes at a time;
+/// `None` also for what [`parse_timestamp`] would take.
+#[inline]
+pub(super) fn parse_fixed_timestamp(
+    text: &[u8; 23],
+    form: TimestampForm,
+    unit: TimeUnit,
+) -> Option<i64> {
+    const DATE: [u8; 8] = *b"0000-00-";
+    const DAY: [[u8; 8]; 2] = [*b"00 00:00", *b"00T00:00"];
+    const SECOND: [u8; 8] = *b"0:00.000";
+    let date = two_digit_numbers(text.first_chunk()?, DATE)?;
+    let day = two_digit_numbers(text.get(8..)?.first_chunk()?, DAY[form as usize])?;
+    let (second, last_digit) = (
+        two_digit_numbers(text.last_chunk()?, SECOND)?,
+        i64::from(text[22] - b'0'),
+    );
+    let (year, month) = (date[0] * 100 + date[2], date[5]);
+    let (day, hour, minute) = (day[0], day[3], day[6]);
+    let (second, millis) = (second[2], second[5] * 10 + last_digit);
+    let is_date = (1..=12).contains(&month) && day >= 1 && day <= days_of_month(year, month);
+    if !is_date || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let days = days_from_civil(year, month, day);
+    let seconds = days * SECONDS_PER_DAY + (hour * 60 + minute) * 60 + second;
+    match unit {
+        TimeUnit::Second => Some(seconds),
+        TimeUnit::Millisecond => Some(seconds * 1_000 + millis),
+        TimeUnit::Microsecond => Some((seconds * 1_000 + millis) * 1_000),
+        TimeUnit::Nanosecond => (seconds * 1_000 + millis).checked_mul(1_000_000),
+    }
+}
+
+/// At each place the number that the digit there and the one behind it make, if
+/// every zero of `pattern` is a digit and every other byte stands as it is.
+#[inline]
+fn two_digit_numbers(text: &[u8; 8], pattern: [u8; 8]) -> Option<[i64; 8]> {
+    let pattern = u64::from_le_bytes(pattern);
+    let digits = u64::from_le_bytes(*text) ^ pattern;
+    // A byte of the pattern that is no zero must be gone; of a digit its value is left.
+    let separators = pattern ^ 0x3030_3030_3030_3030;
+    let is_separator = ((separators | (separators.wrapping_add(0x7f7f_7f7f_7f7f_7f7f)))
+        & 0x8080_8080_8080_8080)
+        >> 7;
+    let must_be_zero = is_separator * 0xff;
+    let beyond_nine = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
+    if digits & must_be_zero | beyond_nine != 0 {
+        return None;
+    }
+    let numbers = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    Some(numbers.to_le_bytes().map(i64::from))
 }
 
 /// How many nanoseconds one unit has.

@@ -4,7 +4,7 @@
 
 use arrow::array::RecordBatch;
 
-use crate::formats::{Decoder, Framing, Limits, line_length};
+use crate::formats::{Decoder, Framing, Limits, LineBounds, Refused, line_length};
 use crate::stream::{DeadLetter, Position};
 
 /// The most records of one batch.
@@ -125,7 +125,14 @@ impl RecordWindow {
         }
         let before = self.position();
         let mut dead_letters = Vec::new();
-        for _ in 0..RECORDS_PER_BATCH_MAX {
+        let mut records = 0;
+        while records < RECORDS_PER_BATCH_MAX {
+            let left = RECORDS_PER_BATCH_MAX - records;
+            records += self.decode_lines(decoder, left, &mut dead_letters);
+            if records == RECORDS_PER_BATCH_MAX {
+                break;
+            }
+            records += 1;
             match self.next() {
                 Next::Record(length) => {
                     let offset = self.position();
@@ -153,6 +160,38 @@ impl RecordWindow {
             bytes: position - before,
             position,
         })
+    }
+
+    /// Decodes the lines that stand here whole, up to one that needs a closer look;
+    /// how many they were.
+    fn decode_lines(
+        &mut self,
+        decoder: &mut dyn Decoder,
+        records_max: usize,
+        dead_letters: &mut Vec<DeadLetter>,
+    ) -> usize {
+        if self.framing != Framing::Lines || self.long.is_some() {
+            return 0;
+        }
+        let bounds = LineBounds {
+            records_max,
+            record_bytes_max: self.limits.record_bytes_max,
+        };
+        let lines = self.bytes.get(self.done..).unwrap_or_default();
+        let mut refused = Vec::new();
+        let taken = decoder.push_lines(lines, bounds, &mut refused);
+        let start = self.position();
+        for Refused {
+            start: at,
+            end,
+            error,
+        } in refused
+        {
+            let line = lines.get(at..end).unwrap_or_default();
+            dead_letters.push(self.dead_letter(error.0, start + at as u64, line.to_vec()));
+        }
+        self.done += taken.bytes;
+        taken.records
     }
 
     /// What comes next. It depends on the bytes of the file alone, never on how

@@ -9,9 +9,15 @@ use super::{
     Decoder, Encoder, FormatFactory, FormatRef, Framing, Limits, OptionDefault, OptionDoc, Options,
 };
 
+mod careful;
+mod cursor;
 mod decode;
 mod encode;
+mod number;
+mod read;
 mod scan;
+mod shape;
+mod sweep;
 
 pub(super) use encode::row_to_json;
 
