@@ -67,7 +67,7 @@ pub(super) fn parse_time(text: &str) -> Option<i64> {
 /// cannot hold it. Digits beyond the unit are cut off, as in Flink.
 pub(super) fn parse_timestamp(text: &str, form: TimestampForm, unit: TimeUnit) -> Option<i64> {
     if let Some(fixed) = text.as_bytes().as_array()
-        && let Some(units) = parse_fixed_timestamp(fixed, form, unit)
+        && let Some(units) = parse_fixed_timestamp(fixed, form, unit, &mut KnownDate::default())
     {
         return Some(units);
     }
@@ -80,58 +80,63 @@ pub(super) fn parse_timestamp(text: &str, form: TimestampForm, unit: TimeUnit) -
         .checked_add(nanos / nanos_per(unit))
 }
 
-/// The same of a text with exactly three digits of a second, eight bytes at a time;
-/// `None` also for what [`parse_timestamp`] would take.
+/// The date of the last timestamp: that of the next one is mostly the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct KnownDate {
+    text: [u8; 10],
+    days: i64,
+}
+
+/// The same of a text with exactly three digits of a second; `None` also for what
+/// only [`parse_timestamp`] takes.
 #[inline]
 pub(super) fn parse_fixed_timestamp(
     text: &[u8; 23],
     form: TimestampForm,
     unit: TimeUnit,
+    date: &mut KnownDate,
 ) -> Option<i64> {
-    const DATE: [u8; 8] = *b"0000-00-";
-    const DAY: [[u8; 8]; 2] = [*b"00 00:00", *b"00T00:00"];
-    const SECOND: [u8; 8] = *b"0:00.000";
-    let date = two_digit_numbers(text.first_chunk()?, DATE)?;
-    let day = two_digit_numbers(text.get(8..)?.first_chunk()?, DAY[form as usize])?;
-    let (second, last_digit) = (
-        two_digit_numbers(text.last_chunk()?, SECOND)?,
-        i64::from(text[22] - b'0'),
-    );
-    let (year, month) = (date[0] * 100 + date[2], date[5]);
-    let (day, hour, minute) = (day[0], day[3], day[6]);
-    let (second, millis) = (second[2], second[5] * 10 + last_digit);
-    let is_date = (1..=12).contains(&month) && day >= 1 && day <= days_of_month(year, month);
-    if !is_date || hour > 23 || minute > 59 || second > 59 {
+    let &[
+        ref date_text @ ..,
+        separator,
+        h1,
+        h2,
+        b':',
+        m1,
+        m2,
+        b':',
+        s1,
+        s2,
+        b'.',
+        f1,
+        f2,
+        f3,
+    ] = text
+    else {
+        return None;
+    };
+    if *date_text != date.text {
+        *date = KnownDate {
+            days: i64::from(parse_date(std::str::from_utf8(date_text).ok()?)?),
+            text: *date_text,
+        };
+    }
+    let digits = [h1, h2, m1, m2, s1, s2, f1, f2, f3].map(|b| b.wrapping_sub(b'0'));
+    let are_digits = digits.iter().fold(true, |all, digit| all & (*digit <= 9));
+    let [h1, h2, m1, m2, s1, s2, f1, f2, f3] = digits.map(i64::from);
+    let (hour, minute, second) = (h1 * 10 + h2, m1 * 10 + m2, s1 * 10 + s2);
+    let is_time = are_digits && hour <= 23 && minute <= 59 && second <= 59;
+    if !is_time || char::from(separator) != form.separator() {
         return None;
     }
-    let days = days_from_civil(year, month, day);
-    let seconds = days * SECONDS_PER_DAY + (hour * 60 + minute) * 60 + second;
+    let seconds = date.days * SECONDS_PER_DAY + (hour * 60 + minute) * 60 + second;
+    let millis = seconds * 1_000 + f1 * 100 + f2 * 10 + f3;
     match unit {
         TimeUnit::Second => Some(seconds),
-        TimeUnit::Millisecond => Some(seconds * 1_000 + millis),
-        TimeUnit::Microsecond => Some((seconds * 1_000 + millis) * 1_000),
-        TimeUnit::Nanosecond => (seconds * 1_000 + millis).checked_mul(1_000_000),
+        TimeUnit::Millisecond => Some(millis),
+        TimeUnit::Microsecond => Some(millis * 1_000),
+        TimeUnit::Nanosecond => millis.checked_mul(1_000_000),
     }
-}
-
-/// At each place the number that the digit there and the one behind it make, if
-/// every zero of `pattern` is a digit and every other byte stands as it is.
-#[inline]
-fn two_digit_numbers(text: &[u8; 8], pattern: [u8; 8]) -> Option<[i64; 8]> {
-    let pattern = u64::from_le_bytes(pattern);
-    let digits = u64::from_le_bytes(*text) ^ pattern;
-    // A byte of the pattern that is no zero must be gone; of a digit its value is left.
-    let separators = pattern ^ 0x3030_3030_3030_3030;
-    let is_separator = ((separators | (separators.wrapping_add(0x7f7f_7f7f_7f7f_7f7f)))
-        & 0x8080_8080_8080_8080)
-        >> 7;
-    let must_be_zero = is_separator * 0xff;
-    let beyond_nine = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
-    if digits & must_be_zero | beyond_nine != 0 {
-        return None;
-    }
-    let numbers = digits.wrapping_mul(10).wrapping_add(digits >> 8);
-    Some(numbers.to_le_bytes().map(i64::from))
 }
 
 /// How many nanoseconds one unit has.
@@ -148,7 +153,13 @@ pub(super) const fn nanos_per(unit: TimeUnit) -> i64 {
 pub(super) fn write_date(days: i64, out: &mut Vec<u8>) {
     let (year, month, day) = civil_from_days(days);
     let written = match year {
-        0..=9_999 => write!(out, "{year:04}-{month:02}-{day:02}"),
+        0..=9_999 => {
+            let [y1, y2] = two_digits(year / 100);
+            let [y3, y4] = two_digits(year % 100);
+            let ([m1, m2], [d1, d2]) = (two_digits(month), two_digits(day));
+            out.extend_from_slice(&[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2]);
+            return;
+        }
         10_000.. => write!(out, "+{year}-{month:02}-{day:02}"),
         _ => write!(out, "-{:04}-{month:02}-{day:02}", year.unsigned_abs()),
     };
@@ -161,25 +172,53 @@ pub(super) fn write_time(nanos_of_day: i64, out: &mut Vec<u8>) {
         nanos_of_day / NANOS_PER_SECOND,
         nanos_of_day % NANOS_PER_SECOND,
     );
-    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    write!(out, "{hour:02}:{minute:02}:{second:02}").expect("writing into memory succeeds");
-    if nanos != 0 {
-        write!(out, ".{nanos:09}").expect("writing into memory succeeds");
-        while out.last() == Some(&b'0') {
-            out.pop();
-        }
+    let [h1, h2] = two_digits(seconds / 3_600);
+    let [m1, m2] = two_digits(seconds / 60 % 60);
+    let [s1, s2] = two_digits(seconds % 60);
+    out.extend_from_slice(&[h1, h2, b':', m1, m2, b':', s1, s2]);
+    if nanos == 0 {
+        return;
     }
+    let mut fraction = [b'.'; 10];
+    let mut rest = nanos;
+    for place in fraction.iter_mut().skip(1).rev() {
+        [_, *place] = two_digits(rest % 10);
+        rest /= 10;
+    }
+    let zeros = fraction.iter().rev().take_while(|b| **b == b'0').count();
+    out.extend_from_slice(fraction.get(..10 - zeros).unwrap_or_default());
 }
 
 /// Appends a timestamp of `units` since 1970-01-01 00:00:00.
 pub(super) fn write_timestamp(units: i64, unit: TimeUnit, form: TimestampForm, out: &mut Vec<u8>) {
-    let units_per_day = SECONDS_PER_DAY * (NANOS_PER_SECOND / nanos_per(unit));
-    write_date(units.div_euclid(units_per_day), out);
+    // A division by a constant is several times cheaper than one by a variable.
+    let (seconds, nanos) = match unit {
+        TimeUnit::Second => (units, 0),
+        TimeUnit::Millisecond => (units.div_euclid(1_000), units.rem_euclid(1_000) * 1_000_000),
+        TimeUnit::Microsecond => (
+            units.div_euclid(1_000_000),
+            units.rem_euclid(1_000_000) * 1_000,
+        ),
+        TimeUnit::Nanosecond => (
+            units.div_euclid(NANOS_PER_SECOND),
+            units.rem_euclid(NANOS_PER_SECOND),
+        ),
+    };
+    write_date(seconds.div_euclid(SECONDS_PER_DAY), out);
     out.push(match form {
         TimestampForm::Sql => b' ',
         TimestampForm::Iso8601 => b'T',
     });
-    write_time(units.rem_euclid(units_per_day) * nanos_per(unit), out);
+    write_time(
+        seconds.rem_euclid(SECONDS_PER_DAY) * NANOS_PER_SECOND + nanos,
+        out,
+    );
+}
+
+/// The two digits of a number below a hundred.
+fn two_digits(number: i64) -> [u8; 2] {
+    let digit = |value: i64| b'0' + u8::try_from(value % 10).unwrap_or_default();
+    [digit(number / 10), digit(number)]
 }
 
 fn number(digits: &[u8]) -> Option<i64> {

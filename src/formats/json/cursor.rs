@@ -8,13 +8,16 @@ use super::sweep;
 use crate::formats::Limits;
 
 /// A place in bytes that begin with a record; they may go on behind it.
-#[derive(Debug)]
+///
+/// What is seldom needed takes the cursor by value and gives back the new place, so
+/// that the compiler may keep the cursor of the hot path in registers.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
     /// Whether a line feed is space between two tokens rather than the end of the record.
     spans_lines: bool,
-    limits: Limits,
+    limits: &'a Limits,
 }
 
 /// What stands between the quotes of a string.
@@ -27,7 +30,7 @@ pub(super) struct Content<'a> {
 
 impl<'a> Cursor<'a> {
     /// At the beginning of a record that is all of `bytes`.
-    pub(super) fn of_record(bytes: &'a [u8], limits: Limits) -> Self {
+    pub(super) fn of_record(bytes: &'a [u8], limits: &'a Limits) -> Self {
         Self {
             bytes,
             at: 0,
@@ -37,7 +40,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// At the beginning of lines, each of them a record.
-    pub(super) fn of_lines(bytes: &'a [u8], limits: Limits) -> Self {
+    pub(super) fn of_lines(bytes: &'a [u8], limits: &'a Limits) -> Self {
         Self {
             spans_lines: false,
             ..Self::of_record(bytes, limits)
@@ -53,37 +56,37 @@ impl<'a> Cursor<'a> {
     }
 
     /// The bytes from here on.
-    #[inline]
+    #[inline(always)]
     pub(super) fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
     /// The bytes from `start` up to here.
-    #[inline]
+    #[inline(always)]
     pub(super) fn since(&self, start: usize) -> &'a [u8] {
         self.bytes.get(start..self.at).unwrap_or_default()
     }
 
     /// The next bytes, if there are so many.
-    #[inline]
+    #[inline(always)]
     pub(super) fn chunk<const N: usize>(&self) -> Option<&'a [u8; N]> {
         self.rest().first_chunk()
     }
 
     /// The byte that stands here; zero, which begins nothing in JSON, behind the last one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn byte(&self) -> u8 {
         self.bytes.get(self.at).copied().unwrap_or(0)
     }
 
     /// Steps over `count` bytes that were looked at.
-    #[inline]
+    #[inline(always)]
     pub(super) fn step(&mut self, count: usize) {
         self.at += count;
     }
 
     /// Steps over a byte if it stands here.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&mut self, wanted: u8) -> bool {
         let found = self.byte() == wanted;
         self.at += usize::from(found);
@@ -91,21 +94,24 @@ impl<'a> Cursor<'a> {
     }
 
     /// The byte behind the space that stands here, if any does.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next_byte(&mut self) -> u8 {
         match self.byte() {
             byte if byte > b' ' => byte,
-            _ => self.byte_behind_space(),
+            _ => {
+                self.at = self.behind_space();
+                self.byte()
+            }
         }
     }
 
     #[inline(never)]
-    fn byte_behind_space(&mut self) -> u8 {
+    fn behind_space(mut self) -> usize {
         loop {
             match self.byte() {
                 b' ' | b'\t' | b'\r' => self.at += 1,
                 b'\n' if self.spans_lines => self.at += 1,
-                byte => return byte,
+                _ => return self.at,
             }
         }
     }
@@ -123,7 +129,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over the string that begins here.
-    #[inline]
+    #[inline(always)]
     pub(super) fn string(&mut self) -> Option<Content<'a>> {
         if self.byte() != b'"' {
             return None;
@@ -131,7 +137,12 @@ impl<'a> Cursor<'a> {
         let start = self.at + 1;
         let end = sweep::special(self.bytes, start);
         if self.bytes.get(end) != Some(&b'"') {
-            return self.string_with_escapes(start, end);
+            let end = self.end_behind_escapes(end)?;
+            self.at = end + 1;
+            return Some(Content {
+                bytes: self.bytes.get(start..end)?,
+                has_escapes: true,
+            });
         }
         self.at = end + 1;
         Some(Content {
@@ -140,25 +151,19 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// Steps over a string whose content begins at `start` and is plain up to `at`.
+    /// The end of a string's content that is plain up to `at`.
     #[inline(never)]
-    fn string_with_escapes(&mut self, start: usize, mut at: usize) -> Option<Content<'a>> {
+    fn end_behind_escapes(self, mut at: usize) -> Option<usize> {
         while let Some(b'\\') = self.bytes.get(at) {
             let (_, length) = scan::unescape(self.bytes.get(at..)?)?;
             at = sweep::special(self.bytes, at + length);
         }
-        if self.bytes.get(at) != Some(&b'"') {
-            return None;
-        }
-        self.at = at + 1;
-        Some(Content {
-            bytes: self.bytes.get(start..at)?,
-            has_escapes: true,
-        })
+        (self.bytes.get(at) == Some(&b'"')).then_some(at)
     }
 
-    /// Steps over a number; its text.
-    pub(super) fn number(&mut self) -> Option<&'a [u8]> {
+    /// The end of the number that begins here.
+    #[inline(never)]
+    fn end_of_number(mut self) -> Option<usize> {
         let start = self.at;
         self.take(b'-');
         if !self.take(b'0') {
@@ -171,8 +176,7 @@ impl<'a> Cursor<'a> {
             let _signed = self.take(b'+') || self.take(b'-');
             self.digits()?;
         }
-        let number = self.since(start);
-        (number.len() <= self.limits.number_bytes_max).then_some(number)
+        (self.at - start <= self.limits.number_bytes_max).then_some(self.at)
     }
 
     fn digits(&mut self) -> Option<()> {
@@ -184,7 +188,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over a word such as `null`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn word(&mut self, word: &[u8]) -> Option<()> {
         let found = self.rest().starts_with(word);
         self.at += word.len();
@@ -197,25 +201,34 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over the value that begins here, `depth` levels deep.
-    #[inline]
+    #[inline(always)]
     pub(super) fn value(&mut self, depth: usize) -> Option<()> {
         match self.byte() {
             b'"' => self.string().map(drop),
-            b'-' | b'0'..=b'9' => self.number().map(drop),
             b'n' => self.word(b"null"),
-            b't' => self.word(b"true"),
-            b'f' => self.word(b"false"),
-            b'{' => self.object(depth),
-            b'[' => self.array(depth),
-            _ => None,
+            _ => {
+                self.at = self.end_of_value(depth)?;
+                Some(())
+            }
         }
     }
 
     #[inline(never)]
-    fn object(&mut self, depth: usize) -> Option<()> {
-        if self.is_too_deep(depth) {
-            return None;
+    fn end_of_value(mut self, depth: usize) -> Option<usize> {
+        match self.byte() {
+            b'-' | b'0'..=b'9' => return self.end_of_number(),
+            b't' => self.word(b"true")?,
+            b'f' => self.word(b"false")?,
+            b'{' | b'[' if self.is_too_deep(depth) => return None,
+            b'{' => self.object(depth + 1)?,
+            b'[' => self.array(depth + 1)?,
+            _ => return None,
         }
+        Some(self.at)
+    }
+
+    /// Steps over the object that begins here, its values `depth` levels deep.
+    fn object(&mut self, depth: usize) -> Option<()> {
         self.at += 1;
         if self.next_byte() == b'}' {
             self.at += 1;
@@ -225,18 +238,14 @@ impl<'a> Cursor<'a> {
             self.next_byte();
             self.string()?;
             self.colon()?;
-            self.value(depth + 1)?;
+            self.value(depth)?;
             if !self.goes_on(b'}')? {
                 return Some(());
             }
         }
     }
 
-    #[inline(never)]
     fn array(&mut self, depth: usize) -> Option<()> {
-        if self.is_too_deep(depth) {
-            return None;
-        }
         self.at += 1;
         if self.next_byte() == b']' {
             self.at += 1;
@@ -244,7 +253,7 @@ impl<'a> Cursor<'a> {
         }
         loop {
             self.next_byte();
-            self.value(depth + 1)?;
+            self.value(depth)?;
             if !self.goes_on(b']')? {
                 return Some(());
             }
@@ -252,7 +261,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over the colon behind a name, to the value.
-    #[inline]
+    #[inline(always)]
     pub(super) fn colon(&mut self) -> Option<()> {
         if self.next_byte() != b':' {
             return None;
@@ -264,7 +273,7 @@ impl<'a> Cursor<'a> {
 
     /// Steps over what stands behind a value: a comma, and another one follows, or
     /// the `end` of the object or array.
-    #[inline]
+    #[inline(always)]
     pub(super) fn goes_on(&mut self, end: u8) -> Option<bool> {
         let byte = self.next_byte();
         self.at += 1;

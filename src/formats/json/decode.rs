@@ -9,6 +9,7 @@ use super::cursor::Cursor;
 use super::read::Reader;
 use super::shape::Shape;
 use crate::formats::batch::Rows;
+use crate::formats::datetime::KnownDate;
 use crate::formats::lines::{self, LineBounds, Refused, Taken};
 use crate::formats::{Decoder, Framing, RowError, line_length};
 
@@ -25,6 +26,7 @@ pub(super) struct JsonDecoder {
     rows: Rows,
     /// Room for unescaped and compacted text.
     scratch: Vec<u8>,
+    date: KnownDate,
 }
 
 /// A record that the careful way has to decide about.
@@ -38,6 +40,7 @@ impl JsonDecoder {
             shape: Shape::new(schema.fields()),
             rows: Rows::new(schema),
             scratch: Vec::new(),
+            date: KnownDate::default(),
         }
     }
 
@@ -48,18 +51,24 @@ impl JsonDecoder {
             shape,
             rows,
             scratch,
+            date,
             ..
         } = self;
-        let mut reader = Reader { options, scratch };
+        let mut reader = Reader {
+            options,
+            scratch,
+            date,
+        };
         rows.push(|columns| {
             cursor.next_byte();
-            let read = reader.object(cursor, shape, columns, 1);
-            read.and_then(|()| cursor.end_of_record()).ok_or(Unsure)
+            let end = reader.object(*cursor, shape, columns, 1).ok_or(Unsure)?;
+            cursor.go_to(end);
+            cursor.end_of_record().ok_or(Unsure)
         })
     }
 
     /// Decides about a record of UTF-8 that was not read at once.
-    fn push_carefully(&mut self, text: &str) -> Result<(), RowError> {
+    pub(super) fn push_carefully(&mut self, text: &str) -> Result<(), RowError> {
         if text.as_bytes().trim_ascii().is_empty() {
             return Ok(());
         }
@@ -78,7 +87,8 @@ impl JsonDecoder {
         records_max: usize,
         refused: &mut Vec<Refused>,
     ) -> Taken {
-        let mut cursor = Cursor::of_lines(bytes, self.options.limits);
+        let limits = self.options.limits;
+        let mut cursor = Cursor::of_lines(bytes, &limits);
         let mut records = 0;
         while records < records_max && cursor.at() < length {
             records += 1;
@@ -115,7 +125,7 @@ impl Decoder for JsonDecoder {
             let at = error.valid_up_to();
             RowError(careful::not_utf8(&self.options, &self.fields, record, at))
         })?;
-        let mut cursor = Cursor::of_record(record, limits);
+        let mut cursor = Cursor::of_record(record, &limits);
         self.read(&mut cursor)
             .or_else(|Unsure| self.push_carefully(text))
     }

@@ -19,24 +19,33 @@ pub(super) struct Written {
     pub exponent: i32,
 }
 
+/// The digits before the point.
+#[derive(Clone, Copy, Debug)]
+struct Whole {
+    digits: u64,
+    count: usize,
+}
+
 impl Cursor<'_> {
     /// Steps over a whole number without point or exponent.
-    #[inline]
+    #[inline(always)]
     pub(super) fn integer(&mut self) -> Option<i64> {
         let is_negative = self.take(b'-');
-        let (digits, _) = self.whole_part()?;
+        let digits = self.whole_part()?.digits.cast_signed();
         if matches!(self.byte(), b'.' | b'e' | b'E') {
             return None;
         }
-        let value = digits.cast_signed();
-        Some(if is_negative { -value } else { value })
+        Some(if is_negative { -digits } else { digits })
     }
 
     /// Steps over a number whose digits fit into 64 bits.
     #[inline]
     pub(super) fn written(&mut self) -> Option<Written> {
         let is_negative = self.take(b'-');
-        let (mut digits, mut count) = self.whole_part()?;
+        let Whole {
+            mut digits,
+            mut count,
+        } = self.whole_part()?;
         let mut exponent = 0;
         if self.take(b'.') {
             let start = self.at();
@@ -83,49 +92,37 @@ impl Cursor<'_> {
         Some(if is_negative { -exponent } else { exponent })
     }
 
-    /// Steps over the digits before the point; their value and how many they are.
-    #[inline]
-    fn whole_part(&mut self) -> Option<(u64, usize)> {
-        let leading_zero = self.byte() == b'0';
-        let start = self.at();
-        let mut value = 0_u64;
-        while let Some(chunk) = self.chunk() {
-            let (part, count) = leading_digits(chunk);
-            value = value.wrapping_mul(POWERS[count]).wrapping_add(part);
-            self.step(count);
-            if count < 8 || self.at() - start > DIGITS_MAX {
-                return self.checked(value, start, leading_zero);
-            }
+    /// Steps over the digits before the point.
+    #[inline(always)]
+    fn whole_part(&mut self) -> Option<Whole> {
+        let (digits, count) = self.chunk().map_or((0, 8), leading_digits);
+        if !(1..8).contains(&count) || (self.byte() == b'0' && count > 1) {
+            let whole = self.long_whole_part()?;
+            self.step(whole.count);
+            return Some(whole);
         }
-        while let digit @ 0..=9 = self.byte().wrapping_sub(b'0') {
-            value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
-            self.step(1);
-        }
-        self.checked(value, start, leading_zero)
+        self.step(count);
+        Some(Whole { digits, count })
     }
 
-    #[inline]
-    fn checked(&self, value: u64, start: usize, leading_zero: bool) -> Option<(u64, usize)> {
+    /// The same of any number of digits, and near the end of the bytes.
+    #[inline(never)]
+    fn long_whole_part(mut self) -> Option<Whole> {
+        let has_leading_zero = self.byte() == b'0';
+        let start = self.at();
+        let mut digits = 0_u64;
+        while let digit @ 0..=9 = self.byte().wrapping_sub(b'0') {
+            digits = digits.wrapping_mul(10).wrapping_add(u64::from(digit));
+            self.step(1);
+        }
         let count = self.at() - start;
-        let is_number = count == 1 || (count > 1 && count <= DIGITS_MAX && !leading_zero);
-        is_number.then_some((value, count))
+        let is_number = count == 1 || (count > 1 && count <= DIGITS_MAX && !has_leading_zero);
+        is_number.then_some(Whole { digits, count })
     }
 }
 
-const POWERS: [u64; 9] = [
-    1,
-    10,
-    100,
-    1_000,
-    10_000,
-    100_000,
-    1_000_000,
-    10_000_000,
-    100_000_000,
-];
-
 /// The value of the digits with which eight bytes begin, and how many they are.
-#[inline]
+#[inline(always)]
 fn leading_digits(chunk: &[u8; 8]) -> (u64, usize) {
     let offsets = u64::from_le_bytes(*chunk) ^ 0x3030_3030_3030_3030;
     // The high bit of each byte that is no digit. A carry reaches only later bytes.
@@ -202,8 +199,8 @@ mod tests {
     use crate::formats::Limits;
 
     fn with_rest<T>(text: &str, rest: &str, read: impl Fn(&mut Cursor) -> Option<T>) -> Option<T> {
-        let bytes = format!("{text}{rest}");
-        let mut cursor = Cursor::of_record(bytes.as_bytes(), Limits::default());
+        let (bytes, limits) = (format!("{text}{rest}"), Limits::default());
+        let mut cursor = Cursor::of_record(bytes.as_bytes(), &limits);
         let read = read(&mut cursor)?;
         assert_eq!(cursor.at(), text.len(), "{bytes}");
         Some(read)

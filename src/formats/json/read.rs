@@ -14,7 +14,7 @@ use super::cursor::{Content, Cursor};
 use super::scan::{self, Kind};
 use super::shape::{Inner, Shape};
 use crate::formats::column::{Column, Map, Values, unit_of};
-use crate::formats::datetime;
+use crate::formats::datetime::{self, KnownDate};
 
 /// Up to this many keys of a map are compared each with each.
 const KEYS_COMPARED_MAX: usize = 8;
@@ -25,18 +25,20 @@ pub(super) struct Reader<'a> {
     pub options: &'a Json,
     /// Room for unescaped and compacted text.
     pub scratch: &'a mut Vec<u8>,
+    /// The date of the last timestamp.
+    pub date: &'a mut KnownDate,
 }
 
 impl Reader<'_> {
     /// Reads the object that begins here, its values `depth` levels deep: one value
-    /// for each column.
+    /// for each column; the place behind it.
     pub(super) fn object(
         &mut self,
-        cursor: &mut Cursor,
+        mut cursor: Cursor,
         shape: &mut Shape,
         columns: &mut [Column],
         depth: usize,
-    ) -> Option<()> {
+    ) -> Option<usize> {
         if !cursor.take(b'{') {
             return None;
         }
@@ -48,7 +50,7 @@ impl Reader<'_> {
             let mut before = None;
             loop {
                 cursor.next_byte();
-                let found = shape.name(cursor, before)?;
+                let found = shape.name(&mut cursor, before)?;
                 before = found.place;
                 match found.column {
                     None => cursor.value(depth)?,
@@ -56,7 +58,7 @@ impl Reader<'_> {
                         shape.note(place)?;
                         let (column, inner) =
                             (columns.get_mut(place)?, shape.inner.get_mut(place)?);
-                        self.value(cursor, column, inner, depth)?;
+                        self.value(&mut cursor, column, inner, depth)?;
                         filled += 1;
                     }
                 }
@@ -68,7 +70,7 @@ impl Reader<'_> {
         if filled < columns.len() {
             self.fill(shape, columns)?;
         }
-        Some(())
+        Some(cursor.at())
     }
 
     /// Appends a null to each column that the object has no field for.
@@ -86,7 +88,7 @@ impl Reader<'_> {
     }
 
     /// Reads the value that begins here into a column.
-    #[inline]
+    #[inline(always)]
     fn value(
         &mut self,
         cursor: &mut Cursor,
@@ -94,21 +96,21 @@ impl Reader<'_> {
         inner: &mut Inner,
         depth: usize,
     ) -> Option<()> {
-        let start = cursor.at();
         if cursor.byte() == b'n' {
             cursor.word(b"null")?;
             return column.push_null().ok();
         }
-        if self.usual(cursor, column, inner, depth).is_some() {
-            return Some(());
+        let start = cursor.at();
+        if self.usual(cursor, column, inner, depth).is_none() {
+            cursor.go_to(start);
+            cursor.go_to(self.unusual(*cursor, column, depth)?);
         }
-        cursor.go_to(start);
-        self.unusual(cursor, column, depth)
+        Some(())
     }
 
     /// Reads a value in the form that its type usually has. What it has left in a
     /// nested column when it fails is taken back with the whole record.
-    #[inline]
+    #[inline(always)]
     fn usual(
         &mut self,
         cursor: &mut Cursor,
@@ -129,7 +131,7 @@ impl Reader<'_> {
             }
             Values::Int32(values) => values.push(i32::try_from(cursor.integer()?).ok()?),
             Values::Float64(values) => values.push(cursor.written()?.to_f64()?),
-            _ => return self.other(cursor, column, inner, depth),
+            _ => cursor.go_to(self.other(*cursor, column, inner, depth)?),
         }
         Some(())
     }
@@ -138,11 +140,11 @@ impl Reader<'_> {
     #[inline(never)]
     fn other(
         &mut self,
-        cursor: &mut Cursor,
+        mut cursor: Cursor,
         column: &mut Column,
         inner: &mut Inner,
         depth: usize,
-    ) -> Option<()> {
+    ) -> Option<usize> {
         match (&mut column.values, inner) {
             (Values::Boolean(values), _) => {
                 let truth = cursor.byte() == b't';
@@ -159,15 +161,15 @@ impl Reader<'_> {
                 values.push(cursor.written()?.to_decimal(precision, scale)?);
             }
             (Values::Row(row), Inner::Row(shape)) if !cursor.is_too_deep(depth) => {
-                self.object(cursor, shape, &mut row.columns, depth + 1)?;
+                cursor.go_to(self.object(cursor, shape, &mut row.columns, depth + 1)?);
                 row.count += 1;
             }
             (Values::List(list), Inner::Elements(inner)) if !cursor.is_too_deep(depth) => {
-                self.elements(cursor, &mut list.elements, inner, depth + 1)?;
+                self.elements(&mut cursor, &mut list.elements, inner, depth + 1)?;
                 list.close().ok()?;
             }
             (Values::Map(map), Inner::Elements(inner)) if !cursor.is_too_deep(depth) => {
-                self.entries(cursor, map, inner, depth + 1)?;
+                self.entries(&mut cursor, map, inner, depth + 1)?;
                 if has_duplicates(map) {
                     return None;
                 }
@@ -175,7 +177,7 @@ impl Reader<'_> {
             }
             _ => return None,
         }
-        Some(())
+        Some(cursor.at())
     }
 
     /// Reads the array that begins here.
@@ -230,19 +232,19 @@ impl Reader<'_> {
     }
 
     /// Reads a timestamp with three digits of a second.
-    #[inline]
-    fn timestamp(&self, cursor: &mut Cursor, unit: TimeUnit) -> Option<i64> {
+    #[inline(always)]
+    fn timestamp(&mut self, cursor: &mut Cursor, unit: TimeUnit) -> Option<i64> {
         let &[b'"', ref text @ .., b'"'] = cursor.chunk::<25>()? else {
             return None;
         };
-        let units = datetime::parse_fixed_timestamp(text, self.options.timestamp, unit)?;
+        let units = datetime::parse_fixed_timestamp(text, self.options.timestamp, unit, self.date)?;
         cursor.step(25);
         Some(units)
     }
 
     /// Reads a value in any form that its column takes.
     #[inline(never)]
-    fn unusual(&mut self, cursor: &mut Cursor, column: &mut Column, depth: usize) -> Option<()> {
+    fn unusual(&mut self, mut cursor: Cursor, column: &mut Column, depth: usize) -> Option<usize> {
         let (start, first) = (cursor.at(), cursor.byte());
         let kind = match first {
             b'"' if cursor.string()?.has_escapes => Kind::EscapedString,
@@ -257,7 +259,8 @@ impl Reader<'_> {
             cursor.value(depth)?;
         }
         let raw = std::str::from_utf8(cursor.since(start)).ok()?;
-        careful::push_flat(column, kind, raw, self.options.timestamp, self.scratch).ok()
+        careful::push_flat(column, kind, raw, self.options.timestamp, self.scratch).ok()?;
+        Some(cursor.at())
     }
 }
 

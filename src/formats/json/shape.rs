@@ -84,7 +84,7 @@ impl Label {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn stands_at(&self, cursor: &Cursor) -> bool {
         match cursor.chunk() {
             Some(chunk) if u128::from_le_bytes(*chunk) & self.mask != self.head => false,
@@ -132,13 +132,13 @@ impl Shape {
     }
 
     /// Begins another object.
-    #[inline]
+    #[inline(always)]
     pub(super) fn begin(&mut self) {
         self.object += 1;
     }
 
     /// Notes that a column was found in this object; `None` if it was before.
-    #[inline]
+    #[inline(always)]
     pub(super) fn note(&mut self, column: usize) -> Option<()> {
         let found = self.found.get_mut(column)?;
         let is_new = *found != self.object;
@@ -153,7 +153,7 @@ impl Shape {
 
     /// Steps over the name that stands here, to the field's value. `before` is the
     /// place of the field before it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn name(&mut self, cursor: &mut Cursor, before: Option<usize>) -> Option<Found> {
         let place = match before.and_then(|before| self.fields.get(before)) {
             Some(before) => before.next,
@@ -168,17 +168,21 @@ impl Shape {
                     column: field.column,
                 })
             }
-            _ => self.unexpected_name(cursor, before, place),
+            _ => {
+                let (found, at) = self.unexpected_name(*cursor, before, place)?;
+                cursor.go_to(at);
+                Some(found)
+            }
         }
     }
 
     #[inline(never)]
     fn unexpected_name(
         &mut self,
-        cursor: &mut Cursor,
+        mut cursor: Cursor,
         before: Option<usize>,
         expected: usize,
-    ) -> Option<Found> {
+    ) -> Option<(Found, usize)> {
         // A field that is left out now and then does not change what follows what.
         let mut place = expected;
         for _ in 0..LEFT_OUT_MAX {
@@ -187,14 +191,15 @@ impl Shape {
                 .get(place)
                 .map_or(usize::MAX, |field| field.next);
             if let Some(field) = self.fields.get(place)
-                && field.label.stands_at(cursor)
+                && field.label.stands_at(&cursor)
             {
                 cursor.step(field.label.bytes.len());
                 cursor.next_byte();
-                return Some(Found {
+                let found = Found {
                     place: Some(place),
                     column: field.column,
-                });
+                };
+                return Some((found, cursor.at()));
             }
         }
         let name = cursor.string()?;
@@ -212,7 +217,7 @@ impl Shape {
                 None => self.first = place,
             }
         }
-        Some(found)
+        Some((found, cursor.at()))
     }
 
     /// A name that was not seen before, as it is written.
