@@ -1,8 +1,10 @@
 //! What Thalweg costs, measured: one sub-command a benchmark, one line a figure.
 
+mod bids;
 mod checkpoint_stall;
 mod cost;
 mod ends;
+mod json_codec;
 mod keyed_state;
 mod machine;
 mod recorder;
@@ -36,6 +38,8 @@ enum Benchmark {
     StateSpace(state_space::Arguments),
     CheckpointStall(checkpoint_stall::Arguments),
     Throughput(throughput::Arguments),
+    JsonDecode(json_codec::DecodeArguments),
+    JsonEncode(json_codec::EncodeArguments),
 }
 
 fn main() -> Result<()> {
@@ -56,6 +60,12 @@ fn main() -> Result<()> {
         }
         Benchmark::Throughput(arguments) => {
             throughput::run(arguments, &mut recorder("throughput")?)
+        }
+        Benchmark::JsonDecode(arguments) => {
+            json_codec::decode(arguments, &mut recorder("json-decode")?)
+        }
+        Benchmark::JsonEncode(arguments) => {
+            json_codec::encode(arguments, &mut recorder("json-encode")?)
         }
     }
 }

@@ -13,6 +13,13 @@ pub(super) fn special(bytes: &[u8], mut at: usize) -> usize {
         }
         at += chunk.len();
     }
+    if let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let found = special_in(u64::from_le_bytes(*word));
+        if found != 0 {
+            return at + (found.trailing_zeros() / 8) as usize;
+        }
+        at += word.len();
+    }
     let rest = bytes.get(at..).unwrap_or_default();
     let found = rest.iter().position(|b| is_special(*b));
     at + found.unwrap_or(rest.len())
