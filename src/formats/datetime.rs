@@ -96,23 +96,9 @@ pub(super) fn parse_fixed_timestamp(
     unit: TimeUnit,
     date: &mut KnownDate,
 ) -> Option<i64> {
-    let &[
-        ref date_text @ ..,
-        separator,
-        h1,
-        h2,
-        b':',
-        m1,
-        m2,
-        b':',
-        s1,
-        s2,
-        b'.',
-        f1,
-        f2,
-        f3,
-    ] = text
-    else {
+    let date_text: &[u8; 10] = text.first_chunk()?;
+    let clock: &[u8; 8] = text.get(11..)?.first_chunk()?;
+    let &[b'.', f1, f2, f3] = text.last_chunk()? else {
         return None;
     };
     if *date_text != date.text {
@@ -121,12 +107,10 @@ pub(super) fn parse_fixed_timestamp(
             text: *date_text,
         };
     }
-    let digits = [h1, h2, m1, m2, s1, s2, f1, f2, f3].map(|b| b.wrapping_sub(b'0'));
-    let are_digits = digits.iter().fold(true, |all, digit| all & (*digit <= 9));
-    let [h1, h2, m1, m2, s1, s2, f1, f2, f3] = digits.map(i64::from);
-    let (hour, minute, second) = (h1 * 10 + h2, m1 * 10 + m2, s1 * 10 + s2);
-    let is_time = are_digits && hour <= 23 && minute <= 59 && second <= 59;
-    if !is_time || char::from(separator) != form.separator() {
+    let [hour, minute, second] = parse_clock(*clock)?;
+    let [f1, f2, f3] = [f1, f2, f3].map(|b| i64::from(b.wrapping_sub(b'0')));
+    let is_fraction = f1 <= 9 && f2 <= 9 && f3 <= 9;
+    if !is_fraction || char::from(text[10]) != form.separator() {
         return None;
     }
     let seconds = date.days * SECONDS_PER_DAY + (hour * 60 + minute) * 60 + second;
@@ -137,6 +121,22 @@ pub(super) fn parse_fixed_timestamp(
         TimeUnit::Microsecond => Some(millis * 1_000),
         TimeUnit::Nanosecond => millis.checked_mul(1_000_000),
     }
+}
+
+/// Hour, minute and second of `23:59:59`, all eight bytes at a time.
+#[inline]
+fn parse_clock(text: [u8; 8]) -> Option<[i64; 3]> {
+    const COLONS: u64 = u64::from_le_bytes([0, 0, 0xff, 0, 0, 0xff, 0, 0]);
+    // Of a digit its value is left, of a colon nothing.
+    let digits = u64::from_le_bytes(text) ^ u64::from_le_bytes(*b"00:00:00");
+    let above_nine = digits.wrapping_add(0x7676_7676_7676_7676) | digits;
+    if digits & COLONS | above_nine & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    let numbers = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let [hour, _, _, minute, _, _, second, _] = numbers.to_le_bytes();
+    let fits = hour <= 23 && minute <= 59 && second <= 59;
+    fits.then(|| [hour, minute, second].map(i64::from))
 }
 
 /// How many nanoseconds one unit has.

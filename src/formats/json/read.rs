@@ -49,7 +49,6 @@ impl Reader<'_> {
         } else {
             let mut before = None;
             loop {
-                cursor.next_byte();
                 let found = shape.name(&mut cursor, before)?;
                 before = found.place;
                 match found.column {

@@ -55,9 +55,9 @@ struct Field {
 #[derive(Debug)]
 struct Label {
     bytes: Box<[u8]>,
-    /// The first sixteen bytes, and which of them belong to the label.
-    head: u128,
-    mask: u128,
+    /// The first sixteen bytes in two words, and which of them belong to the label.
+    head: [u64; 2],
+    mask: [u64; 2],
 }
 
 /// A field that was found in a record.
@@ -79,19 +79,31 @@ impl Label {
         }
         Self {
             bytes: bytes.into(),
-            head: u128::from_le_bytes(head),
-            mask: u128::from_le_bytes(mask),
+            head: words(&head),
+            mask: words(&mask),
         }
     }
 
     #[inline(always)]
     fn stands_at(&self, cursor: &Cursor) -> bool {
-        match cursor.chunk() {
-            Some(chunk) if u128::from_le_bytes(*chunk) & self.mask != self.head => false,
-            Some(_) if self.bytes.len() <= 16 => true,
-            _ => cursor.rest().starts_with(&self.bytes),
+        let Some(chunk) = cursor.chunk() else {
+            return cursor.rest().starts_with(&self.bytes);
+        };
+        let ([first, second], [first_mask, second_mask]) = (words(chunk), self.mask);
+        // One word after the other: a name seldom differs, and mostly in the first.
+        if first & first_mask != self.head[0] || second & second_mask != self.head[1] {
+            return false;
         }
+        self.bytes.len() <= 16 || cursor.rest().starts_with(&self.bytes)
     }
+}
+
+/// Sixteen bytes as two words.
+#[inline(always)]
+fn words(bytes: &[u8; 16]) -> [u64; 2] {
+    let &[a, b, c, d, e, f, g, h, ref rest @ ..] = bytes;
+    let first = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    [first, u64::from_le_bytes(*rest)]
 }
 
 impl Inner {
@@ -176,6 +188,7 @@ impl Shape {
         }
     }
 
+    /// The same of a name with space before it, or of another field.
     #[inline(never)]
     fn unexpected_name(
         &mut self,
@@ -183,6 +196,15 @@ impl Shape {
         before: Option<usize>,
         expected: usize,
     ) -> Option<(Found, usize)> {
+        if cursor.byte() <= b' ' {
+            let at = cursor.at();
+            cursor.next_byte();
+            if cursor.at() == at {
+                return None;
+            }
+            let found = self.name(&mut cursor, before)?;
+            return Some((found, cursor.at()));
+        }
         // A field that is left out now and then does not change what follows what.
         let mut place = expected;
         for _ in 0..LEFT_OUT_MAX {
