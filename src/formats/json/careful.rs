@@ -111,8 +111,8 @@ impl Careful<'_> {
             (Values::List(list), Kind::Array) => {
                 let mut elements = Vec::new();
                 let mut scanner = Scanner::new(raw.as_bytes(), self.options.limits);
-                let scanned = scanner.array(|element| elements.push(element));
-                scanned.expect(SCANNED);
+                let walked = scanner.array(|element| elements.push(element));
+                walked.expect(SCANNED);
                 for element in elements {
                     self.push_value(&mut list.elements, element, raw)?;
                 }
@@ -121,12 +121,12 @@ impl Careful<'_> {
             (Values::Map(map), Kind::Object) => {
                 let mut entries = IndexMap::new();
                 let mut scanner = Scanner::new(raw.as_bytes(), self.options.limits);
-                let scanned = scanner.object(|name, value| {
+                let walked = scanner.object(|name, value| {
                     let mut key = Vec::new();
                     scan::unescape_into(content_of(raw.as_bytes(), name), &mut key);
                     entries.insert(key, value);
                 });
-                scanned.expect(SCANNED);
+                walked.expect(SCANNED);
                 for (key, value) in entries {
                     map.keys.push(&key)?;
                     self.push_value(&mut map.values, value, raw)?;

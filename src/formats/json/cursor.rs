@@ -3,6 +3,11 @@
 //! A step that cannot be made is `None` without a reason: the record is then
 //! looked at again by the scanner, which finds the reason, or that there is none.
 
+#![expect(
+    clippy::inline_always,
+    reason = "the cursor stays in registers only where each step is part of the loop"
+)]
+
 use super::scan;
 use super::sweep;
 use crate::formats::Limits;

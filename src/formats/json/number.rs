@@ -1,5 +1,10 @@
 //! Numbers straight from the bytes of a record, as long as no digit is lost.
 
+#![expect(
+    clippy::inline_always,
+    reason = "the cursor stays in registers only where each step is part of the loop"
+)]
+
 use super::cursor::Cursor;
 
 /// Powers of ten that a double holds exactly.
@@ -206,6 +211,14 @@ mod tests {
         Some(read)
     }
 
+    fn integer(cursor: &mut Cursor) -> Option<i64> {
+        cursor.integer()
+    }
+
+    fn written(cursor: &mut Cursor) -> Option<Written> {
+        cursor.written()
+    }
+
     #[test]
     fn whole_numbers() {
         for (text, expected) in [
@@ -234,7 +247,7 @@ mod tests {
                 "\u{3a}\u{2f}          ",
                 "é      ",
             ] {
-                let found = with_rest(text, rest, |cursor| cursor.integer());
+                let found = with_rest(text, rest, integer);
                 assert_eq!(found, expected, "{text}{rest}");
             }
         }
@@ -255,7 +268,7 @@ mod tests {
             precision in 1_u8..=38,
             scale in 0_i8..=10,
         ) {
-            let Some(written) = with_rest(&text, "}", |cursor| cursor.written()) else {
+            let Some(written) = with_rest(&text, "}", written) else {
                 return Ok(());
             };
             if let Some(value) = written.to_f64() {

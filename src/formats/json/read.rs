@@ -4,6 +4,11 @@
 //! that does not fit its column or a field that stands there twice, is `None`, and
 //! [`super::careful`] decides.
 
+#![expect(
+    clippy::inline_always,
+    reason = "the cursor stays in registers only where each step is part of the loop"
+)]
+
 use std::collections::HashSet;
 
 use arrow::datatypes::{DataType, TimeUnit};
@@ -280,7 +285,7 @@ fn has_duplicates(map: &Map) -> bool {
         .map(|place| map.keys.get(place))
         .collect();
     if keys.len() > KEYS_COMPARED_MAX {
-        return HashSet::<&[u8]>::from_iter(keys.iter().copied()).len() < keys.len();
+        return keys.iter().collect::<HashSet<_>>().len() < keys.len();
     }
     let mut rest = keys.as_slice();
     while let Some((key, behind)) = rest.split_first() {

@@ -1,6 +1,11 @@
 //! What the objects of one place look like: which of their fields are columns, and
 //! in which order the fields were seen to follow each other.
 
+#![expect(
+    clippy::inline_always,
+    reason = "the cursor stays in registers only where each step is part of the loop"
+)]
+
 use std::collections::HashMap;
 
 use arrow::datatypes::{DataType, Fields};
@@ -101,9 +106,10 @@ impl Label {
 /// Sixteen bytes as two words.
 #[inline(always)]
 fn words(bytes: &[u8; 16]) -> [u64; 2] {
-    let &[a, b, c, d, e, f, g, h, ref rest @ ..] = bytes;
-    let first = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-    [first, u64::from_le_bytes(*rest)]
+    [0, 8].map(|at| {
+        let word = bytes.get(at..).and_then(<[u8]>::first_chunk);
+        u64::from_le_bytes(word.copied().unwrap_or_default())
+    })
 }
 
 impl Inner {

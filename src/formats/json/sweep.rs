@@ -28,6 +28,10 @@ pub(super) fn special(bytes: &[u8], mut at: usize) -> usize {
 /// Whether any byte is special. Without a way out of the loop it becomes a few
 /// instructions that look at all of them at once.
 #[inline]
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "a branch would keep it from looking at all bytes at once"
+)]
 fn any_special(chunk: &[u8; 16]) -> bool {
     let special = |any, b: &u8| any | (*b == b'"') | (*b == b'\\') | (*b < 0x20);
     chunk.iter().fold(false, special)
