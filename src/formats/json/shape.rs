@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, Fields};
 
 use super::cursor::Cursor;
 use super::scan;
+use super::sweep;
 
 /// Names beyond this many are not learned, so that names without end take no memory.
 const FIELDS_MAX: usize = 4_096;
@@ -28,6 +29,8 @@ pub(super) struct Shape {
     fields: Vec<Field>,
     /// The place in `fields` of each name as it is written between its quotes.
     places: HashMap<Box<[u8]>, usize>,
+    /// The columns by their names.
+    columns: HashMap<Box<[u8]>, usize>,
     /// The field with which objects begin.
     first: usize,
     /// What is inside the values of each column.
@@ -135,15 +138,21 @@ impl Shape {
         let mut shape = Self {
             fields: Vec::with_capacity(columns.len()),
             places: HashMap::new(),
+            columns: HashMap::new(),
             first: 0,
             inner: columns.iter().map(|c| Inner::new(c.data_type())).collect(),
             found: vec![0; columns.len()],
             object: 0,
         };
         for (place, column) in columns.iter().enumerate() {
-            shape.learn(column.name().as_bytes(), Some(place));
-            if let Some(field) = shape.fields.last_mut() {
-                field.next = place + 1;
+            let name = column.name().as_bytes();
+            shape.columns.insert(name.into(), place);
+            // Other names are written with escapes, in one of several ways.
+            if sweep::special(name, 0) == name.len() {
+                let field = shape.learn(name, Some(place));
+                if let Some(field) = shape.fields.get_mut(field) {
+                    field.next = shape.places.len();
+                }
             }
         }
         shape
@@ -252,8 +261,7 @@ impl Shape {
     fn unknown(&mut self, written: &[u8]) -> Found {
         let mut name = Vec::new();
         scan::unescape_into(written, &mut name);
-        let known = self.places.get(name.as_slice());
-        let column = known.and_then(|place| self.fields.get(*place)?.column);
+        let column = self.columns.get(name.as_slice()).copied();
         let has_room = self.fields.len() < FIELDS_MAX && written.len() <= NAME_BYTES_MAX;
         Found {
             place: has_room.then(|| self.learn(written, column)),
