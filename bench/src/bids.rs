@@ -53,7 +53,7 @@ fn write_bid(bid: u64, random: &mut Random, out: &mut String) {
     );
     let written = write!(
         out,
-        r#"{{"auction":{},"bidder":{},"price":{},"channel":"{channel}","url":"https://www.nexmark.com/{:05x}/{:05x}/{:05x}/item.htm?query=1"#,
+        r#"{{"auction":{},"bidder":{},"price":{},"channel":"{channel}","url":"https://example.com/bid/{:05x}/{:05x}/{:05x}/item.htm?query=1"#,
         1_000 + random.below(100_000),
         1_000 + random.below(10_000),
         100 + random.below(10_000_000),

@@ -123,13 +123,12 @@ impl<'a> Cursor<'a> {
 
     /// Steps over the end of the record and whatever space is before it.
     pub(super) fn end_of_record(&mut self) -> Option<()> {
-        let byte = self.next_byte();
-        let ends = if self.spans_lines {
-            self.at >= self.bytes.len()
-        } else {
-            self.at += 1;
-            byte == b'\n'
-        };
+        if self.spans_lines {
+            self.next_byte();
+            return (self.at >= self.bytes.len()).then_some(());
+        }
+        let ends = self.byte() == b'\n' || self.next_byte() == b'\n';
+        self.at += 1;
         ends.then_some(())
     }
 
