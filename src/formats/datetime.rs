@@ -179,14 +179,20 @@ pub(super) fn write_time(nanos_of_day: i64, out: &mut Vec<u8>) {
     if nanos == 0 {
         return;
     }
+    let (mut rest, digits) = if nanos % 1_000_000 == 0 {
+        (nanos / 1_000_000, 3)
+    } else {
+        (nanos, 9)
+    };
     let mut fraction = [b'.'; 10];
-    let mut rest = nanos;
+    let fraction = fraction.get_mut(..=digits).unwrap_or_default();
     for place in fraction.iter_mut().skip(1).rev() {
         [_, *place] = two_digits(rest % 10);
         rest /= 10;
     }
     let zeros = fraction.iter().rev().take_while(|b| **b == b'0').count();
-    out.extend_from_slice(fraction.get(..10 - zeros).unwrap_or_default());
+    let length = fraction.len() - zeros;
+    out.extend_from_slice(fraction.get(..length).unwrap_or_default());
 }
 
 /// Appends a timestamp of `units` since 1970-01-01 00:00:00.
