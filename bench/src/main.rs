@@ -4,6 +4,7 @@ mod bids;
 mod checkpoint_stall;
 mod cost;
 mod ends;
+mod json_codec;
 mod keyed_state;
 mod machine;
 mod pipelines;
@@ -38,6 +39,8 @@ enum Benchmark {
     StateSpace(state_space::Arguments),
     CheckpointStall(checkpoint_stall::Arguments),
     Throughput(throughput::Arguments),
+    JsonDecode(json_codec::DecodeArguments),
+    JsonEncode(json_codec::EncodeArguments),
 }
 
 fn main() -> Result<()> {
@@ -58,6 +61,12 @@ fn main() -> Result<()> {
         }
         Benchmark::Throughput(arguments) => {
             throughput::run(arguments, &mut recorder("throughput")?)
+        }
+        Benchmark::JsonDecode(arguments) => {
+            json_codec::decode(arguments, &mut recorder("json-decode")?)
+        }
+        Benchmark::JsonEncode(arguments) => {
+            json_codec::encode(arguments, &mut recorder("json-encode")?)
         }
     }
 }

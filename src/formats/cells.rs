@@ -70,11 +70,24 @@ impl<'a> Cells<'a> {
         records.columns().iter().map(Self::new).collect()
     }
 
-    fn new(array: &'a ArrayRef) -> Self {
+    /// The cells of a column.
+    pub(super) fn new(array: &'a ArrayRef) -> Self {
         Self {
             nulls: array.nulls(),
             values: Values::new(array),
         }
+    }
+
+    /// Whether JSON quotes all of its values and escapes none.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(
+            self.values,
+            Values::Binary(_)
+                | Values::Date(_)
+                | Values::Time32(..)
+                | Values::Time64(..)
+                | Values::Timestamp(..)
+        )
     }
 
     pub(super) fn is_null(&self, row: usize) -> bool {
@@ -129,7 +142,12 @@ impl<'a> Cells<'a> {
                 Written::Text
             }
             Values::Binary(values) => {
-                out.extend_from_slice(STANDARD.encode(values.value(row)).as_bytes());
+                let bytes = values.value(row);
+                let start = out.len();
+                out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+                let room = out.get_mut(start..).unwrap_or_default();
+                let written = STANDARD.encode_slice(bytes, room);
+                written.expect("three bytes take four letters");
                 Written::Plain
             }
             Values::Date(values) => {
