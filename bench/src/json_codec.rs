@@ -83,13 +83,8 @@ pub fn decode(arguments: &DecodeArguments, recorder: &mut Recorder) -> Result<()
 pub fn encode(arguments: &EncodeArguments, recorder: &mut Recorder) -> Result<()> {
     let size = arguments.size;
     let (schema, lines) = (bids::all_columns(), bids::lines(size.rows, Form::Flat));
-    let format = json_format(&schema)?;
-    let mut decoder = format.decoder(&schema, &schema);
-    let (mut batches, mut rest) = (Vec::new(), lines.as_slice());
-    while let Some(rows) = next_lines(decoder.as_mut(), &mut rest)? {
-        batches.push(rows);
-    }
-    let mut encoder = format.encoder(&schema);
+    let batches = json_batches(&schema, &lines)?;
+    let mut encoder = json_format(&schema)?.encoder(&schema);
     let (mut out, mut ends) = (Vec::new(), Vec::new());
     let work = || {
         let mut rows = 0;
@@ -136,12 +131,33 @@ fn note(
     recorder.figure("bytes per core", bytes / cpu / 1e9, "GB/CPU-s", &parameters)
 }
 
-fn json_format(schema: &SchemaRef) -> Result<FormatRef> {
+/// The rows of lines of JSON.
+///
+/// # Errors
+/// If a line is refused.
+pub fn json_batches(schema: &SchemaRef, lines: &[u8]) -> Result<Vec<RecordBatch>> {
+    let mut decoder = json_format(schema)?.decoder(schema, schema);
+    let (mut batches, mut rest) = (Vec::new(), lines);
+    while let Some(rows) = next_lines(decoder.as_mut(), &mut rest)? {
+        batches.push(rows);
+    }
+    Ok(batches)
+}
+
+/// The format `json` as it is without options.
+///
+/// # Errors
+/// If it does not take a column.
+pub fn json_format(schema: &SchemaRef) -> Result<FormatRef> {
     let given = IndexMap::from([("format".to_owned(), "json".to_owned())]);
     format(&mut Options::new(&given), schema).ok_or_else(|| anyhow!("there is no such format"))
 }
 
-fn decode_lines(decoder: &mut dyn Decoder, mut rest: &[u8]) -> Result<usize> {
+/// Decodes lines, a batch at a time; returns how many rows they are.
+///
+/// # Errors
+/// If a line is refused.
+pub fn decode_lines(decoder: &mut dyn Decoder, mut rest: &[u8]) -> Result<usize> {
     let mut rows = 0;
     while let Some(batch) = next_lines(decoder, &mut rest)? {
         rows += batch.num_rows();

@@ -4,6 +4,7 @@ mod bids;
 mod checkpoint_stall;
 mod cost;
 mod ends;
+mod hot_paths;
 mod json_codec;
 mod keyed_state;
 mod machine;
@@ -39,6 +40,7 @@ enum Benchmark {
     StateSpace(state_space::Arguments),
     CheckpointStall(checkpoint_stall::Arguments),
     Throughput(throughput::Arguments),
+    HotPath(hot_paths::Arguments),
     JsonDecode(json_codec::DecodeArguments),
     JsonEncode(json_codec::EncodeArguments),
 }
@@ -62,6 +64,7 @@ fn main() -> Result<()> {
         Benchmark::Throughput(arguments) => {
             throughput::run(arguments, &mut recorder("throughput")?)
         }
+        Benchmark::HotPath(arguments) => hot_paths::run(arguments),
         Benchmark::JsonDecode(arguments) => {
             json_codec::decode(arguments, &mut recorder("json-decode")?)
         }
