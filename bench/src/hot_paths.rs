@@ -99,7 +99,11 @@ fn encode() -> Result<()> {
         }
         Ok(())
     })?;
-    ensure!(ends.len() as u64 == LINES, "{} rows were written", ends.len());
+    ensure!(
+        ends.len() as u64 == LINES,
+        "{} rows were written",
+        ends.len()
+    );
     Ok(())
 }
 
@@ -180,7 +184,11 @@ fn aggregate(slicing: Slicing) -> Result<()> {
             operator.process(Batch::new(batch), &mut emitted)?;
             // The next batch begins in this millisecond.
             let next = (number + 1) * BATCH_ROWS / 100;
-            close(&mut operator, EventTime::from_millis(next - 1), &mut emitted)?;
+            close(
+                &mut operator,
+                EventTime::from_millis(next - 1),
+                &mut emitted,
+            )?;
             if number % 10 == 9 {
                 checkpoint(&mut operator, number, &mut emitted)?;
             }
