@@ -257,11 +257,13 @@ async fn open_source(
         .physical_schema()
         .project(physical)
         .map_err(|error| Error::Fatal(error.to_string()))?;
+    let schema = Arc::new(schema);
+    let strategy = |watermark| DeclaredWatermark::strategy(watermark, &schema);
     Ok(OpenSource {
         checked,
         queue,
-        schema: Arc::new(schema),
-        watermark: declared.map(DeclaredWatermark::strategy),
+        watermark: declared.map(strategy),
+        schema,
     })
 }
 
