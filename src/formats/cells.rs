@@ -70,7 +70,8 @@ impl<'a> Cells<'a> {
         records.columns().iter().map(Self::new).collect()
     }
 
-    fn new(array: &'a ArrayRef) -> Self {
+    /// The cells of a column.
+    pub(super) fn new(array: &'a ArrayRef) -> Self {
         Self {
             nulls: array.nulls(),
             values: Values::new(array),
