@@ -222,7 +222,7 @@ async fn open_source(
 ) -> Result<OpenSource> {
     let NodeKind::Source {
         table,
-        physical,
+        decoded,
         watermark,
         ..
     } = &node_of(blueprint.dataflow, node).kind
@@ -253,14 +253,10 @@ async fn open_source(
     });
     let told = checked.factory.tells_watermarks();
     let declared = watermark.clone().filter(|_| !told);
-    let schema = table
-        .physical_schema()
-        .project(physical)
-        .map_err(|error| Error::Fatal(error.to_string()))?;
     Ok(OpenSource {
         checked,
         queue,
-        schema: Arc::new(schema),
+        schema: Arc::clone(decoded),
         watermark: declared.map(DeclaredWatermark::strategy),
     })
 }
