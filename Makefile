@@ -38,6 +38,14 @@ bench: ## Measure state, checkpoints and throughput; figures go to bench/results
 bench-quick: ## The same with small sizes, to see that it works
 	@scripts/bench --quick
 
+.PHONY: bench-check
+bench-check: ## Fail if a hot path needs 3 % more instructions than bench/instructions.txt says
+	@scripts/bench-check
+
+.PHONY: nexmark-data
+nexmark-data: ## Write NEXMARK_EVENTS (1000000) events as JSON lines, flat and nested
+	@scripts/nexmark-data
+
 .PHONY: campaign-fuzz
 campaign-fuzz: ## Run each fuzzer for FUZZ_SECONDS seconds (60)
 	@scripts/fuzz

@@ -4,6 +4,8 @@ mod bids;
 mod checkpoint_stall;
 mod cost;
 mod ends;
+mod hot_paths;
+mod json_codec;
 mod keyed_state;
 mod machine;
 mod pipelines;
@@ -38,6 +40,9 @@ enum Benchmark {
     StateSpace(state_space::Arguments),
     CheckpointStall(checkpoint_stall::Arguments),
     Throughput(throughput::Arguments),
+    HotPath(hot_paths::Arguments),
+    JsonDecode(json_codec::DecodeArguments),
+    JsonEncode(json_codec::EncodeArguments),
 }
 
 fn main() -> Result<()> {
@@ -58,6 +63,13 @@ fn main() -> Result<()> {
         }
         Benchmark::Throughput(arguments) => {
             throughput::run(arguments, &mut recorder("throughput")?)
+        }
+        Benchmark::HotPath(arguments) => hot_paths::run(arguments),
+        Benchmark::JsonDecode(arguments) => {
+            json_codec::decode(arguments, &mut recorder("json-decode")?)
+        }
+        Benchmark::JsonEncode(arguments) => {
+            json_codec::encode(arguments, &mut recorder("json-encode")?)
         }
     }
 }

@@ -129,7 +129,7 @@ impl Inputs {
                 let path = self.dir.join(format!("{auctions}-auctions"));
                 let bytes = match self.files.get(&auctions) {
                     Some(&bytes) => bytes,
-                    None => bids::write(&path, self.rows, auctions)?,
+                    None => bids::write_file(&path, self.rows, auctions)?,
                 };
                 self.files.insert(auctions, bytes);
                 let path = path.display();

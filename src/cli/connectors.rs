@@ -114,6 +114,6 @@ mod tests {
             message("pint"),
             "unknown connector 'pint': did you mean 'print'?"
         );
-        assert!(message("carrier-pigeon").contains("there are datagen, filesystem,"));
+        assert!(message("carrier-pigeon").contains("there are datagen, nexmark, filesystem,"));
     }
 }

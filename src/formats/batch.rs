@@ -3,7 +3,6 @@
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 
-use super::RowError;
 use super::column::Column;
 
 /// Columns of equal length.
@@ -30,15 +29,17 @@ impl Rows {
 
     /// Appends the row for which `fill` pushes one value to every column. If it
     /// fails, the columns are cut back to where they were.
-    pub(super) fn push(
+    #[inline]
+    pub(super) fn push<E>(
         &mut self,
-        fill: impl FnOnce(&mut [Column]) -> Result<(), String>,
-    ) -> Result<(), RowError> {
-        if let Err(reason) = fill(&mut self.columns) {
+        fill: impl FnOnce(&mut [Column]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let filled = fill(&mut self.columns);
+        if filled.is_err() {
             for column in &mut self.columns {
                 column.truncate(self.count);
             }
-            return Err(RowError(reason));
+            return filled;
         }
         self.count += 1;
         debug_assert!(

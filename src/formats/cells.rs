@@ -78,6 +78,18 @@ impl<'a> Cells<'a> {
         }
     }
 
+    /// Whether JSON quotes all of its values and escapes none.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(
+            self.values,
+            Values::Binary(_)
+                | Values::Date(_)
+                | Values::Time32(..)
+                | Values::Time64(..)
+                | Values::Timestamp(..)
+        )
+    }
+
     pub(super) fn is_null(&self, row: usize) -> bool {
         self.nulls.is_some_and(|nulls| nulls.is_null(row))
     }
@@ -130,7 +142,12 @@ impl<'a> Cells<'a> {
                 Written::Text
             }
             Values::Binary(values) => {
-                out.extend_from_slice(STANDARD.encode(values.value(row)).as_bytes());
+                let bytes = values.value(row);
+                let start = out.len();
+                out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+                let room = out.get_mut(start..).unwrap_or_default();
+                let written = STANDARD.encode_slice(bytes, room);
+                written.expect("three bytes take four letters");
                 Written::Plain
             }
             Values::Date(values) => {

@@ -258,6 +258,7 @@ impl Decoder for CsvDecoder {
             }
             Ok(())
         })
+        .map_err(RowError)
     }
 
     fn num_rows(&self) -> usize {
@@ -279,11 +280,11 @@ fn push_field(column: &mut Column, field: &[u8], options: &Csv) -> Result<(), St
     if options.null_literal.as_deref() == Some(text) {
         return column.push_null();
     }
-    let has_empty_values = matches!(column.data_type(), DataType::Utf8 | DataType::Binary);
+    let has_empty_values = matches!(column.data_type, DataType::Utf8 | DataType::Binary);
     if !has_empty_values && text.trim().is_empty() {
         return column.push_null();
     }
-    if column.data_type().is_numeric() && text.len() > options.limits.number_bytes_max {
+    if column.data_type.is_numeric() && text.len() > options.limits.number_bytes_max {
         return Err(column.reason("the number is too long"));
     }
     column.push_text(text, TimestampForm::Sql)

@@ -66,6 +66,11 @@ pub(super) fn parse_time(text: &str) -> Option<i64> {
 /// The units since 1970-01-01 00:00:00 of a timestamp; `None` also if the unit
 /// cannot hold it. Digits beyond the unit are cut off, as in Flink.
 pub(super) fn parse_timestamp(text: &str, form: TimestampForm, unit: TimeUnit) -> Option<i64> {
+    if let Some(fixed) = text.as_bytes().as_array()
+        && let Some(units) = parse_fixed_timestamp(fixed, form, unit, &mut KnownDate::default())
+    {
+        return Some(units);
+    }
     let (date, time) = text.split_once(form.separator())?;
     let days = i64::from(parse_date(date)?);
     let nanos = parse_time(time)?;
@@ -73,6 +78,65 @@ pub(super) fn parse_timestamp(text: &str, form: TimestampForm, unit: TimeUnit) -
     (days * SECONDS_PER_DAY)
         .checked_mul(units_per_second)?
         .checked_add(nanos / nanos_per(unit))
+}
+
+/// The date of the last timestamp: that of the next one is mostly the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct KnownDate {
+    text: [u8; 10],
+    days: i64,
+}
+
+/// The same of a text with exactly three digits of a second; `None` also for what
+/// only [`parse_timestamp`] takes.
+#[inline]
+pub(super) fn parse_fixed_timestamp(
+    text: &[u8; 23],
+    form: TimestampForm,
+    unit: TimeUnit,
+    date: &mut KnownDate,
+) -> Option<i64> {
+    let date_text: &[u8; 10] = text.first_chunk()?;
+    let clock: &[u8; 8] = text.get(11..)?.first_chunk()?;
+    let &[b'.', f1, f2, f3] = text.last_chunk()? else {
+        return None;
+    };
+    if *date_text != date.text {
+        *date = KnownDate {
+            days: i64::from(parse_date(std::str::from_utf8(date_text).ok()?)?),
+            text: *date_text,
+        };
+    }
+    let [hour, minute, second] = parse_clock(*clock)?;
+    let [f1, f2, f3] = [f1, f2, f3].map(|b| i64::from(b.wrapping_sub(b'0')));
+    let is_fraction = f1 <= 9 && f2 <= 9 && f3 <= 9;
+    if !is_fraction || char::from(text[10]) != form.separator() {
+        return None;
+    }
+    let seconds = date.days * SECONDS_PER_DAY + (hour * 60 + minute) * 60 + second;
+    let millis = seconds * 1_000 + f1 * 100 + f2 * 10 + f3;
+    match unit {
+        TimeUnit::Second => Some(seconds),
+        TimeUnit::Millisecond => Some(millis),
+        TimeUnit::Microsecond => Some(millis * 1_000),
+        TimeUnit::Nanosecond => millis.checked_mul(1_000_000),
+    }
+}
+
+/// Hour, minute and second of `23:59:59`, all eight bytes at a time.
+#[inline]
+fn parse_clock(text: [u8; 8]) -> Option<[i64; 3]> {
+    const COLONS: u64 = u64::from_le_bytes([0, 0, 0xff, 0, 0, 0xff, 0, 0]);
+    // Of a digit its value is left, of a colon nothing.
+    let digits = u64::from_le_bytes(text) ^ u64::from_le_bytes(*b"00:00:00");
+    let above_nine = digits.wrapping_add(0x7676_7676_7676_7676) | digits;
+    if digits & COLONS | above_nine & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    let numbers = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let [hour, _, _, minute, _, _, second, _] = numbers.to_le_bytes();
+    let fits = hour <= 23 && minute <= 59 && second <= 59;
+    fits.then(|| [hour, minute, second].map(i64::from))
 }
 
 /// How many nanoseconds one unit has.
@@ -89,7 +153,13 @@ pub(super) const fn nanos_per(unit: TimeUnit) -> i64 {
 pub(super) fn write_date(days: i64, out: &mut Vec<u8>) {
     let (year, month, day) = civil_from_days(days);
     let written = match year {
-        0..=9_999 => write!(out, "{year:04}-{month:02}-{day:02}"),
+        0..=9_999 => {
+            let [y1, y2] = two_digits(year / 100);
+            let [y3, y4] = two_digits(year % 100);
+            let ([m1, m2], [d1, d2]) = (two_digits(month), two_digits(day));
+            out.extend_from_slice(&[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2]);
+            return;
+        }
         10_000.. => write!(out, "+{year}-{month:02}-{day:02}"),
         _ => write!(out, "-{:04}-{month:02}-{day:02}", year.unsigned_abs()),
     };
@@ -102,25 +172,59 @@ pub(super) fn write_time(nanos_of_day: i64, out: &mut Vec<u8>) {
         nanos_of_day / NANOS_PER_SECOND,
         nanos_of_day % NANOS_PER_SECOND,
     );
-    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    write!(out, "{hour:02}:{minute:02}:{second:02}").expect("writing into memory succeeds");
-    if nanos != 0 {
-        write!(out, ".{nanos:09}").expect("writing into memory succeeds");
-        while out.last() == Some(&b'0') {
-            out.pop();
-        }
+    let [h1, h2] = two_digits(seconds / 3_600);
+    let [m1, m2] = two_digits(seconds / 60 % 60);
+    let [s1, s2] = two_digits(seconds % 60);
+    out.extend_from_slice(&[h1, h2, b':', m1, m2, b':', s1, s2]);
+    if nanos == 0 {
+        return;
     }
+    let (mut rest, digits) = if nanos % 1_000_000 == 0 {
+        (nanos / 1_000_000, 3)
+    } else {
+        (nanos, 9)
+    };
+    let mut fraction = [b'.'; 10];
+    let fraction = fraction.get_mut(..=digits).unwrap_or_default();
+    for place in fraction.iter_mut().skip(1).rev() {
+        [_, *place] = two_digits(rest % 10);
+        rest /= 10;
+    }
+    let zeros = fraction.iter().rev().take_while(|b| **b == b'0').count();
+    let length = fraction.len() - zeros;
+    out.extend_from_slice(fraction.get(..length).unwrap_or_default());
 }
 
 /// Appends a timestamp of `units` since 1970-01-01 00:00:00.
 pub(super) fn write_timestamp(units: i64, unit: TimeUnit, form: TimestampForm, out: &mut Vec<u8>) {
-    let units_per_day = SECONDS_PER_DAY * (NANOS_PER_SECOND / nanos_per(unit));
-    write_date(units.div_euclid(units_per_day), out);
+    // A division by a constant is several times cheaper than one by a variable.
+    let (seconds, nanos) = match unit {
+        TimeUnit::Second => (units, 0),
+        TimeUnit::Millisecond => (units.div_euclid(1_000), units.rem_euclid(1_000) * 1_000_000),
+        TimeUnit::Microsecond => (
+            units.div_euclid(1_000_000),
+            units.rem_euclid(1_000_000) * 1_000,
+        ),
+        TimeUnit::Nanosecond => (
+            units.div_euclid(NANOS_PER_SECOND),
+            units.rem_euclid(NANOS_PER_SECOND),
+        ),
+    };
+    write_date(seconds.div_euclid(SECONDS_PER_DAY), out);
     out.push(match form {
         TimestampForm::Sql => b' ',
         TimestampForm::Iso8601 => b'T',
     });
-    write_time(units.rem_euclid(units_per_day) * nanos_per(unit), out);
+    write_time(
+        seconds.rem_euclid(SECONDS_PER_DAY) * NANOS_PER_SECOND + nanos,
+        out,
+    );
+}
+
+/// The two digits of a number below a hundred.
+fn two_digits(number: i64) -> [u8; 2] {
+    let digit = |value: i64| b'0' + u8::try_from(value % 10).unwrap_or_default();
+    [digit(number / 10), digit(number)]
 }
 
 fn number(digits: &[u8]) -> Option<i64> {

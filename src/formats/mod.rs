@@ -18,6 +18,7 @@ mod decimal;
 mod framing;
 mod json;
 mod limits;
+mod lines;
 mod options;
 mod raw;
 mod registry;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use framing::{Framing, Quoting, line_length};
 pub use limits::Limits;
+pub use lines::{LineBounds, Refused, Taken};
 pub use options::{
     OptionDefault, OptionDoc, OptionError, Options, nearest, parse_duration, parse_memory,
 };
@@ -41,6 +43,18 @@ pub trait Decoder: Send {
     /// # Errors
     /// If the record does not hold a row of the schema; nothing is appended then.
     fn push(&mut self, record: &[u8]) -> Result<(), RowError>;
+
+    /// Appends the rows of the whole lines with which `bytes` begin, as if each were
+    /// pushed without its end, and notes in `refused` which hold none. It stops
+    /// before a line that has no end or is too long.
+    fn push_lines(
+        &mut self,
+        bytes: &[u8],
+        bounds: LineBounds,
+        refused: &mut Vec<Refused>,
+    ) -> Taken {
+        lines::push_each(self, bytes, bounds, refused)
+    }
 
     /// How many rows wait for [`Self::finish`].
     fn num_rows(&self) -> usize;

@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 
 use super::batch::Rows;
 use super::cells::Cells;
+use super::column::Column;
 use super::{
     Decoder, Encoder, FormatFactory, FormatRef, Framing, Limits, OptionDefault, OptionDoc, Options,
     RowError,
@@ -82,11 +83,10 @@ impl Decoder for RawDecoder {
         if record.len() > self.limits.record_bytes_max {
             return Err(super::too_long(record.len(), self.limits));
         }
-        self.rows.push(|columns| {
-            columns
-                .iter_mut()
-                .try_for_each(|column| column.push_raw(record))
-        })
+        let push_raw = |column: &mut Column| column.push_raw(record);
+        self.rows
+            .push(|columns| columns.iter_mut().try_for_each(push_raw))
+            .map_err(RowError)
     }
 
     fn num_rows(&self) -> usize {

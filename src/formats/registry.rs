@@ -1,6 +1,6 @@
 //! Which formats there are, and how a table's options name one.
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 
 use super::{FormatRef, OptionDoc, Options, column, csv, json, raw};
 
@@ -14,7 +14,11 @@ pub fn format(options: &mut Options, schema: &SchemaRef) -> Option<FormatRef> {
     if name.is_empty() {
         return None;
     }
-    check_types(options, schema);
+    if name == "json" {
+        check_columns(options, schema, column::is_supported);
+    } else {
+        check_types(options, schema);
+    }
     match name {
         "json" => Some(json::Json::from_options(options)),
         "csv" => Some(csv::from_options(options)),
@@ -32,8 +36,18 @@ pub fn format(options: &mut Options, schema: &SchemaRef) -> Option<FormatRef> {
 
 /// Notes every column whose type has no form as text.
 pub fn check_types(options: &mut Options, schema: &SchemaRef) {
+    check_columns(options, schema, |data_type| {
+        column::is_supported(data_type) && !column::is_nested(data_type)
+    });
+}
+
+fn check_columns(
+    options: &mut Options,
+    schema: &SchemaRef,
+    is_supported: impl Fn(&DataType) -> bool,
+) {
     for field in schema.fields() {
-        if !column::is_supported(field.data_type()) {
+        if !is_supported(field.data_type()) {
             options.reject_table(format!(
                 "column '{}' has type {}, which cannot be read or written as text",
                 field.name(),

@@ -246,12 +246,12 @@ mod tests {
                 2,
                 &["read a -> s", "read a, filter -> s"],
             ),
-            (&by_key, 1, &["read a, project, aggregate, project -> n"]),
+            (&by_key, 1, &["read a, aggregate, project -> n"]),
             (
                 &by_key,
                 2,
                 &[
-                    "read a, project, near aggregate -> [1] by 1",
+                    "read a, near aggregate -> [1] by 1",
                     "[0] far aggregate, project -> n",
                 ],
             ),
@@ -259,7 +259,7 @@ mod tests {
                 &of_all,
                 2,
                 &[
-                    "read a, project, near aggregate -> [1] by 0",
+                    "read a, near aggregate -> [1] by 0",
                     "[0] far aggregate, project -> n",
                 ],
             ),
@@ -269,7 +269,7 @@ mod tests {
                 &[
                     "read a -> [2]",
                     "read b -> [2]",
-                    "[0, 1] project, near aggregate -> [3] by 1",
+                    "[0, 1] near aggregate -> [3] by 1",
                     "[2] far aggregate, project -> n",
                 ],
             ),

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use thalweg::formats::{FormatRef, Options, RowText, format};
+use thalweg::formats::{FormatRef, Framing, LineBounds, Options, RowText, format, line_length};
 use thalweg::sql::{self, SourceFile};
 
 /// A target: it panics if what must hold does not.
@@ -50,7 +50,13 @@ pub fn sql(bytes: &[u8]) {
 
 /// A record is taken exactly if it is a JSON object whose fields fit the columns,
 /// as another parser sees it; what is taken survives being written and read.
+///
+/// Where the two parsers are meant to differ: a field that stands twice counts as
+/// its last; a number is taken as long as its column holds it, and one that no column
+/// reads has no range; fields that are no columns are only checked to be JSON.
 pub fn json(record: &[u8]) {
+    json_lines(record);
+    json_nested(record);
     let schema = columns();
     let format = made(&[("format", "json")], &schema);
     let taken = decode(&format, &schema, record);
@@ -85,6 +91,81 @@ pub fn json(record: &[u8]) {
             );
         }
         (Err(_), None) => {}
+    }
+}
+
+/// Lines that are decoded at once give what they give one by one.
+fn json_lines(bytes: &[u8]) {
+    let schema = columns();
+    let format = made(&[("format", "json")], &schema);
+    let (mut block, mut single) = (
+        format.decoder(&schema, &schema),
+        format.decoder(&schema, &schema),
+    );
+    let bounds = LineBounds {
+        records_max: usize::MAX,
+        record_bytes_max: 1 << 20,
+    };
+    let mut refused = Vec::new();
+    let taken = block.push_lines(bytes, bounds, &mut refused);
+    let mut refused = refused.into_iter();
+    let mut at = 0;
+    while let Some(length) = line_length(&bytes[at..]) {
+        let line = Framing::trim_line_end(&bytes[at..at + length]);
+        if let Err(error) = single.push(line) {
+            let found = refused.next().expect("each refused line is told");
+            assert_eq!((found.start, found.end), (at, at + line.len()));
+            assert_eq!(found.error, error);
+        }
+        at += length;
+    }
+    assert_eq!((taken.bytes, refused.next()), (at, None));
+    assert_eq!(block.finish(), single.finish());
+}
+
+/// Rows, arrays and maps hold what another parser finds in them.
+fn json_nested(record: &[u8]) {
+    let schema = nested_columns();
+    let format = made(&[("format", "json")], &schema);
+    let theirs: Option<Value> = serde_json::from_slice(record).ok();
+    let (Ok(rows), Some(theirs)) = (decode(&format, &schema, record), theirs) else {
+        return;
+    };
+    assert_eq!(rows.num_rows(), 1, "another parser finds an object");
+    let (mut out, mut ends) = (Vec::new(), Vec::new());
+    let encoded = format.encoder(&schema).encode(&rows, &mut out, &mut ends);
+    encoded.expect("no column can be other than finite");
+    let ours = serde_json::from_slice(&out).expect("what was written is JSON");
+    check_nested(&ours, &theirs);
+    check_round_trip(&format, &schema, &rows);
+}
+
+/// Compares what was written with what was read: of the fields, those that are columns.
+fn check_nested(ours: &Value, theirs: &Value) {
+    match (ours, theirs) {
+        (Value::Object(ours), Value::Object(theirs)) => {
+            for (name, value) in ours {
+                check_nested(value, theirs.get(name).unwrap_or(&Value::Null));
+            }
+        }
+        (Value::Array(ours), Value::Array(theirs)) => {
+            assert_eq!(ours.len(), theirs.len());
+            for (ours, theirs) in ours.iter().zip(theirs) {
+                check_nested(ours, theirs);
+            }
+        }
+        // A text column takes a number or an object as the text that it is.
+        (Value::String(_), _) if !theirs.is_string() => assert!(!theirs.is_null()),
+        // A number may be given as text.
+        (Value::Number(_), Value::String(_)) => {}
+        (Value::Number(ours), Value::Number(theirs)) => {
+            assert!(
+                theirs
+                    .as_i64()
+                    .is_none_or(|value| ours.as_i64() == Some(value))
+            );
+        }
+        _ => assert_eq!(ours, theirs),
     }
 }
 
@@ -136,6 +217,27 @@ fn columns() -> SchemaRef {
     ];
     let fields = types.map(|(name, data_type)| Field::new(name, data_type, true));
     Arc::new(Schema::new(fields.to_vec()))
+}
+
+/// Columns that are made of others; some of the names are those of [`columns`].
+fn nested_columns() -> SchemaRef {
+    let nullable = |name: &str, data_type| Field::new(name, data_type, true);
+    let list = |of| DataType::List(Arc::new(nullable("element", of)));
+    let key = Field::new("key", DataType::Utf8, false);
+    let pair = Fields::from(vec![key, nullable("value", list(DataType::Utf8))]);
+    let pairs = Field::new("entries", DataType::Struct(pair), false);
+    let inner = Fields::from(vec![nullable("i", DataType::Int64)]);
+    let row = Fields::from(vec![
+        nullable("i", DataType::Int64),
+        nullable("s", DataType::Utf8),
+        nullable("l", list(DataType::Struct(inner))),
+    ]);
+    Arc::new(Schema::new(vec![
+        nullable("i", DataType::Int64),
+        nullable("r", DataType::Struct(row)),
+        nullable("l", list(DataType::Int64)),
+        nullable("m", DataType::Map(Arc::new(pairs), false)),
+    ]))
 }
 
 fn made(options: &[(&str, &str)], schema: &SchemaRef) -> FormatRef {

@@ -17,6 +17,9 @@ use super::source::FileSpec;
 use crate::formats::Decoder;
 use crate::runtime::{Error, Result, SourceEvent};
 
+/// Free bytes before a block, for what is left of the one before: a few records.
+const ROOM_BYTES: usize = 16 << 10;
+
 /// A split that a reader was given and has not finished.
 pub(super) struct OpenFile {
     pub id: String,
@@ -25,6 +28,8 @@ pub(super) struct OpenFile {
     on_truncation: OnTruncation,
     block_bytes: usize,
     window: RecordWindow,
+    /// A buffer for a block: new memory would cost as much as reading into it.
+    spare: Vec<u8>,
     /// Where the next block begins.
     read_to: u64,
     progress: Progress,
@@ -48,10 +53,18 @@ enum Progress {
 
 /// What one fetch has found.
 struct Block {
+    /// What was read, behind [`ROOM_BYTES`] free ones.
     bytes: Vec<u8>,
     /// Whether nothing lies behind these bytes now.
     at_end: bool,
     state: FileState,
+}
+
+impl Block {
+    /// How many bytes were read.
+    fn length(&self) -> usize {
+        self.bytes.len() - ROOM_BYTES
+    }
 }
 
 /// What became of the file itself.
@@ -81,6 +94,7 @@ impl OpenFile {
             block_bytes,
             read_to: window.position(),
             window,
+            spare: Vec::new(),
             progress: Progress::Unfetched,
             end_was_told: false,
         }
@@ -120,7 +134,9 @@ impl OpenFile {
             self.read_to,
             self.block_bytes,
         );
-        let fetched = tokio::task::spawn_blocking(move || fetch_block(&file, &spec, from, bytes));
+        let buffer = std::mem::take(&mut self.spare);
+        let fetched =
+            tokio::task::spawn_blocking(move || fetch_block(&file, &spec, from, bytes, buffer));
         self.progress = Progress::Fetching(fetched);
     }
 
@@ -137,7 +153,7 @@ impl OpenFile {
             .map_err(io::Error::other)
             .flatten()
             .map_err(|error| Error::Retryable(format!("cannot read '{}': {error}", self.id)))?;
-        self.read_to += block.bytes.len() as u64;
+        self.read_to += block.length() as u64;
         self.progress = Progress::Fetched(block);
         Poll::Ready(Ok(()))
     }
@@ -177,8 +193,12 @@ impl OpenFile {
     /// Moves a block into the window, and asks for the next one, which is read
     /// while this one is decoded.
     fn take(&mut self, block: Block) -> Result<()> {
-        let has_grown = !block.bytes.is_empty();
-        self.window.append(block.bytes);
+        let has_grown = block.length() > 0;
+        self.spare = self.window.append(block.bytes, ROOM_BYTES);
+        if block.at_end {
+            // Many files may rest at their ends.
+            self.spare = Vec::new();
+        }
         if block.state == FileState::Truncated {
             self.truncated()?;
             return Ok(());
@@ -241,26 +261,33 @@ pub(super) fn check_truncation(on: OnTruncation, id: &str, read_to: u64) -> Resu
     }
 }
 
-/// Reads up to `bytes` bytes from `from` on.
-fn fetch_block(file: &File, spec: &FileSpec, from: u64, bytes: usize) -> io::Result<Block> {
+/// Reads up to `bytes` bytes from `from` on into `buffer`.
+fn fetch_block(
+    file: &File,
+    spec: &FileSpec,
+    from: u64,
+    bytes: usize,
+    mut buffer: Vec<u8>,
+) -> io::Result<Block> {
     let metadata = file.metadata()?;
     let end = spec.length.unwrap_or(u64::MAX);
     if spec.length.is_none() && (metadata.len() < from || !spec.identity.has_head_of(file)?) {
+        buffer.resize(ROOM_BYTES, 0);
         return Ok(Block {
-            bytes: Vec::new(),
+            bytes: buffer,
             at_end: true,
             state: FileState::Truncated,
         });
     }
     let wanted = usize::try_from(end.saturating_sub(from)).map_or(bytes, |left| left.min(bytes));
     let present = usize::try_from(metadata.len().saturating_sub(from)).unwrap_or(usize::MAX);
-    let mut block = vec![0; wanted.min(present)];
-    let read = read_full_at(file, &mut block, from)?;
-    block.truncate(read);
+    buffer.resize(ROOM_BYTES + wanted.min(present), 0);
+    let read = read_full_at(file, buffer.get_mut(ROOM_BYTES..).unwrap_or_default(), from)?;
+    buffer.truncate(ROOM_BYTES + read);
     let read_to = from + read as u64;
     Ok(Block {
         at_end: read_to >= end.min(metadata.len()) || read == 0,
-        bytes: block,
+        bytes: buffer,
         state: if metadata.nlink() == 0 {
             FileState::Deleted
         } else {

@@ -4,7 +4,7 @@
 
 use arrow::array::RecordBatch;
 
-use crate::formats::{Decoder, Framing, Limits, line_length};
+use crate::formats::{Decoder, Framing, Limits, LineBounds, Refused, line_length};
 use crate::stream::{DeadLetter, Position};
 
 /// The most records of one batch.
@@ -23,8 +23,8 @@ pub(super) struct RecordWindow {
     bytes: Vec<u8>,
     /// How many of `bytes` are done with.
     done: usize,
-    /// Where `bytes` begins in the file.
-    start: u64,
+    /// Where the first of the others stands in the file.
+    offset: u64,
     /// A record that is too long, while its end is not found yet. Until then the
     /// position stays before it, so that a restart finds it whole.
     long: Option<LongRecord>,
@@ -71,7 +71,7 @@ impl RecordWindow {
             limits: Limits::default(),
             bytes: Vec::new(),
             done: 0,
-            start,
+            offset: start,
             long: None,
             is_last: false,
             is_exhausted: true,
@@ -89,21 +89,32 @@ impl RecordWindow {
     pub(super) fn position(&self) -> u64 {
         match &self.long {
             Some(long) => long.start,
-            None => self.start + self.done as u64,
+            None => self.offset,
         }
     }
 
-    /// Takes over the block that follows what was appended before.
-    pub(super) fn append(&mut self, block: Vec<u8>) {
-        self.start += self.done as u64;
-        if self.done == self.bytes.len() {
-            self.bytes = block;
-        } else {
-            self.bytes.drain(..self.done);
-            self.bytes.extend_from_slice(&block);
-        }
-        self.done = 0;
+    /// Takes over the block that follows what was appended before; the first `room`
+    /// bytes of it are free. What is left of the block before is moved there if it
+    /// fits, so that a block is seldom copied. Gives back a buffer to be used again.
+    pub(super) fn append(&mut self, mut block: Vec<u8>, room: usize) -> Vec<u8> {
         self.is_exhausted = false;
+        let rest = self.bytes.get(self.done..).unwrap_or_default();
+        let start = room.checked_sub(rest.len());
+        if let Some(place) = start.and_then(|start| block.get_mut(start..room)) {
+            place.copy_from_slice(rest);
+            self.done = room - rest.len();
+            return std::mem::replace(&mut self.bytes, block);
+        }
+        self.bytes.drain(..self.done);
+        self.bytes
+            .extend_from_slice(block.get(room..).unwrap_or_default());
+        self.done = 0;
+        block
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        self.done += bytes;
+        self.offset += bytes as u64;
     }
 
     /// Notes that nothing follows.
@@ -125,7 +136,14 @@ impl RecordWindow {
         }
         let before = self.position();
         let mut dead_letters = Vec::new();
-        for _ in 0..RECORDS_PER_BATCH_MAX {
+        let mut records = 0;
+        while records < RECORDS_PER_BATCH_MAX {
+            let left = RECORDS_PER_BATCH_MAX - records;
+            records += self.decode_lines(decoder, left, &mut dead_letters);
+            if records == RECORDS_PER_BATCH_MAX {
+                break;
+            }
+            records += 1;
             match self.next() {
                 Next::Record(length) => {
                     let offset = self.position();
@@ -135,7 +153,7 @@ impl RecordWindow {
                     if let Err(error) = decoder.push(record) {
                         dead_letters.push(self.dead_letter(error.0, offset, record.to_vec()));
                     }
-                    self.done = end;
+                    self.advance(length);
                 }
                 Next::Long { length, ends } => {
                     dead_letters.extend(self.pass_long(length, ends));
@@ -153,6 +171,38 @@ impl RecordWindow {
             bytes: position - before,
             position,
         })
+    }
+
+    /// Decodes the lines that stand here whole, up to one that needs a closer look;
+    /// how many they were.
+    fn decode_lines(
+        &mut self,
+        decoder: &mut dyn Decoder,
+        records_max: usize,
+        dead_letters: &mut Vec<DeadLetter>,
+    ) -> usize {
+        if self.framing != Framing::Lines || self.long.is_some() {
+            return 0;
+        }
+        let bounds = LineBounds {
+            records_max,
+            record_bytes_max: self.limits.record_bytes_max,
+        };
+        let lines = self.bytes.get(self.done..).unwrap_or_default();
+        let mut refused = Vec::new();
+        let taken = decoder.push_lines(lines, bounds, &mut refused);
+        let start = self.position();
+        for Refused {
+            start: at,
+            end,
+            error,
+        } in refused
+        {
+            let line = lines.get(at..end).unwrap_or_default();
+            dead_letters.push(self.dead_letter(error.0, start + at as u64, line.to_vec()));
+        }
+        self.advance(taken.bytes);
+        taken.records
     }
 
     /// What comes next. It depends on the bytes of the file alone, never on how
@@ -208,12 +258,12 @@ impl RecordWindow {
             start,
             kept: bytes.iter().take(kept_bytes).copied().collect(),
         });
-        self.done = end;
+        self.advance(length);
         if !ends {
             self.long = Some(long);
             return None;
         }
-        let record_bytes = self.position() - long.start;
+        let record_bytes = self.offset - long.start;
         let reason = format!(
             "the record has about {record_bytes} bytes; at most {} are taken; this is its beginning",
             self.limits.record_bytes_max
@@ -310,7 +360,7 @@ mod tests {
             }
             let (block, behind) = rest.split_at((*blocks.next().unwrap()).min(rest.len()));
             rest = behind;
-            window.append(block.to_vec());
+            window.append([b"???", block].concat(), 3);
             if rest.is_empty() {
                 window.end();
             }
@@ -378,11 +428,11 @@ mod tests {
     #[test]
     fn a_line_without_its_end_waits() {
         let (mut window, mut decoder) = (window(Framing::Lines, 0), decoder());
-        window.append(b"ab\ncd".to_vec());
+        window.append(b"ab\ncd".to_vec(), 0);
         let batch = window.decode(decoder.as_mut()).unwrap();
         assert_eq!((batch.records.num_rows(), batch.position), (1, 3));
         assert!(window.decode(decoder.as_mut()).is_none());
-        window.append(b"e\n".to_vec());
+        window.append(b"e\n".to_vec(), 0);
         let batch = window.decode(decoder.as_mut()).unwrap();
         assert_eq!(batch.records.column(0).as_string::<i32>().value(0), "cde");
         assert_eq!(batch.position, 7);
@@ -391,9 +441,9 @@ mod tests {
     #[test]
     fn a_long_record_is_not_half_passed() {
         let (mut window, mut decoder) = (window(Framing::Lines, 0), decoder());
-        window.append(b"a\n123456789".to_vec());
+        window.append(b"a\n123456789".to_vec(), 0);
         window.decode(decoder.as_mut()).unwrap();
-        window.append(b"123456789".to_vec());
+        window.append(b"123456789".to_vec(), 0);
         assert!(window.decode(decoder.as_mut()).is_none());
         assert_eq!(window.position(), 2, "a restart must find the record whole");
     }

@@ -98,7 +98,7 @@ fn cut(pool: &str, random: u64, length: u64) -> &str {
 
 fn channel_url(pool: &str, channel: u64) -> String {
     let random = mix(3, channel);
-    let mut url = "https://www.nexmark.com".to_owned();
+    let mut url = "https://example.com/bid".to_owned();
     for part in 0..3 {
         let random = mix(part, random);
         let length = 3 + bounded(random, 3);

@@ -1,134 +1,176 @@
 //! JSON records to rows: only the columns that the plan reads are converted.
 
-use std::collections::HashMap;
-
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{Fields, SchemaRef};
 
 use super::Json;
-use super::scan::{self, Kind, Scanner, Token};
+use super::careful;
+use super::cursor::Cursor;
+use super::read::Reader;
+use super::shape::Shape;
 use crate::formats::batch::Rows;
-use crate::formats::column::{Column, not_a};
-use crate::formats::datetime::TimestampForm;
-use crate::formats::{Decoder, RowError};
+use crate::formats::datetime::KnownDate;
+use crate::formats::lines::{self, LineBounds, Refused, Taken};
+use crate::formats::{Decoder, Framing, RowError, line_length};
+
+/// So many bytes of lines are checked to be UTF-8 at once; they stay in the cache
+/// until they are read.
+const PIECE_BYTES: usize = 16 << 10;
 
 /// Makes rows of JSON objects.
 #[derive(Debug)]
 pub(super) struct JsonDecoder {
     options: Json,
+    fields: Fields,
+    shape: Shape,
     rows: Rows,
-    places: HashMap<Vec<u8>, usize>,
-    names: Vec<Vec<u8>>,
-    /// Where the value of each column stands in the record at hand.
-    found: Vec<Option<Token>>,
     /// Room for unescaped and compacted text.
     scratch: Vec<u8>,
+    date: KnownDate,
 }
+
+/// A record that the careful way has to decide about.
+struct Unsure;
 
 impl JsonDecoder {
     pub(super) fn new(options: Json, schema: &SchemaRef) -> Self {
-        let names: Vec<Vec<u8>> = schema
-            .fields()
-            .iter()
-            .map(|field| field.name().as_bytes().to_vec())
-            .collect();
-        let places = names.iter().cloned().enumerate();
         Self {
             options,
+            fields: schema.fields().clone(),
+            shape: Shape::new(schema.fields()),
             rows: Rows::new(schema),
-            places: places.map(|(place, name)| (name, place)).collect(),
-            found: vec![None; names.len()],
-            names,
             scratch: Vec::new(),
+            date: KnownDate::default(),
         }
     }
 
-    /// Notes where the value of each column stands. The last of several fields
-    /// with one name counts.
-    fn find_fields(&mut self, record: &[u8]) -> Result<(), RowError> {
-        self.found.fill(None);
+    /// Reads the record that begins here, and steps behind it.
+    fn read(&mut self, cursor: &mut Cursor) -> Result<(), Unsure> {
         let Self {
-            places,
-            names,
-            found,
+            options,
+            shape,
+            rows,
             scratch,
+            date,
             ..
         } = self;
-        // Records of one source mostly have their fields in one order, so the
-        // column behind the last one found is tried before the map.
-        let mut expected = 0;
-        let mut scanner = Scanner::new(record, self.options.limits);
-        let walked = scanner.object(|name, value| {
-            let content = content_of(record, name);
-            let content = if name.kind == Kind::EscapedString {
-                scratch.clear();
-                scan::unescape_into(content, scratch);
-                scratch.as_slice()
-            } else {
-                content
-            };
-            let place = match names.get(expected) {
-                Some(next) if next == content => Some(expected),
-                _ => places.get(content).copied(),
-            };
-            if let Some(place) = place {
-                expected = place + 1;
-                if let Some(slot) = found.get_mut(place) {
-                    *slot = Some(value);
-                }
-            }
-        });
-        walked
-            .map_err(|error| RowError(format!("is not JSON: {} at byte {}", error.what, error.at)))
+        let mut reader = Reader {
+            options,
+            scratch,
+            date,
+        };
+        rows.push(|columns| {
+            cursor.next_byte();
+            let end = reader.object(*cursor, shape, columns, 1).ok_or(Unsure)?;
+            cursor.go_to(end);
+            cursor.end_of_record().ok_or(Unsure)
+        })
     }
 
-    /// The reason for a record that is not UTF-8, with the column if the bad byte is in one.
-    fn not_utf8(&mut self, record: &[u8], at: usize) -> RowError {
-        let column = self.find_fields(record).ok().and_then(|()| {
-            let holds =
-                |token: &Option<Token>| token.is_some_and(|t| (t.start..t.end).contains(&at));
-            self.found.iter().position(holds)
-        });
-        let why = format!("is not UTF-8 at byte {at} of the record");
-        RowError(match column.and_then(|place| self.names.get(place)) {
-            Some(name) => format!("column '{}': {why}", String::from_utf8_lossy(name)),
-            None => why,
-        })
+    /// Decides about a record of UTF-8 that was not read at once.
+    pub(super) fn push_carefully(&mut self, text: &str) -> Result<(), RowError> {
+        if text.as_bytes().trim_ascii().is_empty() {
+            return Ok(());
+        }
+        let (options, fields) = (&self.options, &self.fields);
+        self.rows
+            .push(|columns| careful::push_record(options, fields, columns, text))
+            .map_err(RowError)
+    }
+
+    /// Decodes lines that are UTF-8 and not too long, the last one with its end.
+    /// `bytes` may go on behind them.
+    fn push_piece(
+        &mut self,
+        bytes: &[u8],
+        length: usize,
+        records_max: usize,
+        refused: &mut Vec<Refused>,
+    ) -> Taken {
+        let limits = self.options.limits;
+        let mut cursor = Cursor::of_lines(bytes, &limits);
+        let mut records = 0;
+        while records < records_max && cursor.at() < length {
+            records += 1;
+            let start = cursor.at();
+            if self.read(&mut cursor).is_ok() {
+                continue;
+            }
+            cursor.go_to(start);
+            let line_bytes = line_length(cursor.rest()).unwrap_or(length - start);
+            cursor.step(line_bytes);
+            let line = Framing::trim_line_end(cursor.since(start));
+            if let Err(error) = self.push(line) {
+                refused.push(Refused {
+                    start,
+                    end: start + line.len(),
+                    error,
+                });
+            }
+        }
+        Taken {
+            bytes: cursor.at(),
+            records,
+        }
     }
 }
 
 impl Decoder for JsonDecoder {
     fn push(&mut self, record: &[u8]) -> Result<(), RowError> {
-        if record.len() > self.options.limits.record_bytes_max {
-            return Err(crate::formats::too_long(record.len(), self.options.limits));
+        let limits = self.options.limits;
+        if record.len() > limits.record_bytes_max {
+            return Err(crate::formats::too_long(record.len(), limits));
         }
-        let text = match std::str::from_utf8(record) {
-            Ok(text) => text,
-            Err(error) => return Err(self.not_utf8(record, error.valid_up_to())),
-        };
-        if record.trim_ascii().is_empty() {
-            return Ok(());
-        }
-        self.find_fields(record)?;
-        let Self {
-            options,
-            rows,
-            found,
-            scratch,
-            ..
-        } = self;
-        rows.push(|columns| {
-            for (column, token) in columns.iter_mut().zip(found.iter()) {
-                match token {
-                    Some(token) => push_value(column, *token, text, options.timestamp, scratch)?,
-                    None if options.fail_on_missing_field => {
-                        return Err(column.reason("the record has no such field"));
-                    }
-                    None => column.push_null()?,
+        let text = std::str::from_utf8(record).map_err(|error| {
+            let at = error.valid_up_to();
+            RowError(careful::not_utf8(&self.options, &self.fields, record, at))
+        })?;
+        let mut cursor = Cursor::of_record(record, &limits);
+        self.read(&mut cursor)
+            .or_else(|Unsure| self.push_carefully(text))
+    }
+
+    fn push_lines(
+        &mut self,
+        bytes: &[u8],
+        bounds: LineBounds,
+        refused: &mut Vec<Refused>,
+    ) -> Taken {
+        let record_bytes_max = bounds
+            .record_bytes_max
+            .min(self.options.limits.record_bytes_max);
+        let mut taken = Taken::default();
+        while taken.records < bounds.records_max {
+            let rest = bytes.get(taken.bytes..).unwrap_or_default();
+            let piece = &rest[..rest.len().min(PIECE_BYTES).min(record_bytes_max)];
+            let left = bounds.records_max - taken.records;
+            let before = refused.len();
+            let lines = memchr::memrchr(b'\n', piece).and_then(|at| piece.get(..=at));
+            let more = match lines {
+                Some(lines) if lines.is_ascii() || std::str::from_utf8(lines).is_ok() => {
+                    self.push_piece(rest, lines.len(), left, refused)
                 }
+                // One long line, or one of these lines is not UTF-8.
+                lines => {
+                    let records_max = if lines.is_some() { left } else { 1 };
+                    let bounds = LineBounds {
+                        records_max,
+                        ..bounds
+                    };
+                    lines::push_each(self, lines.unwrap_or(rest), bounds, refused)
+                }
+            };
+            for refused in refused.iter_mut().skip(before) {
+                refused.start += taken.bytes;
+                refused.end += taken.bytes;
             }
-            Ok(())
-        })
+            taken.bytes += more.bytes;
+            taken.records += more.records;
+            if more.records == 0 {
+                break;
+            }
+        }
+        taken
     }
 
     fn num_rows(&self) -> usize {
@@ -138,46 +180,4 @@ impl Decoder for JsonDecoder {
     fn finish(&mut self) -> RecordBatch {
         self.rows.finish()
     }
-}
-
-/// Appends one value; what its kind may be depends on the column's type.
-fn push_value(
-    column: &mut Column,
-    token: Token,
-    record: &str,
-    form: TimestampForm,
-    scratch: &mut Vec<u8>,
-) -> Result<(), String> {
-    let raw = record.get(token.start..token.end).unwrap_or_default();
-    let is_text = *column.data_type() == DataType::Utf8;
-    match token.kind {
-        Kind::Null => column.push_null(),
-        Kind::PlainString => column.push_text(raw.get(1..raw.len() - 1).unwrap_or_default(), form),
-        Kind::EscapedString => {
-            scratch.clear();
-            scan::unescape_into(content_of(record.as_bytes(), token), scratch);
-            column.push_text(text_of(scratch), form)
-        }
-        Kind::Object | Kind::Array if is_text => {
-            scratch.clear();
-            scan::compact_into(raw.as_bytes(), scratch);
-            column.push_text(text_of(scratch), form)
-        }
-        Kind::True | Kind::False if is_text || *column.data_type() == DataType::Boolean => {
-            column.push_text(raw, form)
-        }
-        Kind::Number if is_text || column.data_type().is_numeric() => column.push_text(raw, form),
-        _ => Err(column.reason(&not_a(raw, column.data_type()))),
-    }
-}
-
-/// What stands between the quotes of a string.
-fn content_of(record: &[u8], token: Token) -> &[u8] {
-    record
-        .get(token.start + 1..token.end - 1)
-        .unwrap_or_default()
-}
-
-fn text_of(scratch: &[u8]) -> &str {
-    std::str::from_utf8(scratch).expect("the record was checked to be UTF-8")
 }

@@ -1,9 +1,11 @@
 //! Rows to JSON objects, the fields in the order of the columns.
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{DataType, Fields, SchemaRef};
 
 use super::Json;
+use super::sweep;
 use crate::formats::cells::{Cells, Form, Written};
 use crate::formats::datetime::TimestampForm;
 use crate::formats::{Encoder, RowError};
@@ -11,23 +13,64 @@ use crate::formats::{Encoder, RowError};
 /// Writes rows as JSON objects.
 #[derive(Debug)]
 pub(super) struct JsonEncoder {
+    style: Style,
+}
+
+/// What the options say about values.
+#[derive(Clone, Copy, Debug)]
+struct Style {
     form: Form,
     ignore_null_fields: bool,
-    /// `"name":` of each column.
-    labels: Vec<Vec<u8>>,
-    scratch: Vec<u8>,
+    /// Whether NaN and the infinities stand as strings; else they are refused.
+    quotes_not_finite: bool,
+}
+
+/// The values of one column, looked at once by type and then row by row.
+enum Values<'a> {
+    Flat(Cells<'a>),
+    Row(Object<'a>, Option<&'a NullBuffer>),
+    List {
+        ends: &'a [i32],
+        elements: Box<Values<'a>>,
+        nulls: Option<&'a NullBuffer>,
+    },
+    Map {
+        ends: &'a [i32],
+        keys: &'a StringArray,
+        values: Box<Values<'a>>,
+        nulls: Option<&'a NullBuffer>,
+    },
+}
+
+/// The columns of which objects are made.
+struct Object<'a> {
+    fields: Vec<Field<'a>>,
+}
+
+struct Field<'a> {
+    name: &'a str,
+    /// `,"name":`
+    label: Vec<u8>,
+    values: Values<'a>,
+}
+
+/// Why a value cannot be written: the fields that lead to it, and the value.
+struct NotFinite {
+    path: String,
+    text: String,
 }
 
 impl JsonEncoder {
-    pub(super) fn new(options: Json, schema: &SchemaRef) -> Self {
+    pub(super) fn new(options: Json) -> Self {
         Self {
-            form: Form {
-                timestamp: options.timestamp,
-                scientific_decimals: !options.plain_decimals,
+            style: Style {
+                form: Form {
+                    timestamp: options.timestamp,
+                    scientific_decimals: !options.plain_decimals,
+                },
+                ignore_null_fields: options.ignore_null_fields,
+                quotes_not_finite: false,
             },
-            ignore_null_fields: options.ignore_null_fields,
-            labels: labels(schema),
-            scratch: Vec::new(),
         }
     }
 }
@@ -39,29 +82,17 @@ impl Encoder for JsonEncoder {
         out: &mut Vec<u8>,
         ends: &mut Vec<usize>,
     ) -> Result<(), RowError> {
-        let cells = Cells::of(records);
+        let schema = records.schema();
+        let object = Object::new(schema.fields(), records.columns());
+        ends.reserve(records.num_rows());
         for row in 0..records.num_rows() {
             let start = out.len();
-            out.push(b'{');
-            for (place, (label, cells)) in self.labels.iter().zip(&cells).enumerate() {
-                if cells.is_null(row) && self.ignore_null_fields {
-                    continue;
-                }
-                if out.len() > start + 1 {
-                    out.push(b',');
-                }
-                out.extend_from_slice(label);
-                let written = write_cell(cells, row, self.form, &mut self.scratch, out);
-                if written == Written::NotFinite {
-                    out.truncate(start);
-                    return Err(RowError(format!(
-                        "column '{}': {} is not a number in JSON",
-                        records.schema().field(place).name(),
-                        String::from_utf8_lossy(&self.scratch)
-                    )));
-                }
+            if let Err(NotFinite { path, text }) = object.write(row, self.style, out) {
+                out.truncate(start);
+                return Err(RowError(format!(
+                    "column '{path}': {text} is not a number in JSON"
+                )));
             }
-            out.push(b'}');
             ends.push(out.len());
         }
         Ok(())
@@ -70,70 +101,234 @@ impl Encoder for JsonEncoder {
 
 /// One row as JSON for a person: what is no number in JSON stands as a string.
 pub(in crate::formats) fn row_to_json(records: &RecordBatch, row: usize) -> Vec<u8> {
-    let form = Form {
-        timestamp: TimestampForm::Sql,
-        scientific_decimals: false,
+    let style = Style {
+        form: Form {
+            timestamp: TimestampForm::Sql,
+            scientific_decimals: false,
+        },
+        ignore_null_fields: false,
+        quotes_not_finite: true,
     };
     let slice = records.slice(row, 1);
-    let (mut out, mut scratch) = (vec![b'{'], Vec::new());
-    for (label, cells) in labels(&records.schema()).iter().zip(Cells::of(&slice)) {
-        if out.len() > 1 {
-            out.push(b',');
-        }
-        out.extend_from_slice(label);
-        if write_cell(&cells, 0, form, &mut scratch, &mut out) == Written::NotFinite {
-            write_string(&String::from_utf8_lossy(&scratch), &mut out);
-        }
-    }
-    out.push(b'}');
+    let schema: SchemaRef = slice.schema();
+    let mut out = Vec::new();
+    let written = Object::new(schema.fields(), slice.columns()).write(0, style, &mut out);
+    debug_assert!(written.is_ok(), "what is not finite is quoted");
     out
 }
 
-fn labels(schema: &SchemaRef) -> Vec<Vec<u8>> {
-    let label = |name: &str| {
-        let mut label = Vec::new();
-        write_string(name, &mut label);
-        label.push(b':');
-        label
-    };
-    schema
-        .fields()
-        .iter()
-        .map(|field| label(field.name()))
-        .collect()
+impl<'a> Object<'a> {
+    fn new(fields: &'a Fields, columns: &'a [ArrayRef]) -> Self {
+        let field = |(field, column): (&'a arrow::datatypes::FieldRef, &'a ArrayRef)| {
+            let mut label = vec![b','];
+            write_string(field.name(), &mut label);
+            label.push(b':');
+            Field {
+                name: field.name(),
+                label,
+                values: Values::new(column),
+            }
+        };
+        Self {
+            fields: fields.iter().zip(columns).map(field).collect(),
+        }
+    }
+
+    /// Appends the object of a row.
+    fn write(&self, row: usize, style: Style, out: &mut Vec<u8>) -> Result<(), NotFinite> {
+        out.push(b'{');
+        let mut is_first = true;
+        for field in &self.fields {
+            if style.ignore_null_fields && field.values.is_null(row) {
+                continue;
+            }
+            let label = field.label.get(usize::from(is_first)..);
+            out.extend_from_slice(label.unwrap_or_default());
+            is_first = false;
+            let written = field.values.write(row, style, out);
+            written.map_err(|within| within.inside(field.name))?;
+        }
+        out.push(b'}');
+        Ok(())
+    }
 }
 
-/// Appends one value; what is not finite is left in `scratch` instead.
+impl NotFinite {
+    fn inside(self, name: &str) -> Self {
+        let path = match self.path.as_str() {
+            "" => name.to_owned(),
+            within if within.starts_with('[') => format!("{name}{within}"),
+            within => format!("{name}.{within}"),
+        };
+        Self { path, ..self }
+    }
+
+    fn inside_element(self) -> Self {
+        self.inside("[]")
+    }
+}
+
+impl<'a> Values<'a> {
+    fn new(array: &'a ArrayRef) -> Self {
+        let nulls = array.nulls();
+        match array.data_type() {
+            DataType::Struct(fields) => {
+                Self::Row(Object::new(fields, array.as_struct().columns()), nulls)
+            }
+            DataType::List(_) => Self::List {
+                ends: array.as_list::<i32>().value_offsets(),
+                elements: Box::new(Self::new(array.as_list::<i32>().values())),
+                nulls,
+            },
+            DataType::Map(..) if *array.as_map().keys().data_type() == DataType::Utf8 => {
+                Self::Map {
+                    ends: array.as_map().value_offsets(),
+                    keys: array.as_map().keys().as_string(),
+                    values: Box::new(Self::new(array.as_map().values())),
+                    nulls,
+                }
+            }
+            _ => Self::Flat(Cells::new(array)),
+        }
+    }
+
+    fn is_null(&self, row: usize) -> bool {
+        match self {
+            Self::Flat(cells) => cells.is_null(row),
+            Self::Row(_, nulls) | Self::List { nulls, .. } | Self::Map { nulls, .. } => {
+                nulls.is_some_and(|nulls| nulls.is_null(row))
+            }
+        }
+    }
+
+    /// Appends the value of a row.
+    fn write(&self, row: usize, style: Style, out: &mut Vec<u8>) -> Result<(), NotFinite> {
+        if self.is_null(row) {
+            out.extend_from_slice(b"null");
+            return Ok(());
+        }
+        match self {
+            Self::Flat(cells) => write_cell(cells, row, style, out),
+            Self::Row(object, _) => object.write(row, style, out),
+            Self::List { ends, elements, .. } => {
+                out.push(b'[');
+                for (count, place) in range(ends, row).enumerate() {
+                    if count > 0 {
+                        out.push(b',');
+                    }
+                    let written = elements.write(place, style, out);
+                    written.map_err(NotFinite::inside_element)?;
+                }
+                out.push(b']');
+                Ok(())
+            }
+            Self::Map {
+                ends, keys, values, ..
+            } => {
+                out.push(b'{');
+                for (count, place) in range(ends, row).enumerate() {
+                    if count > 0 {
+                        out.push(b',');
+                    }
+                    write_string(keys.value(place), out);
+                    out.push(b':');
+                    let written = values.write(place, style, out);
+                    written.map_err(NotFinite::inside_element)?;
+                }
+                out.push(b'}');
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The places of a row's elements.
+fn range(ends: &[i32], row: usize) -> std::ops::Range<usize> {
+    let end = |place: usize| ends.get(place).and_then(|end| usize::try_from(*end).ok());
+    end(row).unwrap_or(0)..end(row + 1).unwrap_or(0)
+}
+
+/// Appends a value that is not null.
+#[inline]
 fn write_cell(
     cells: &Cells<'_>,
     row: usize,
-    form: Form,
-    scratch: &mut Vec<u8>,
+    style: Style,
     out: &mut Vec<u8>,
-) -> Written {
-    if cells.is_null(row) {
-        out.extend_from_slice(b"null");
-        return Written::Bare;
-    }
+) -> Result<(), NotFinite> {
     if let Some(text) = cells.text(row) {
         write_string(text, out);
-        return Written::Text;
+        return Ok(());
     }
-    scratch.clear();
-    let written = cells.write(row, form, scratch);
-    match written {
-        Written::Bare => out.extend_from_slice(scratch),
-        Written::Text => write_string(&String::from_utf8_lossy(scratch), out),
-        Written::Plain => {
-            out.push(b'"');
-            out.extend_from_slice(scratch);
-            out.push(b'"');
-        }
-        Written::NotFinite => {}
+    if cells.is_plain() {
+        out.push(b'"');
+        cells.write(row, style.form, out);
+        out.push(b'"');
+        return Ok(());
     }
-    written
+    let start = out.len();
+    let written = cells.write(row, style.form, out);
+    if written == Written::Bare {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(out.get(start..).unwrap_or_default()).into_owned();
+    out.truncate(start);
+    if written == Written::NotFinite && !style.quotes_not_finite {
+        let path = String::new();
+        return Err(NotFinite { path, text });
+    }
+    write_string(&text, out);
+    Ok(())
 }
 
+/// Appends a text in quotes, escaped where it must be.
 fn write_string(text: &str, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, text).expect("writing a string into memory succeeds");
+    let bytes = text.as_bytes();
+    out.push(b'"');
+    let mut start = 0;
+    loop {
+        let end = sweep::special(bytes, start);
+        out.extend_from_slice(bytes.get(start..end).unwrap_or_default());
+        let Some(&byte) = bytes.get(end) else {
+            break;
+        };
+        write_escape(byte, out);
+        start = end + 1;
+    }
+    out.push(b'"');
+}
+
+#[inline(never)]
+fn write_escape(byte: u8, out: &mut Vec<u8>) {
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        0x08 => b'b',
+        0x0c => b'f',
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        _ => {
+            let digit = |value: u8| b"0123456789abcdef".get(usize::from(value)).copied();
+            let [high, low] = [byte >> 4, byte & 0xf].map(|half| digit(half).unwrap_or(b'0'));
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            return;
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn text_is_escaped_as_by_serde_json(text in "([\\x00-\\x7f]|\\PC){0,40}") {
+            let mut out = Vec::new();
+            write_string(&text, &mut out);
+            prop_assert_eq!(out, serde_json::to_vec(&text).unwrap());
+        }
+    }
 }

@@ -9,9 +9,17 @@ use super::{
     Decoder, Encoder, FormatFactory, FormatRef, Framing, Limits, OptionDefault, OptionDoc, Options,
 };
 
+mod careful;
+mod cursor;
 mod decode;
 mod encode;
+mod number;
+mod read;
 mod scan;
+mod shape;
+mod sweep;
+#[cfg(test)]
+mod tests;
 
 pub(super) use encode::row_to_json;
 
@@ -85,8 +93,8 @@ impl FormatFactory for Json {
         Box::new(decode::JsonDecoder::new(*self, schema))
     }
 
-    fn encoder(&self, schema: &SchemaRef) -> Box<dyn Encoder> {
-        Box::new(encode::JsonEncoder::new(*self, schema))
+    fn encoder(&self, _schema: &SchemaRef) -> Box<dyn Encoder> {
+        Box::new(encode::JsonEncoder::new(*self))
     }
 
     fn framing(&self) -> Framing {

@@ -1,6 +1,7 @@
 //! Finds the values of a JSON object in its bytes without building a tree: it
 //! checks the grammar and the limits, and says where each value stands.
 
+use super::sweep;
 use crate::formats::Limits;
 
 /// A value and where it stands; of a string the quotes belong to it.
@@ -93,15 +94,20 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Walks over the array that begins here, and tells each of its elements.
+    pub(super) fn array(&mut self, mut element: impl FnMut(Token)) -> Result<(), Error> {
+        self.elements(1, &mut element)
+    }
+
     /// The elements of the array that begins here.
-    fn elements(&mut self, depth: usize) -> Result<(), Error> {
+    fn elements(&mut self, depth: usize, element: &mut dyn FnMut(Token)) -> Result<(), Error> {
         self.at += 1;
         self.whitespace();
         if self.take(b']') {
             return Ok(());
         }
         loop {
-            self.value(depth)?;
+            element(self.value(depth)?);
             self.whitespace();
             if self.take(b']') {
                 return Ok(());
@@ -127,7 +133,7 @@ impl<'a> Scanner<'a> {
                 Kind::Object
             }
             Some(b'[') => {
-                self.elements(depth + 1)?;
+                self.elements(depth + 1, &mut |_| ())?;
                 Kind::Array
             }
             Some(b'-' | b'0'..=b'9') => {
@@ -195,12 +201,7 @@ impl<'a> Scanner<'a> {
         self.at += 1;
         let mut kind = Kind::PlainString;
         loop {
-            let plain = self
-                .rest()
-                .iter()
-                .position(|b| matches!(b, b'"' | b'\\' | 0..0x20))
-                .unwrap_or(self.bytes.len() - self.at);
-            self.at += plain;
+            self.at = sweep::special(self.bytes, self.at);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -262,7 +263,7 @@ impl<'a> Scanner<'a> {
 }
 
 /// The character of the escape with which `bytes` begins, and the escape's length.
-fn unescape(bytes: &[u8]) -> Option<(char, usize)> {
+pub(super) fn unescape(bytes: &[u8]) -> Option<(char, usize)> {
     let plain = match bytes.get(1)? {
         b'"' => '"',
         b'\\' => '\\',

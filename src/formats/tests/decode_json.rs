@@ -308,6 +308,27 @@ fn fields_are_found_by_name() {
 }
 
 #[test]
+fn names_may_need_escapes() {
+    let schema = columns(&[
+        ("a\"b", DataType::Int32, true),
+        ("c\\n", DataType::Utf8, true),
+    ]);
+    check_records(
+        "json",
+        &schema,
+        &[
+            (&[][..], &br#"{"a\"b":1,"c\\n":"x"}"#[..], Ok("1|x")),
+            (&[], br#"{"a\u0022b":1,"c\n":"x"}"#, Ok("1|NULL")),
+            (
+                &[],
+                br#"{"a"b":1}"#,
+                Err("is not JSON: expected ':' behind the name of a field at byte 4"),
+            ),
+        ],
+    );
+}
+
+#[test]
 fn what_is_not_json_is_refused() {
     let schema = columns(&[("a", DataType::Int32, false), ("b", DataType::Utf8, true)]);
     check_records(

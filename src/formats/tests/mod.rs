@@ -11,6 +11,7 @@ use super::*;
 
 mod decode_csv;
 mod decode_json;
+mod decode_nested;
 mod round_trip;
 
 const MS: TimeUnit = TimeUnit::Millisecond;
