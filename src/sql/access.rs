@@ -1,15 +1,16 @@
 //! `row.field`, `array[1]` and `map['key']`: written in a query, and called as
 //! functions before types are known.
 
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use arrow::datatypes::{DataType, Field};
 use datafusion_common::{Column, DFSchema, Result, ScalarValue, Spans, TableReference};
 use datafusion_expr::{Expr, lit};
 use datafusion_sql::sqlparser::ast::{
     AccessExpr, Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
     FunctionArguments, Ident, ObjectName, Subscript, Value, VisitMut, visit_expressions_mut,
 };
-use std::ops::ControlFlow;
-
-use arrow::datatypes::{DataType, Field};
 
 use super::conversion::{cast_to, common_type, type_of};
 use super::diagnose::{did_you_mean, library_span, refusal};
@@ -26,9 +27,10 @@ pub(super) const FIELD: &str = ".";
 /// The function as which access to an element is planned.
 pub(super) const ITEM: &str = "[]";
 
-/// The names with dots in one text, with their places: the library forgets them.
+/// The places of the names with dots in one text, each where it stands first:
+/// what is wrong with it there is wrong with it everywhere. The library forgets them.
 #[derive(Debug, Default)]
-pub(super) struct DottedNames(Vec<Vec<Ident>>);
+pub(super) struct DottedNames(HashMap<Vec<String>, Spans>);
 
 /// Rewrites access to what is inside an expression as calls. A name with dots
 /// stays as it is: only the planner knows where the table ends and the column.
@@ -91,9 +93,17 @@ fn written_call(name: &str, arguments: Vec<SqlExpr>) -> SqlExpr {
 }
 
 impl DottedNames {
+    /// Notes a name as it is written, and without the table that it may begin with.
     fn note(&mut self, expression: &SqlExpr) {
-        if let SqlExpr::CompoundIdentifier(names) = expression {
-            self.0.push(names.clone());
+        let SqlExpr::CompoundIdentifier(names) = expression else {
+            return;
+        };
+        for tail in [names.as_slice(), names.get(1..).unwrap_or_default()] {
+            let name = tail.iter().map(|part| part.value.clone()).collect();
+            self.0.entry(name).or_insert_with(|| {
+                let places = tail.iter().filter_map(|part| library_span(part.span));
+                Spans(places.collect())
+            });
         }
     }
 
@@ -106,25 +116,13 @@ impl DottedNames {
         names: &[String],
     ) -> Expr {
         let mut column = Column::new(table.cloned(), field.name());
-        column.spans = self.places(field.name(), names);
+        let written = std::iter::once(field.name()).chain(names).cloned();
+        let places = self.0.get(&written.collect::<Vec<_>>());
+        column.spans = places.cloned().unwrap_or_default();
         let names = names.iter().map(|name| lit(name.as_str()));
         let arguments = std::iter::once(Expr::Column(column)).chain(names);
         let function = scalar(FIELD).expect("it is in the table of functions");
         call(function, arguments.collect())
-    }
-
-    /// Where such a name stands first: what is wrong with it there is wrong with
-    /// it everywhere.
-    fn places(&self, column: &str, names: &[String]) -> Spans {
-        let wanted = || std::iter::once(column).chain(names.iter().map(String::as_str));
-        let written = self.0.iter().find_map(|written| {
-            let start = written.len().checked_sub(names.len() + 1)?;
-            let tail = written.get(start..)?;
-            let is_it = tail.iter().map(|part| part.value.as_str()).eq(wanted());
-            is_it.then_some(tail)
-        });
-        let parts = written.into_iter().flatten();
-        Spans(parts.filter_map(|part| library_span(part.span)).collect())
     }
 }
 

@@ -288,7 +288,8 @@ impl<'a> Cursor<'a> {
 
     /// An expression.
     pub(super) fn expression(&mut self) -> Result<Expr> {
-        Ok(self.parser.parse_expr()?)
+        let parsed = self.parser.parse_expr();
+        parsed.map_err(|error| self.without_nested_casts(error.into()))
     }
 
     /// A query.
