@@ -190,7 +190,7 @@ pub(super) fn item(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
         },
         DataType::List(_) => {
             let message = format!(
-                "the place in an array is a number, not {}",
+                "the place in an array is an integer, not {}",
                 type_name(&of_key)
             );
             return Err(misfit(message, &[&collection, &key]));
