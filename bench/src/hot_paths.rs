@@ -26,6 +26,7 @@ use crate::keyed_state::{Key, KeyedState, sample};
 const LINES: u64 = 100_000;
 const BATCHES: i64 = 50;
 const BATCH_ROWS: i64 = 8_192;
+const ROWS_PER_MS: i64 = 20;
 
 /// Runs one hot path once.
 #[derive(Args, Debug)]
@@ -183,7 +184,7 @@ fn aggregate(slicing: Slicing) -> Result<()> {
         for (batch, number) in batches.into_iter().zip(0..) {
             operator.process(Batch::new(batch), &mut emitted)?;
             // The next batch begins in this millisecond.
-            let next = (number + 1) * BATCH_ROWS / 100;
+            let next = (number + 1) * BATCH_ROWS / ROWS_PER_MS;
             close(
                 &mut operator,
                 EventTime::from_millis(next - 1),
@@ -229,12 +230,12 @@ fn window_count(slicing: Slicing) -> Result<WindowAggregate> {
     }))
 }
 
-/// Bids on ten thousand auctions, a hundred to a millisecond.
+/// Bids on ten thousand auctions.
 fn bids_of_batch(batch: i64) -> RecordBatch {
     let rows = batch * BATCH_ROWS..(batch + 1) * BATCH_ROWS;
     let auctions = rows.clone().map(|row| row * 7_919 % 10_000);
     let auctions: ArrayRef = Arc::new(Int64Array::from_iter_values(auctions));
-    let times = rows.map(|row| row / 100);
+    let times = rows.map(|row| row / ROWS_PER_MS);
     let times: ArrayRef = Arc::new(TimestampMillisecondArray::from_iter_values(times));
     RecordBatch::try_from_iter([("auction", auctions), ("dateTime", times)])
         .expect("the columns have one length")

@@ -7,10 +7,10 @@ use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{DFSchema, ScalarValue};
-use datafusion_expr::Expr;
 use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion_physical_expr::expressions::{Column, Literal};
+use datafusion_expr::{Expr, Operator};
+use datafusion_physical_expr::expressions::{BinaryExpr, Column, Literal};
 use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
 
 use super::{Error, Result};
@@ -57,6 +57,20 @@ impl Expression {
     /// The column that it is, if it is nothing but a column.
     pub fn as_column(&self) -> Option<usize> {
         self.physical.downcast_ref::<Column>().map(Column::index)
+    }
+
+    /// If it adds an interval to a time, or takes one away: the time alone. Of two
+    /// times the later one never has the earlier result.
+    pub fn time_before_shift(&self, schema: &SchemaRef) -> Option<Self> {
+        let shift = self.physical.downcast_ref::<BinaryExpr>()?;
+        let is_shift = matches!(shift.op(), Operator::Plus | Operator::Minus);
+        let by = shift.right().downcast_ref::<Literal>()?.value().data_type();
+        if !is_shift || !matches!(by, DataType::Interval(_) | DataType::Duration(_)) {
+            return None;
+        }
+        let physical = Arc::clone(shift.left());
+        let field = physical.return_field(schema).ok()?;
+        matches!(field.data_type(), DataType::Timestamp(..)).then_some(Self { physical, field })
     }
 
     /// The same expression over rows from which columns were chosen: where it

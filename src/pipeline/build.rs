@@ -253,11 +253,12 @@ async fn open_source(
     });
     let told = checked.factory.tells_watermarks();
     let declared = watermark.clone().filter(|_| !told);
+    let strategy = |watermark| DeclaredWatermark::strategy(watermark, decoded);
     Ok(OpenSource {
         checked,
         queue,
         schema: Arc::clone(decoded),
-        watermark: declared.map(DeclaredWatermark::strategy),
+        watermark: declared.map(strategy),
     })
 }
 
