@@ -4,15 +4,15 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, SchemaRef};
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use indexmap::IndexMap;
 
 use super::OptionError;
 use super::lines::{json_lines, lines};
 use super::stdout::{self, Stream};
-use crate::formats::{self, Encoder, FormatRef, Options, RowText, check_types};
+use crate::formats::{self, Encoder, FormatRef, Options, RowText};
 use crate::runtime::{Committer, Prepared, Result, Sink, SinkFactory, SinkTask, Written};
 use crate::stream::{Barrier, BarrierKind, Batch};
 
@@ -39,27 +39,65 @@ pub fn console(
     format: ConsoleFormat,
     schema: &SchemaRef,
 ) -> Result<Arc<dyn SinkFactory>, Vec<OptionError>> {
-    let name = match format {
-        ConsoleFormat::Table | ConsoleFormat::Json => "json",
-        ConsoleFormat::Csv => "csv",
-    };
-    let given = IndexMap::from([("format".to_owned(), name.to_owned())]);
-    let mut options = Options::new(&given);
-    let records = match format {
-        ConsoleFormat::Table => {
-            check_types(&mut options, schema);
-            options.text("format");
-            None
+    let (schema, records) = match format {
+        ConsoleFormat::Table => (Arc::clone(schema), None),
+        ConsoleFormat::Json => (Arc::clone(schema), Some(records("json", schema)?)),
+        ConsoleFormat::Csv => {
+            let schema = flat_schema(schema);
+            let records = records("csv", &schema)?;
+            (schema, Some(records))
         }
-        ConsoleFormat::Json | ConsoleFormat::Csv => formats::format(&mut options, schema),
     };
-    options.finish()?;
     Ok(Arc::new(Console {
-        schema: schema.clone(),
+        schema,
         is_json: format == ConsoleFormat::Json,
         records,
         header_shown: Arc::new(AtomicBool::new(false)),
     }))
+}
+
+/// A format without options.
+fn records(name: &str, schema: &SchemaRef) -> Result<FormatRef, Vec<OptionError>> {
+    let given = IndexMap::from([("format".to_owned(), name.to_owned())]);
+    let mut options = Options::new(&given);
+    let format = formats::format(&mut options, schema);
+    options.finish()?;
+    Ok(format.expect("a format without errors is there"))
+}
+
+/// The columns with texts for rows, arrays and maps, which CSV has no form for.
+fn flat_schema(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| {
+        if field.data_type().is_nested() {
+            Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8))
+        } else {
+            Arc::clone(field)
+        }
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The rows in the columns of [`flat_schema`].
+fn flat(records: &RecordBatch) -> RecordBatch {
+    let text = RowText::new(records);
+    let texts = |column: usize| {
+        let value = |row| {
+            let mut out = Vec::new();
+            let is_there = text.write(row, column, &mut out);
+            is_there.then(|| String::from_utf8_lossy(&out).into_owned())
+        };
+        (0..records.num_rows()).map(value).collect::<StringArray>()
+    };
+    let columns = records.columns().iter().enumerate();
+    let columns = columns.map(|(place, column)| {
+        if column.data_type().is_nested() {
+            Arc::new(texts(place)) as ArrayRef
+        } else {
+            Arc::clone(column)
+        }
+    });
+    RecordBatch::try_new(flat_schema(&records.schema()), columns.collect())
+        .expect("each column has the type of its field")
 }
 
 struct Console {
@@ -124,7 +162,7 @@ impl Sink for ConsoleSink {
                 (text, Vec::new())
             }
             Shape::Json(encoder) => (json_lines(encoder.as_mut(), &batch.records), Vec::new()),
-            Shape::Records(encoder) => lines(encoder.as_mut(), &batch.records, ORIGIN),
+            Shape::Records(encoder) => lines(encoder.as_mut(), &flat(&batch.records), ORIGIN),
         };
         let bytes = text.len();
         stdout::write(Stream::Output, text).await?;
@@ -211,9 +249,24 @@ fn width_of(data_type: &DataType) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{ArrayRef, Int32Array, StringArray};
+    use arrow::array::{Int32Array, StructArray};
+    use arrow::datatypes::Fields;
 
     use super::*;
+
+    /// CSV has no rows inside rows.
+    #[test]
+    fn csv_shows_rows_as_text() {
+        let numbers: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None]));
+        let fields = Fields::from(vec![Field::new("a", DataType::Int32, true)]);
+        let row = StructArray::new(fields, vec![Arc::clone(&numbers)], None);
+        let columns = [("n", numbers), ("r", Arc::new(row) as ArrayRef)];
+        let records = flat(&RecordBatch::try_from_iter(columns).unwrap());
+        let format = super::records("csv", &records.schema()).unwrap();
+        let mut encoder = format.encoder(&records.schema());
+        let (text, _) = lines(encoder.as_mut(), &records, ORIGIN);
+        assert_eq!(String::from_utf8(text).unwrap(), "1,(1)\n,(NULL)\n");
+    }
 
     #[test]
     fn a_table_has_fixed_widths() {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::stdout::{self, Stream};
 use super::{Descriptor, JobContext, OptionDefault, OptionDoc, OptionError, TableOptions};
-use crate::formats::{Options, RowText, check_types};
+use crate::formats::{Options, RowText};
 use crate::runtime::{Committer, Prepared, Result, Sink, SinkFactory, SinkTask, Written};
 use crate::stream::{Barrier, Batch};
 
@@ -42,7 +42,6 @@ pub(super) fn sink(
     _job: &JobContext,
 ) -> Result<Arc<dyn SinkFactory>, Vec<OptionError>> {
     let mut options = Options::new(&table.options);
-    check_types(&mut options, &table.schema);
     let identifier = options.text("print-identifier").unwrap_or_default();
     let stream = if options.boolean("standard-error", false) {
         Stream::Error
@@ -65,7 +64,7 @@ struct Print {
 
 impl Print {
     fn lines(&self, records: &RecordBatch) -> Vec<u8> {
-        let text = RowText::new(records);
+        let text = RowText::printed(records);
         let mut out = Vec::new();
         for row in 0..records.num_rows() {
             out.extend_from_slice(self.prefix.as_bytes());

@@ -222,7 +222,7 @@ async fn open_source(
 ) -> Result<OpenSource> {
     let NodeKind::Source {
         table,
-        physical,
+        decoded,
         watermark,
         ..
     } = &node_of(blueprint.dataflow, node).kind
@@ -253,17 +253,12 @@ async fn open_source(
     });
     let told = checked.factory.tells_watermarks();
     let declared = watermark.clone().filter(|_| !told);
-    let schema = table
-        .physical_schema()
-        .project(physical)
-        .map_err(|error| Error::Fatal(error.to_string()))?;
-    let schema = Arc::new(schema);
-    let strategy = |watermark| DeclaredWatermark::strategy(watermark, &schema);
+    let strategy = |watermark| DeclaredWatermark::strategy(watermark, decoded);
     Ok(OpenSource {
         checked,
         queue,
+        schema: Arc::clone(decoded),
         watermark: declared.map(strategy),
-        schema,
     })
 }
 

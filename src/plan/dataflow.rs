@@ -62,9 +62,9 @@ pub enum NodeKind {
     Source {
         /// The table.
         table: Arc<Table>,
-        /// The physical columns to decode, by their place in
-        /// [`Table::physical_schema`].
-        physical: Vec<usize>,
+        /// The physical columns to decode, in the order of the table; of a `ROW` only
+        /// the fields that are read.
+        decoded: SchemaRef,
         /// The node's columns, computed from the decoded ones.
         columns: Vec<Expression>,
         /// The watermark of each row, computed from the decoded columns, as `TIMESTAMP(3)`.

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Schema};
 
 use super::{Dataflow, Node, NodeKind, Table, Window, WindowInput, column_type_name};
 
@@ -62,11 +62,11 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
     match kind {
         NodeKind::Source {
             table,
-            physical,
+            decoded,
             columns,
             watermark,
         } => {
-            let decoded = names(&table.physical_schema(), physical);
+            let decoded = decoded_names(&table.physical_schema(), decoded);
             write!(f, " {}: decode [{decoded}]", title(table))?;
             write!(f, ", columns [{}]", list(columns))?;
             match watermark {
@@ -130,6 +130,34 @@ fn names(schema: &Schema, columns: &[usize]) -> String {
         .iter()
         .map(|column| column_name(Some(schema), *column));
     names.collect::<Vec<_>>().join(", ")
+}
+
+/// The columns by name and place in the table, with the fields that are decoded
+/// where these are not all.
+fn decoded_names(table: &Schema, decoded: &Schema) -> String {
+    let names = decoded.fields().iter().map(|field| {
+        let declared = table.column_with_name(field.name());
+        let place = declared.map_or(0, |(place, _)| place);
+        let fields = match declared {
+            Some((_, whole)) if whole.data_type() != field.data_type() => {
+                field_names(field.data_type())
+            }
+            _ => String::new(),
+        };
+        format!("{}@{place}{fields}", field.name())
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// The fields of a row between `<` and `>`, and theirs.
+fn field_names(data_type: &DataType) -> String {
+    let DataType::Struct(fields) = data_type else {
+        return String::new();
+    };
+    let names = fields
+        .iter()
+        .map(|field| format!("{}{}", field.name(), field_names(field.data_type())));
+    format!("<{}>", names.collect::<Vec<_>>().join(", "))
 }
 
 fn column_name(schema: Option<&Schema>, column: usize) -> String {

@@ -208,11 +208,7 @@ impl<'a> Declaration<'a> {
             options: create.options,
             span: span_of(&create.name, self.statement),
         };
-        Some(DeclaredTable {
-            table: Arc::new(table),
-            computed,
-            watermark,
-        })
+        Some(DeclaredTable::new(table, computed, watermark))
     }
 
     fn refuse(&mut self, at: &Ident, message: String, hint: Option<String>) {

@@ -1,6 +1,6 @@
 //! Which type can become which: casts that are written, and casts that are implied.
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{Cast, ScalarFunction, TryCast};
 use datafusion_expr::{Expr, ExprSchemable, Operator, lit};
@@ -242,6 +242,9 @@ pub(super) fn common_type(left: &DataType, right: &DataType) -> Option<DataType>
 
 /// Whether a value of the query goes into a column of a sink without a written cast.
 pub(super) fn is_assignable(from: &DataType, to: &DataType) -> bool {
+    if from.is_nested() || to.is_nested() {
+        return *from == DataType::Null || is_within(from, to);
+    }
     let to_decimal = matches!(to, DataType::Decimal128(_, _));
     match (from, to) {
         (DataType::Null, _) => true,
@@ -249,6 +252,23 @@ pub(super) fn is_assignable(from: &DataType, to: &DataType) -> bool {
         (from, _) if from.is_integer() && to_decimal => true,
         (from, to) if is_timestamp(from) && is_timestamp(to) => true,
         (from, to) => common_type(from, to).as_ref() == Some(to),
+    }
+}
+
+/// Whether `to` is `from`, but for nulls that it may hold in more places.
+fn is_within(from: &DataType, to: &DataType) -> bool {
+    let fits = |from: &Field, to: &Field| {
+        from.name() == to.name()
+            && (to.is_nullable() || !from.is_nullable())
+            && is_within(from.data_type(), to.data_type())
+    };
+    match (from, to) {
+        (DataType::Struct(from), DataType::Struct(to)) => {
+            from.len() == to.len() && from.iter().zip(to).all(|(from, to)| fits(from, to))
+        }
+        (DataType::List(from), DataType::List(to))
+        | (DataType::Map(from, _), DataType::Map(to, _)) => fits(from, to),
+        (from, to) => from == to,
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, TimeUnit};
 use datafusion_common::Result;
 use datafusion_expr::planner::TypePlanner;
 use datafusion_sql::sqlparser::ast::{DataType as SqlType, ExactNumberInfo, TimezoneInfo};
 
 use super::diagnose::refusal;
+use super::statement::{ColumnType, ElementType};
 
 /// The most digits a decimal can have.
 pub(super) const MAX_PRECISION: u8 = 38;
@@ -19,7 +20,7 @@ pub(super) struct FlinkTypes;
 impl TypePlanner for FlinkTypes {
     fn plan_type_field(&self, sql_type: &SqlType) -> Result<Option<FieldRef>> {
         let data_type = castable(sql_type)
-            .and_then(|()| to_arrow(sql_type))
+            .and_then(|()| plain(sql_type))
             .map_err(|message| refusal(message, None, None))?;
         Ok(Some(Arc::new(Field::new("", data_type, true))))
     }
@@ -52,8 +53,32 @@ fn castable(sql_type: &SqlType) -> Result<(), String> {
     ))
 }
 
-/// The Arrow type of a column that is declared with `sql_type`, or why there is none.
-pub(super) fn to_arrow(sql_type: &SqlType) -> Result<DataType, String> {
+/// The Arrow type of a column that is declared so, or why there is none.
+pub(super) fn to_arrow(declared: &ColumnType) -> Result<DataType, String> {
+    let field = |name: &str, element: &ElementType| {
+        let data_type = to_arrow(&element.data_type)?;
+        Ok::<_, String>(Arc::new(Field::new(name, data_type, !element.not_null)))
+    };
+    match declared {
+        ColumnType::Plain(sql_type) => plain(sql_type),
+        ColumnType::Row(fields) => {
+            let fields = fields.iter().map(|(name, of)| field(&name.value, of));
+            Ok(DataType::Struct(fields.collect::<Result<Fields, _>>()?))
+        }
+        ColumnType::Array(element) => Ok(DataType::List(field("element", element)?)),
+        ColumnType::Map(types) => {
+            let [key, value] = types.as_ref();
+            // Arrow has no null keys, whether they are declared so or not.
+            let key = field("key", key)?.as_ref().clone().with_nullable(false);
+            let entry = Fields::from(vec![Arc::new(key), field("value", value)?]);
+            let entries = Field::new("entries", DataType::Struct(entry), false);
+            Ok(DataType::Map(Arc::new(entries), false))
+        }
+    }
+}
+
+/// The Arrow type of what is not made of other types, or why there is none.
+fn plain(sql_type: &SqlType) -> Result<DataType, String> {
     Ok(match sql_type {
         SqlType::Boolean => DataType::Boolean,
         SqlType::TinyInt(None) => DataType::Int8,
@@ -188,7 +213,7 @@ mod tests {
                 .try_with_sql(declared)
                 .unwrap();
             let parsed = parser.parse_data_type().unwrap();
-            let found = to_arrow(&parsed).map_or_else(|message| message, |found| type_name(&found));
+            let found = plain(&parsed).map_or_else(|message| message, |found| type_name(&found));
             assert_eq!(found, expected, "{declared}");
         }
     }

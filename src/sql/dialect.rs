@@ -20,8 +20,8 @@ use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 /// argument is the name.
 pub(crate) const TABLE_ARGUMENT: &str = "$TABLE";
 
-/// What is said of `ROW(…)`, `ARRAY[…]`, `MAP[…]` and access to their parts.
-pub(super) const NO_COLLECTIONS: &str = "rows, arrays and maps are not supported yet";
+/// What is said of `ROW(…)`, `ARRAY[…]` and `MAP[…]`.
+pub(super) const NO_COLLECTIONS: &str = "making a row, an array or a map is not supported yet";
 
 /// Words with which an expression of a special form begins.
 const EXPRESSION_WORDS: &[Keyword] = &[

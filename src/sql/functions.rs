@@ -5,20 +5,19 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::datatypes::DataType;
-use datafusion_common::{DFSchema, Result};
+use arrow::datatypes::{DataType, Field};
+use datafusion_common::{DFSchema, Result, TableReference};
 use datafusion_expr::expr::BinaryExpr;
 use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr};
-use datafusion_expr::{
-    ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-    Signature, Volatility, lit,
-};
+use datafusion_expr::{Expr, ExprSchemable, Operator, ScalarUDF, lit};
 use datafusion_functions as library;
 use datafusion_sql::sqlparser::ast::BinaryOperator;
 
+use super::access::{self, DottedNames};
 use super::conversion::cast_to;
 use super::rewrite::{self, call};
 use super::typing::{misfit, unified};
+use super::untyped_call::UntypedCall;
 use crate::expr::functions as own;
 use crate::plan::type_name;
 
@@ -36,8 +35,9 @@ enum Form {
 }
 
 /// A function: its name, the arguments that it takes (a letter each: `s` text,
-/// `i` integer, `n` number, `d` number as `DOUBLE`, `t` date or time, `a` anything, `*` any number
-/// of the one before), and how a call of it is typed.
+/// `i` integer, `n` number, `d` number as `DOUBLE`, `t` date or time, `c` array or map, `a` anything
+/// but a row, an array or a map, `x` anything, `*` any number of the one before), and how a call of
+/// it is typed.
 struct Function(&'static str, &'static [&'static str], Form);
 
 use Form::{Call, Expand, Rewrite, Unified};
@@ -166,7 +166,10 @@ static TABLE: &[Function] = &[
     Function("DATE_FORMAT", &["ts"], Expand(rewrite::date_format)),
     Function("TO_TIMESTAMP", &["s"], Expand(rewrite::to_timestamp)),
     Function("TO_DATE", &["s"], Expand(rewrite::to_date)),
+    Function("CARDINALITY", &["c"], Call(own::cardinality)),
     // Operators on what has no type yet: no name of SQL is written so.
+    Function(access::FIELD, &["xs*"], Expand(access::field)),
+    Function(access::ITEM, &["xx"], Expand(access::item)),
     Function(
         "+",
         &["aa"],
@@ -205,12 +208,7 @@ pub(super) fn scalar(name: &str) -> Option<Arc<ScalarUDF>> {
     static CALLS: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         TABLE
             .iter()
-            .map(|Function(name, ..)| {
-                Arc::new(ScalarUDF::from(UntypedCall {
-                    name,
-                    signature: Signature::user_defined(Volatility::Immutable),
-                }))
-            })
+            .map(|Function(name, ..)| UntypedCall::function(name))
             .collect()
     });
     let wanted = CALLS
@@ -236,7 +234,7 @@ pub(super) fn typed_call(
     arguments: Vec<Expr>,
     schema: &DFSchema,
 ) -> Result<Expr> {
-    if function.inner().downcast_ref::<UntypedCall>().is_none() {
+    if !UntypedCall::is(&function) {
         return Ok(call(function, arguments));
     }
     let entry = TABLE.iter().find(|entry| entry.0 == function.name());
@@ -300,6 +298,8 @@ fn fitted(
             'd' => (own.is_numeric(), Some(DataType::Float64)),
             'n' => (own.is_numeric(), None),
             't' => (own.is_temporal(), None),
+            'c' => (matches!(own, DataType::List(_) | DataType::Map(..)), None),
+            'a' => (!own.is_nested(), None),
             _ => (true, None),
         };
         if !fits && own != DataType::Null {
@@ -324,41 +324,26 @@ fn expanded(pattern: &str, count: usize) -> Option<Vec<char>> {
     (count >= fixed.len()).then(|| letters.take(count).collect())
 }
 
-/// A call before its arguments are typed; `typing` replaces it.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct UntypedCall {
-    name: &'static str,
-    signature: Signature,
-}
-
-impl ScalarUDFImpl for UntypedCall {
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    /// Fits everywhere, so that nothing is refused before the types are known.
-    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Null)
-    }
-
-    fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
-        Ok(arguments.to_vec())
-    }
-
-    fn invoke_with_args(&self, _arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        datafusion_common::internal_err!("an untyped call is never run")
-    }
-}
-
 /// The functions that SQL writes in a form of their own.
 #[derive(Debug)]
-pub(super) struct FlinkExpressions;
+pub(super) struct FlinkExpressions {
+    /// The names with dots in the text that is planned.
+    pub dotted: DottedNames,
+}
 
 impl ExprPlanner for FlinkExpressions {
+    /// What stands behind the name of a column are fields, of which nothing is
+    /// known before the types are.
+    fn plan_compound_identifier(
+        &self,
+        field: &Field,
+        table: Option<&TableReference>,
+        names: &[String],
+    ) -> Result<PlannerResult<Vec<Expr>>> {
+        let call = self.dotted.field_of(field, table, names);
+        Ok(PlannerResult::Planned(call))
+    }
+
     fn plan_extract(&self, arguments: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
         Ok(planned("EXTRACT", arguments))
     }

@@ -20,6 +20,10 @@ const NESTING_MAX: usize = 64;
 /// highest tree nested among them.
 pub(super) const HEIGHT_MAX: usize = 500;
 
+/// The deepest type: rows in arrays in rows. Everything that handles values
+/// recurses over their types.
+pub(super) const TYPE_DEPTH_MAX: usize = 32;
+
 /// The most attempts that the parser may need for a parenthesis that begins
 /// with `SELECT`: it tries each of the parentheses around it in two ways.
 const ATTEMPTS_MAX: usize = 4_096;

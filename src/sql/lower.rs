@@ -9,7 +9,7 @@ use datafusion_expr::logical_plan::{Extension, Projection, TableScan, Union};
 use datafusion_expr::{Expr, LogicalPlan, lit};
 
 use super::diagnose::refusal;
-use super::relation::{DeclaredTable, Relation};
+use super::relation::{DeclaredTable, Relation, declared_expression};
 use super::window_function::{EVENT_TIME, WINDOW_COLUMNS, WindowAssign};
 use crate::expr::Expression;
 use crate::plan::{Node, NodeKind, Table, Window, type_name};
@@ -140,19 +140,18 @@ impl Lowering {
             .map(|column| declared_expression(declared, *column))
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| refusal("a column is out of the table", None, None))?;
-        let physical = physical_columns(declared, &columns);
-        let of_table = table.physical_schema();
-        let decoded = DFSchema::try_from(of_table.project(&physical)?)?;
+        let decoded = decoded_columns(declared, &columns)?;
+        let of_record = DFSchema::try_from(Arc::clone(&decoded))?;
         let columns = columns
             .iter()
-            .map(|column| expression(column, &decoded))
+            .map(|column| expression(column, &of_record))
             .collect::<Result<Vec<_>>>()?;
         let watermark = declared
             .watermark
             .as_ref()
-            .map(|watermark| expression(watermark, &decoded))
+            .map(|watermark| expression(watermark, &of_record))
             .transpose()?;
-        let schema = Arc::new(table.schema().project(read)?);
+        let schema = Arc::new(declared.columns.project(read)?);
         let time = table.watermark.as_ref().map(|watermark| &watermark.column);
         let role = |field: &FieldRef| {
             if Some(field.name()) == time {
@@ -164,7 +163,7 @@ impl Lowering {
         let roles = schema.fields().iter().map(role).collect();
         let kind = NodeKind::Source {
             table: Arc::clone(table),
-            physical,
+            decoded,
             columns,
             watermark,
         };
@@ -391,7 +390,8 @@ pub(super) fn check_column(field: &Field) -> Result<()> {
             None,
             None,
         )),
-        other if crate::stream::is_key_type(other) => Ok(()),
+        // Only a declared table brings in a type that is made of others.
+        other if other.is_nested() || crate::stream::is_key_type(other) => Ok(()),
         other => Err(refusal(
             format!(
                 "the column {name} is of type {}, which is not supported yet",
@@ -403,24 +403,14 @@ pub(super) fn check_column(field: &Field) -> Result<()> {
     }
 }
 
-/// A column of the table over its physical columns.
-fn declared_expression(declared: &DeclaredTable, column: usize) -> Option<Expr> {
-    if let Some(computed) = declared.computed.get(column)? {
-        return Some(computed.clone());
-    }
-    let field = &declared.table.columns.get(column)?.field;
-    let name = datafusion_common::Column::new_unqualified(field.name());
-    Some(Expr::Column(name))
-}
-
 /// The physical columns that must be decoded, in the order of the table.
-fn physical_columns(declared: &DeclaredTable, columns: &[Expr]) -> Vec<usize> {
+fn decoded_columns(declared: &DeclaredTable, columns: &[Expr]) -> Result<SchemaRef> {
     let expressions = columns.iter().chain(&declared.watermark);
     let names: BTreeSet<String> = expressions
         .flat_map(Expr::column_refs)
         .map(|column| column.name.clone())
         .collect();
-    let physical = declared.table.physical_schema();
+    let physical = &declared.physical;
     let needed = physical.fields().iter().enumerate();
     let needed = needed.filter(|(_, field)| names.contains(field.name()));
     let mut needed: Vec<usize> = needed.map(|(place, _)| place).collect();
@@ -428,7 +418,7 @@ fn physical_columns(declared: &DeclaredTable, columns: &[Expr]) -> Vec<usize> {
         // A row is known by at least one column.
         needed.push(0);
     }
-    needed
+    Ok(Arc::new(physical.project(&needed)?))
 }
 
 fn unsupported(plan: &LogicalPlan) -> DataFusionError {

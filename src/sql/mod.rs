@@ -8,6 +8,7 @@
 //! Everything that recurses over a tree runs on one thread with a large stack,
 //! on trees whose height the limits bound: input never ends the process.
 
+mod access;
 mod aggregate_calls;
 mod aggregates;
 mod arithmetic;
@@ -31,10 +32,12 @@ mod relation;
 mod relations;
 mod render;
 mod rewrite;
+mod row_pruning;
 mod select_names;
 mod statement;
 mod tokens;
 mod typing;
+mod untyped_call;
 mod window_arguments;
 mod window_function;
 mod window_removal;

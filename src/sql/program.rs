@@ -300,9 +300,15 @@ fn assigned(
     if !is_assignable(own.data_type(), target.data_type()) {
         check_column(own)?;
         let (from, to) = (type_name(own.data_type()), type_name(target.data_type()));
+        let is_castable = !own.data_type().is_nested() && !target.data_type().is_nested();
+        let advice = if is_castable {
+            format!(": write CAST(… AS {to})")
+        } else {
+            String::new()
+        };
         return Err(refusal(
             format!(
-                "column {} of the query is {from}, but sink column {} is {to}: write CAST(… AS {to})",
+                "column {} of the query is {from}, but sink column {} is {to}{advice}",
                 position + 1,
                 target.name()
             ),

@@ -20,10 +20,12 @@ use datafusion_optimizer::{Optimizer, OptimizerContext};
 use datafusion_sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion_sql::sqlparser::ast::{Expr as SqlExpr, Query, Statement};
 
+use super::access::{self, DottedNames};
 use super::catalog::Catalog;
 use super::data_type::FlinkTypes;
 use super::diagnose::{consequence, did_you_mean, refusal};
 use super::functions::{self, FlinkExpressions};
+use super::row_pruning::without_unread_fields;
 use super::select_names::name_columns;
 use super::window_function::WindowFunctions;
 use super::{aggregates, literals, typing};
@@ -31,22 +33,12 @@ use super::{aggregates, literals, typing};
 /// Plans queries over the relations of a catalog.
 pub(super) struct QueryPlanner<'a> {
     catalog: &'a Catalog,
-    options: ConfigOptions,
-    expression_planners: Vec<Arc<dyn ExprPlanner>>,
-    relation_planners: Vec<Arc<dyn RelationPlanner>>,
 }
 
 impl<'a> QueryPlanner<'a> {
     /// A planner of queries that read relations of `catalog`.
     pub(super) fn new(catalog: &'a Catalog) -> Self {
-        let mut options = ConfigOptions::default();
-        options.sql_parser.enable_ident_normalization = false;
-        Self {
-            catalog,
-            options,
-            expression_planners: vec![Arc::new(FlinkExpressions)],
-            relation_planners: vec![Arc::new(WindowFunctions)],
-        }
+        Self { catalog }
     }
 
     /// The plan of a query with Flink's types, not yet optimised.
@@ -56,8 +48,9 @@ impl<'a> QueryPlanner<'a> {
     pub(super) fn plan(&self, query: &Query) -> Result<LogicalPlan> {
         let mut query = query.clone();
         name_columns(&mut query);
+        let dotted = access::as_calls(&mut query);
         literals::as_in_flink(&mut query)?;
-        let plan = self
+        let plan = Scope::new(self.catalog, dotted)
             .binder()
             .sql_statement_to_plan(Statement::Query(Box::new(query)))?;
         typing::plan_with_flink_types(plan)
@@ -69,11 +62,35 @@ impl<'a> QueryPlanner<'a> {
     /// As [`Self::plan`].
     pub(super) fn expression(&self, expression: &SqlExpr, schema: &DFSchema) -> Result<Expr> {
         let mut expression = expression.clone();
+        let dotted = access::as_calls(&mut expression);
         literals::as_in_flink(&mut expression)?;
-        let bound = self
-            .binder()
-            .sql_to_expr(expression, schema, &mut PlannerContext::new())?;
+        let bound = Scope::new(self.catalog, dotted).binder().sql_to_expr(
+            expression,
+            schema,
+            &mut PlannerContext::new(),
+        )?;
         typing::with_flink_types(bound, schema)
+    }
+}
+
+/// What the names of one text stand for.
+struct Scope<'a> {
+    catalog: &'a Catalog,
+    options: ConfigOptions,
+    expression_planners: Vec<Arc<dyn ExprPlanner>>,
+    relation_planners: Vec<Arc<dyn RelationPlanner>>,
+}
+
+impl<'a> Scope<'a> {
+    fn new(catalog: &'a Catalog, dotted: DottedNames) -> Self {
+        let mut options = ConfigOptions::default();
+        options.sql_parser.enable_ident_normalization = false;
+        Self {
+            catalog,
+            options,
+            expression_planners: vec![Arc::new(FlinkExpressions { dotted })],
+            relation_planners: vec![Arc::new(WindowFunctions)],
+        }
     }
 
     fn binder(&self) -> SqlToRel<'_, Self> {
@@ -105,7 +122,7 @@ pub(super) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
         .without_query_execution_start_time()
         .with_skip_failing_rules(false);
     let plan = optimizer.optimize(plan, &context, |_, _| ())?;
-    with_columns_to_read(plan)
+    without_unread_fields(with_columns_to_read(plan)?)
 }
 
 /// A scan that is read for its rows alone keeps one column: batches have columns.
@@ -132,7 +149,7 @@ pub(super) fn coerced(expression: Expr, schema: &DFSchema) -> Result<Expr> {
     Ok(expression.rewrite(&mut rewriter)?.data)
 }
 
-impl ContextProvider for QueryPlanner<'_> {
+impl ContextProvider for Scope<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         let wanted = name.to_string();
         if let Some(relation) = self.catalog.relation(&wanted) {

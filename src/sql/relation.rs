@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use datafusion_common::Column;
 use datafusion_expr::{Expr, LogicalPlan, TableSource};
 
 use crate::plan::Table;
@@ -23,6 +24,10 @@ pub(super) enum Relation {
 pub(super) struct DeclaredTable {
     /// The table.
     pub table: Arc<Table>,
+    /// Its columns; of a `ROW` only the fields that the plan reads.
+    pub columns: SchemaRef,
+    /// What is read of a record, as far as a plan may ask for it.
+    pub physical: SchemaRef,
     /// The expression of each computed column over the physical columns; `None`
     /// for a physical column.
     pub computed: Vec<Option<Expr>>,
@@ -30,10 +35,32 @@ pub(super) struct DeclaredTable {
     pub watermark: Option<Expr>,
 }
 
+impl DeclaredTable {
+    /// A table of which everything is read.
+    pub(super) fn new(table: Table, computed: Vec<Option<Expr>>, watermark: Option<Expr>) -> Self {
+        Self {
+            columns: table.schema(),
+            physical: table.physical_schema(),
+            table: Arc::new(table),
+            computed,
+            watermark,
+        }
+    }
+}
+
+/// A column of the table over its physical columns.
+pub(super) fn declared_expression(declared: &DeclaredTable, column: usize) -> Option<Expr> {
+    if let Some(computed) = declared.computed.get(column)? {
+        return Some(computed.clone());
+    }
+    let field = declared.columns.fields().get(column)?;
+    Some(Expr::Column(Column::new_unqualified(field.name())))
+}
+
 impl TableSource for Relation {
     fn schema(&self) -> SchemaRef {
         match self {
-            Self::Table(declared) => declared.table.schema(),
+            Self::Table(declared) => Arc::clone(&declared.columns),
             Self::View(plan) => Arc::clone(plan.schema().inner()),
         }
     }

@@ -52,7 +52,8 @@ fn name_item(item: &mut SelectItem, position: usize, taken: &mut HashSet<String>
                 Expr::CompoundIdentifier(parts) => parts.last().cloned(),
                 _ => None,
             };
-            let is_column = own.is_some();
+            // With dots it may be a field of a row, which has no name by itself.
+            let is_column = matches!(expression, Expr::Identifier(_));
             let wanted = own.unwrap_or_else(|| Ident::new(format!("EXPR${position}")));
             let name = free_name(&wanted.value, taken);
             if !is_column || name != wanted.value {

@@ -1,7 +1,7 @@
 //! The statements of a program as they were written, before any name is resolved.
 //!
-//! Queries, expressions and types are the parser's own trees; what Flink adds
-//! around them has its shape here.
+//! Queries, expressions and plain types are the parser's own trees; what Flink
+//! adds around them has its shape here.
 
 use datafusion_sql::sqlparser::ast::{DataType, Expr, Ident, Query};
 use indexmap::IndexMap;
@@ -82,12 +82,34 @@ pub enum ColumnDefinitionKind {
     /// A field of the record.
     Physical {
         /// Its type.
-        data_type: DataType,
+        data_type: ColumnType,
         /// Whether it said `NOT NULL`; a primary key column need not say it.
         not_null: bool,
     },
     /// `name AS expression`.
     Computed(Expr),
+}
+
+/// The type of a column.
+#[derive(Clone, Debug)]
+pub enum ColumnType {
+    /// One that is not made of others.
+    Plain(DataType),
+    /// `ROW<name type, …>`.
+    Row(Vec<(Ident, ElementType)>),
+    /// `ARRAY<type>`.
+    Array(Box<ElementType>),
+    /// `MAP<key, value>`.
+    Map(Box<[ElementType; 2]>),
+}
+
+/// The type of what stands inside a row, an array or a map.
+#[derive(Clone, Debug)]
+pub struct ElementType {
+    /// The type.
+    pub data_type: ColumnType,
+    /// Whether it said `NOT NULL`.
+    pub not_null: bool,
 }
 
 /// `WATERMARK FOR column AS expression`.

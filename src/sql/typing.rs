@@ -6,7 +6,7 @@
 
 use arrow::datatypes::DataType;
 use datafusion_common::tree_node::{Transformed, TreeNode};
-use datafusion_common::{DFSchema, Result, ScalarValue};
+use datafusion_common::{DFSchema, Result, ScalarValue, Span};
 use datafusion_expr::expr::{
     AggregateFunction, Between, BinaryExpr, Case, Cast, InList, Like, ScalarFunction, TryCast,
 };
@@ -44,6 +44,11 @@ pub(super) fn with_flink_types(expression: Expr, schema: &DFSchema) -> Result<Ex
 
 /// An error of types, at the first column of the expression that has a place.
 pub(super) fn misfit(message: String, parts: &[&Expr]) -> datafusion_common::DataFusionError {
+    refusal(message, place_of(parts), None)
+}
+
+/// Where the first column of the expression that has a place stands.
+pub(super) fn place_of(parts: &[&Expr]) -> Option<Span> {
     let mut span = None;
     for part in parts {
         // The walk itself cannot fail: it only looks.
@@ -56,7 +61,7 @@ pub(super) fn misfit(message: String, parts: &[&Expr]) -> datafusion_common::Dat
             Ok(datafusion_common::tree_node::TreeNodeRecursion::Continue)
         });
     }
-    refusal(message, span, None)
+    span
 }
 
 fn retype_node(node: LogicalPlan) -> Result<LogicalPlan> {
@@ -97,7 +102,12 @@ fn unify(union: Union) -> Result<LogicalPlan> {
                 let message = format!(
                     "column {column} of the inputs of UNION ALL is {left} here and {right} there"
                 );
-                refusal(message, None, Some("write CAST(…)".to_owned()))
+                let is_castable = !common.is_nested() && !own.is_nested();
+                refusal(
+                    message,
+                    None,
+                    is_castable.then(|| "write CAST(…)".to_owned()),
+                )
             })?;
             *common = merged;
         }
@@ -411,6 +421,10 @@ fn compared_type(parts: &[&Expr], schema: &DFSchema) -> Result<DataType> {
                 parts,
             )
         })?;
+    }
+    if common.is_nested() {
+        let message = format!("values of type {} cannot be compared", type_name(&common));
+        return Err(misfit(message, parts));
     }
     Ok(common)
 }

@@ -2,12 +2,14 @@
 
 mod choice;
 mod kernel;
+mod nested;
 mod numeric;
 mod regular;
 mod temporal;
 mod text;
 
 pub use choice::{greatest, least};
+pub use nested::{cardinality, field, item};
 pub use numeric::{decimal_divide, decimal_multiply, narrow};
 pub use regular::{check_regex, regexp_extract, regexp_replace};
 pub use temporal::{check_date_pattern, date_format, extract, is_extract_field};

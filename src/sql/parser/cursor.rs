@@ -198,6 +198,14 @@ impl<'a> Cursor<'a> {
         failure
     }
 
+    /// Whether the next token is a string in single quotes.
+    pub(super) fn is_string(&self) -> bool {
+        matches!(
+            self.parser.peek_token_ref().token,
+            Token::SingleQuotedString(_)
+        )
+    }
+
     /// A string in single quotes; `what` says which.
     pub(super) fn string(&mut self, what: &str) -> Result<String> {
         if let Token::SingleQuotedString(text) = &self.parser.peek_token_ref().token {
@@ -280,12 +288,35 @@ impl<'a> Cursor<'a> {
 
     /// An expression.
     pub(super) fn expression(&mut self) -> Result<Expr> {
-        Ok(self.parser.parse_expr()?)
+        let parsed = self.parser.parse_expr();
+        parsed.map_err(|error| self.without_nested_casts(error.into()))
     }
 
     /// A query.
     pub(super) fn query(&mut self) -> Result<Box<Query>> {
-        Ok(self.parser.parse_query()?)
+        let parsed = self.parser.parse_query();
+        parsed.map_err(|error| self.without_nested_casts(error.into()))
+    }
+
+    /// The parser below knows no `CAST(… AS ROW<…>)`, and stops at the `<`.
+    fn without_nested_casts(&self, failure: Failure) -> Failure {
+        let tokens = (0..).map(|index| self.parser.token_at(index));
+        let tokens = tokens.take_while(|token| token.token != Token::EOF);
+        let mut word: Option<&TokenWithSpan> = None;
+        for token in tokens {
+            if Some(token.span.start) == failure.location {
+                let word = word.filter(|word| {
+                    let is_nested = is_word(&word.token, "ROW") || is_word(&word.token, "MAP");
+                    is_nested && token.token == Token::Lt
+                });
+                return word.map_or(failure, |word| {
+                    let message = format!("a cast to {} is not supported yet", word.token);
+                    Failure::new(word.span.start, message)
+                });
+            }
+            word = Some(token);
+        }
+        failure
     }
 
     /// The parser below, for types.

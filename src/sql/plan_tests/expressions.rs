@@ -51,12 +51,14 @@ fn answer(expression: &str) -> String {
     let rows = rows();
     let nodes = &program.dataflow.nodes;
     let NodeKind::Source {
-        physical, columns, ..
+        decoded, columns, ..
     } = &nodes[0].kind
     else {
         panic!("{}", program.dataflow);
     };
-    let decoded = rows.project(physical).unwrap();
+    let places = decoded.fields().iter();
+    let places = places.map(|field| rows.schema().index_of(field.name()).unwrap());
+    let decoded = rows.project(&places.collect::<Vec<_>>()).unwrap();
     let read: Vec<ArrayRef> = columns
         .iter()
         .map(|column| column.evaluate(&decoded).unwrap())

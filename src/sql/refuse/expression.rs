@@ -1,9 +1,9 @@
 //! Expressions: which kinds of them there are.
 
 use datafusion_sql::sqlparser::ast::{
-    BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, DuplicateTreatment, Expr,
-    Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments,
-    TimezoneInfo, TypedString, UnaryOperator, Value,
+    AccessExpr, BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField,
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArguments, Subscript, TimezoneInfo, TypedString, UnaryOperator, Value,
 };
 use datafusion_sql::sqlparser::tokenizer::Token;
 
@@ -198,15 +198,19 @@ impl Walk<'_> {
                 self.expression(timestamp);
                 self.refuse("AT", "AT TIME ZONE is not supported");
             }
-            Expr::CompoundFieldAccess { root, .. } => {
+            Expr::CompoundFieldAccess { root, access_chain } => {
                 self.expression(root);
+                for access in access_chain {
+                    self.access(access);
+                }
+            }
+            Expr::Array(_) => {
                 let bracket = self.find(|token| *token == Token::LBracket);
                 self.report(bracket, NO_COLLECTIONS, None);
             }
-            Expr::Array(_) | Expr::InUnnest { .. } => {
-                let bracket =
-                    self.find(|token| *token == Token::LBracket || super::is_word(token, "UNNEST"));
-                self.report(bracket, NO_COLLECTIONS, None);
+            Expr::InUnnest { expr, .. } => {
+                self.expression(expr);
+                self.refuse("UNNEST", "UNNEST is not supported yet");
             }
             Expr::Map(_) | Expr::Dictionary(_) | Expr::Struct { .. } | Expr::MemberOf(_) => {
                 self.report(self.at, NO_COLLECTIONS, None);
@@ -245,6 +249,23 @@ impl Walk<'_> {
             }
             Expr::Prefixed { .. } | Expr::MatchAgainst { .. } | Expr::Lambda(_) => {
                 self.refuse_here("this expression is not Flink SQL", ARITHMETIC);
+            }
+        }
+    }
+
+    /// `.field`, `[1]` or `['key']`.
+    fn access(&mut self, access: &AccessExpr) {
+        match access {
+            AccessExpr::Dot(Expr::Identifier(name)) => self.place(name),
+            AccessExpr::Dot(other) => {
+                self.expression(other);
+                self.refuse_here("this is no field of a row", "write row.field");
+            }
+            AccessExpr::Subscript(Subscript::Index { index }) => self.expression(index),
+            AccessExpr::Subscript(Subscript::Slice { .. }) => {
+                let bracket = self.find(|token| *token == Token::LBracket);
+                let message = "a part of an array is not Flink SQL";
+                self.report(bracket, message, Some("an element is written a[1]"));
             }
         }
     }

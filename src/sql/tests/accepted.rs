@@ -3,7 +3,7 @@
 use datafusion_sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, SetExpr, TableFactor};
 
 use super::{Statement, parse_sound};
-use crate::sql::statement::{ColumnDefinitionKind, CreateTable};
+use crate::sql::statement::{ColumnDefinitionKind, ColumnType, CreateTable};
 
 fn create_table(text: &str) -> CreateTable {
     let mut statements = parse_sound(&format!("{text}; SELECT a FROM s"));
@@ -32,9 +32,10 @@ fn a_whole_table() {
         .iter()
         .map(|column| match &column.kind {
             ColumnDefinitionKind::Physical {
-                data_type,
+                data_type: ColumnType::Plain(data_type),
                 not_null,
             } => format!("{} {data_type} {not_null}", column.name),
+            ColumnDefinitionKind::Physical { data_type, .. } => panic!("{data_type:?}"),
             ColumnDefinitionKind::Computed(expression) => format!("{} = {expression}", column.name),
         })
         .collect();
@@ -102,7 +103,8 @@ fn every_type() {
     ] {
         let table = create_table(&format!("CREATE TABLE t (a {data_type}) WITH ()"));
         let ColumnDefinitionKind::Physical {
-            data_type: read, ..
+            data_type: ColumnType::Plain(read),
+            ..
         } = &table.columns[0].kind
         else {
             panic!("{data_type}");

@@ -60,7 +60,7 @@ fn statement_sets_that_are_wrong() {
 /// A table whose declaration is wrong is reported once, not again for each use.
 #[test]
 fn what_uses_a_broken_table_is_not_reported() {
-    let text = "CREATE TABLE t (a ROW<x INT>) WITH ();\n\
+    let text = "CREATE TABLE t (a MULTISET<INT>) WITH ();\n\
                 CREATE VIEW v AS SELECT a FROM t;\n\
                 INSERT INTO s SELECT a FROM v;\n\
                 INSERT INTO t SELECT a FROM s;\n\

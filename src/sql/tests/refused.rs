@@ -148,12 +148,12 @@ STOP JOB 'x'
 ";
 
 const TABLES: &str = r"
-CREATE TABLE t (a ROW<x INT>) WITH ('connector' = 'x'); SELECT b FROM s
-  1:19: the type ROW is not supported yet
-CREATE TABLE t (a ARRAY<INT>) WITH ('connector' = 'x'); SELECT b FROM s
-  1:19: the type ARRAY is not supported yet
-CREATE TABLE t (a MAP<STRING, INT>) WITH ('connector' = 'x'); SELECT b FROM s
-  1:19: the type MAP is not supported yet
+CREATE TABLE t (a ROW<x MULTISET<INT>>) WITH ('connector' = 'x'); SELECT b FROM s
+  1:25: the type MULTISET is not supported yet
+CREATE TABLE t (a ARRAY<INT MULTISET>) WITH ('connector' = 'x'); SELECT b FROM s
+  1:29: the type MULTISET is not supported yet
+CREATE TABLE t (a ROW<x TEXT>) WITH ('connector' = 'x'); SELECT b FROM s
+  1:25: TEXT is not a type of Flink SQL
 CREATE TABLE t (a MULTISET<INT>) WITH ('connector' = 'x'); SELECT b FROM s
   1:19: the type MULTISET is not supported yet
 CREATE TABLE t (a TIMESTAMP_LTZ(3)) WITH ('connector' = 'x'); SELECT b FROM s
@@ -336,7 +336,7 @@ SELECT a FROM t GROUP BY ALL
 SELECT a FROM t GROUP BY 1
   1:26: GROUP BY names columns, not their places
 SELECT a FROM t GROUP BY ()
-  1:26: rows, arrays and maps are not supported yet
+  1:26: making a row, an array or a map is not supported yet
 SELECT a FROM t NATURAL JOIN u
   1:25: joins are not supported yet
 SELECT a FROM t PIVOT (SUM(a) FOR b IN (1))
@@ -391,12 +391,12 @@ SELECT a FROM t WHERE a IN (SELECT b FROM u)
   1:29: a query inside an expression is not supported yet
 SELECT (SELECT b FROM u) FROM t
   1:9: a query inside an expression is not supported yet
-SELECT a[1] FROM t
-  1:9: rows, arrays and maps are not supported yet
+SELECT a[1:2] FROM t
+  1:9: a part of an array is not Flink SQL
 SELECT ARRAY[1] FROM t
-  1:8: rows, arrays and maps are not supported yet
+  1:8: making a row, an array or a map is not supported yet
 SELECT ROW(1, 2) FROM t
-  1:8: rows, arrays and maps are not supported yet
+  1:8: making a row, an array or a map is not supported yet
 SELECT a::INT FROM t
   1:9: :: is not Flink SQL
 SELECT CAST(a AS ARRAY<INT>) FROM t
@@ -428,9 +428,9 @@ SELECT f(a => 1), g.f(a) FROM t
   1:10: named arguments are not supported here
   1:19: there is no function g.f
 SELECT MAP['k', 1] FROM t
-  1:8: rows, arrays and maps are not supported yet
+  1:8: making a row, an array or a map is not supported yet
 SELECT MAP('k', 1) FROM t
-  1:8: rows, arrays and maps are not supported yet
+  1:8: making a row, an array or a map is not supported yet
 SELECT a AS
   1:12: expected an identifier after AS, found the end of the statement
 SELECT f(a, FROM t
@@ -456,7 +456,7 @@ SELECT ?, $1, :a FROM t
   1:11: this form of a literal is not supported
   1:15: this form of a literal is not supported
 SELECT (a, b) FROM t
-  1:8: rows, arrays and maps are not supported yet
+  1:8: making a row, an array or a map is not supported yet
 SELECT CEIL(a, 2), CONVERT(a, INT) FROM t
   1:16: CEIL and FLOOR take no scale
   1:20: CONVERT is not Flink SQL

@@ -1,0 +1,70 @@
+//! A call of a function before the types of its arguments are known.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion_common::Result;
+use datafusion_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+
+use super::access;
+
+/// A call before its arguments are typed; `typing` replaces it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct UntypedCall {
+    name: &'static str,
+    signature: Signature,
+}
+
+impl UntypedCall {
+    /// A function of this name, as the library takes it.
+    pub(super) fn function(name: &'static str) -> Arc<ScalarUDF> {
+        Arc::new(ScalarUDF::from(Self {
+            name,
+            signature: Signature::user_defined(Volatility::Immutable),
+        }))
+    }
+
+    /// Whether this is such a function.
+    pub(super) fn is(function: &ScalarUDF) -> bool {
+        function.inner().downcast_ref::<Self>().is_some()
+    }
+}
+
+impl ScalarUDFImpl for UntypedCall {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// Access to parts is shown as SQL writes it.
+    fn schema_name(&self, arguments: &[Expr]) -> Result<String> {
+        let texts = arguments.iter().map(|argument| match argument {
+            Expr::Literal(value, _) if self.name == access::FIELD => value.to_string(),
+            other => other.schema_name().to_string(),
+        });
+        let texts: Vec<String> = texts.collect();
+        Ok(match (self.name, texts.as_slice()) {
+            (access::FIELD, _) => texts.join("."),
+            (access::ITEM, [collection, key]) => format!("{collection}[{key}]"),
+            (name, _) => format!("{name}({})", texts.join(",")),
+        })
+    }
+
+    /// Fits everywhere, so that nothing is refused before the types are known.
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Null)
+    }
+
+    fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
+        Ok(arguments.to_vec())
+    }
+
+    fn invoke_with_args(&self, _arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        datafusion_common::internal_err!("an untyped call is never run")
+    }
+}
