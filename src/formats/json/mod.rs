@@ -62,11 +62,11 @@ impl Json {
     pub(super) fn from_options(options: &mut Options) -> FormatRef {
         options.refuse(
             "json.map-null-key.mode",
-            "there are no MAP columns; leave it out",
+            "the keys of a MAP are never NULL; leave it out",
         );
         options.refuse(
             "json.map-null-key.literal",
-            "there are no MAP columns; leave it out",
+            "the keys of a MAP are never NULL; leave it out",
         );
         if options.boolean("json.ignore-parse-errors", false) {
             options.reject(
