@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::api::Listen;
 use crate::formats::{nearest, parse_duration, parse_memory};
-use crate::pipeline::OutputFormat;
+use crate::pipeline::{GRACE_DEFAULT, OutputFormat};
 
 /// The settings that a flag, a variable and a key of the config file give alike.
 const KEYS: [&str; 7] = [
@@ -203,9 +203,7 @@ impl Settings {
         Ok(Self {
             data_dir: layers.read("data-dir", path)?,
             format: layers.read("format", output_format)?.unwrap_or_default(),
-            grace: layers
-                .read("grace", duration)?
-                .unwrap_or(Duration::from_secs(25)),
+            grace: layers.read("grace", duration)?.unwrap_or(GRACE_DEFAULT),
             listen: layers
                 .read("listen", |text| {
                     text.parse()

@@ -7,12 +7,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 use serde_json::json;
-use thalweg::pipeline::{self, JobStatus, Options, OutputFormat, Status};
+use thalweg::pipeline::{self, JobStatus, Options, Status};
 use thalweg::sql::{SourceFile, render};
 use tokio_util::sync::CancellationToken;
 
@@ -101,16 +100,7 @@ fn run_pipeline(rate: Rate, interval_ms: u64, seen: &Arc<Seen>) -> Result<JobSta
     let program = pipeline::compile_with(&files, &settings, ends)
         .map_err(|diagnostics| anyhow!(render(&diagnostics, &files)))?;
     let dir = tempfile::tempdir()?;
-    let options = Options {
-        data_dir: Some(dir.path().to_owned()),
-        workers: 1,
-        memory_bytes: None,
-        fresh: false,
-        abandon: false,
-        settings: BTreeMap::new(),
-        grace: Duration::from_secs(25),
-        output: OutputFormat::Json,
-    };
+    let options = Options::new(dir.path().to_owned(), 1);
     let status = Arc::new(Status::default());
     pipeline::run(
         program,

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
-use thalweg::pipeline::{self, Options, OutputFormat, Status};
+use thalweg::pipeline::{self, Options, Status};
 use thalweg::sql::{SourceFile, render};
 use tokio_util::sync::CancellationToken;
 
@@ -163,16 +162,7 @@ fn run_once(pipeline: &Pipeline, table: &str, arguments: &Arguments) -> Result<C
     }];
     let program = pipeline::compile(&files, &BTreeMap::new())
         .map_err(|diagnostics| anyhow!(render(&diagnostics, &files)))?;
-    let options = Options {
-        data_dir: Some(dir.path().join("state")),
-        workers: arguments.workers,
-        memory_bytes: None,
-        fresh: false,
-        abandon: false,
-        settings: BTreeMap::new(),
-        grace: Duration::from_secs(25),
-        output: OutputFormat::Json,
-    };
+    let options = Options::new(dir.path().join("state"), arguments.workers);
     let status = Arc::new(Status::default());
     let run = || {
         Ok(pipeline::run(

@@ -20,6 +20,8 @@ mod nexmark;
 mod print;
 mod registry;
 mod stdout;
+#[cfg(test)]
+mod testing;
 
 pub use crate::formats::{OptionDefault, OptionDoc, OptionError};
 pub use console::{ConsoleFormat, console};

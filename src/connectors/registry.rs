@@ -134,25 +134,16 @@ fn wrong_connector(message: String) -> Vec<OptionError> {
 mod tests {
     use arrow::datatypes::{DataType, Field, Schema};
     use indexmap::IndexMap;
-    use uuid::Uuid;
 
     use super::*;
+    use crate::connectors::testing::{self, job};
     use crate::formats::OptionDefault;
 
     fn table(options: IndexMap<String, String>) -> TableOptions {
+        let schema = Arc::new(Schema::new(vec![Field::new("v", DataType::Utf8, true)]));
         TableOptions {
-            name: "t".to_owned(),
             options,
-            schema: Arc::new(Schema::new(vec![Field::new("v", DataType::Utf8, true)])),
-            primary_key: Vec::new(),
-        }
-    }
-
-    fn job() -> JobContext {
-        JobContext {
-            job: Uuid::nil(),
-            pipeline: "p".to_owned(),
-            operator: crate::stream::OperatorId(0),
+            ..testing::table(&schema, &[])
         }
     }
 

@@ -40,10 +40,10 @@ impl Rows {
     ///
     /// # Errors
     /// If they cannot be copied.
-    pub fn of(&self, records: &RecordBatch) -> arrow::error::Result<RecordBatch> {
+    pub fn of(self, records: &RecordBatch) -> arrow::error::Result<RecordBatch> {
         match self {
-            Self::Run { start, length } => Ok(records.slice(*start, *length)),
-            Self::Scattered(rows) => take_record_batch(records, &UInt32Array::from(rows.clone())),
+            Self::Run { start, length } => Ok(records.slice(start, length)),
+            Self::Scattered(rows) => take_record_batch(records, &UInt32Array::from(rows)),
         }
     }
 }

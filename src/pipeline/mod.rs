@@ -17,4 +17,4 @@ pub use crate::connectors::ConsoleFormat as OutputFormat;
 pub use compile::{CheckedProgram, compile, compile_with};
 pub use ends::Ends;
 pub use status::{CheckpointStatus, JobState, JobStatus, Progress, Status, Summary, VertexStatus};
-pub use supervisor::{Failure, Options, Outcome, run};
+pub use supervisor::{Failure, GRACE_DEFAULT, Options, Outcome, run};

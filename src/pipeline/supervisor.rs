@@ -23,6 +23,9 @@ use crate::state::Finished;
 const CACHE_SHARE: u64 = 8;
 const CACHE_BYTES_DEFAULT: u64 = 128 * 1024 * 1024;
 
+/// How long the last checkpoint of a stop may take, if nothing is said.
+pub const GRACE_DEFAULT: Duration = Duration::from_secs(25);
+
 /// How a run is set up.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -42,6 +45,23 @@ pub struct Options {
     pub grace: Duration,
     /// How a bare `SELECT` prints.
     pub output: ConsoleFormat,
+}
+
+impl Options {
+    /// A run in a data directory, everything else as it is if nothing is said; a
+    /// bare `SELECT` prints lines of JSON.
+    pub fn new(data_dir: PathBuf, workers: usize) -> Self {
+        Self {
+            data_dir: Some(data_dir),
+            workers,
+            memory_bytes: None,
+            fresh: false,
+            abandon: false,
+            settings: BTreeMap::new(),
+            grace: GRACE_DEFAULT,
+            output: ConsoleFormat::Json,
+        }
+    }
 }
 
 /// How a run ended.

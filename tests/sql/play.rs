@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use thalweg::pipeline::{self, CheckedProgram, Options, Outcome, OutputFormat};
+use thalweg::pipeline::{self, CheckedProgram, Options, Outcome};
 use thalweg::sql::SourceFile;
 use thalweg::state::{OpenOptions, Store, read_dead_letters};
 use thalweg::stream::OperatorId;
@@ -138,16 +137,7 @@ fn run(
 
 /// How a golden is run in a data directory.
 pub fn options(directory: &Path) -> Options {
-    Options {
-        data_dir: Some(directory.to_owned()),
-        workers: 2,
-        memory_bytes: None,
-        fresh: false,
-        abandon: false,
-        settings: BTreeMap::new(),
-        grace: Duration::from_secs(25),
-        output: OutputFormat::Json,
-    }
+    Options::new(directory.to_owned(), 2)
 }
 
 /// The rows that are in one and not in the other, counted.

@@ -7,11 +7,9 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit};
 use futures::FutureExt;
 use serde_json::Value;
-use uuid::Uuid;
 
-use crate::stream::OperatorId;
-
-use crate::connectors::{JobContext, OptionError, TableOptions, source};
+use crate::connectors::testing::{job, table};
+use crate::connectors::{OptionError, source};
 use crate::formats::RowText;
 use crate::runtime::{SourceEvent, SourceFactory, Split};
 
@@ -30,21 +28,7 @@ fn schema() -> SchemaRef {
 }
 
 fn factory(options: &[(&str, &str)]) -> Result<Arc<dyn SourceFactory>, Vec<OptionError>> {
-    let given = options
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    let table = TableOptions {
-        name: "t".to_owned(),
-        options: given.collect(),
-        schema: schema(),
-        primary_key: Vec::new(),
-    };
-    let job = JobContext {
-        job: Uuid::nil(),
-        pipeline: "p".to_owned(),
-        operator: OperatorId(0),
-    };
-    source("datagen", &table, &job)
+    source("datagen", &table(&schema(), options), &job())
 }
 
 const COUNTED: [(&str, &str); 8] = [

@@ -13,7 +13,7 @@ const FIRST_ID: u64 = 1_000;
 /// The first category, of which there are [`CATEGORIES`].
 const FIRST_CATEGORY: u64 = 10;
 const CATEGORIES: u64 = 5;
-/// Every so manieth auction, bidder or seller is a hot one.
+/// One in so many auctions, bidders and sellers is a hot one.
 const HOT_EVERY: u64 = 100;
 /// How many people are about at a time.
 const ACTIVE_PEOPLE: u64 = 1_000;

@@ -8,14 +8,13 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{
     DataType, Field, Fields, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit,
 };
-use uuid::Uuid;
 
 use super::columns::columns_of;
 use super::events::data_type_of;
 use super::model::Kind;
-use crate::connectors::{JobContext, TableOptions, source};
+use crate::connectors::source;
+use crate::connectors::testing::{job, table};
 use crate::runtime::{SourceEvent, SourceFactory};
-use crate::stream::OperatorId;
 
 const START: (&str, &str) = ("start-time", "2020-10-10 00:00:00");
 
@@ -39,21 +38,7 @@ fn factory(
     schema: &SchemaRef,
     options: &[(&str, &str)],
 ) -> Result<Arc<dyn SourceFactory>, Vec<String>> {
-    let given = options
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    let table = TableOptions {
-        name: "t".to_owned(),
-        options: given.collect(),
-        schema: schema.clone(),
-        primary_key: Vec::new(),
-    };
-    let job = JobContext {
-        job: Uuid::nil(),
-        pipeline: "p".to_owned(),
-        operator: OperatorId(0),
-    };
-    source("nexmark", &table, &job)
+    source("nexmark", &table(schema, options), &job())
         .map_err(|errors| errors.into_iter().map(|error| error.message).collect())
 }
 

@@ -192,20 +192,9 @@ impl Reader<'_> {
         inner: &mut Inner,
         depth: usize,
     ) -> Option<()> {
-        if !cursor.take(b'[') {
-            return None;
-        }
-        if cursor.next_byte() == b']' {
-            cursor.step(1);
-            return Some(());
-        }
-        loop {
-            cursor.next_byte();
-            self.value(cursor, elements, inner, depth)?;
-            if !cursor.goes_on(b']')? {
-                return Some(());
-            }
-        }
+        items(cursor, [b'[', b']'], |cursor| {
+            self.value(cursor, elements, inner, depth)
+        })
     }
 
     /// Reads the object that begins here into a map.
@@ -216,23 +205,12 @@ impl Reader<'_> {
         inner: &mut Inner,
         depth: usize,
     ) -> Option<()> {
-        if !cursor.take(b'{') {
-            return None;
-        }
-        if cursor.next_byte() == b'}' {
-            cursor.step(1);
-            return Some(());
-        }
-        loop {
-            cursor.next_byte();
+        items(cursor, [b'{', b'}'], |cursor| {
             let key = cursor.string()?;
             map.keys.push(unescaped(key, self.scratch)).ok()?;
             cursor.colon()?;
-            self.value(cursor, &mut map.values, inner, depth)?;
-            if !cursor.goes_on(b'}')? {
-                return Some(());
-            }
-        }
+            self.value(cursor, &mut map.values, inner, depth)
+        })
     }
 
     /// Reads a timestamp with three digits of a second.
@@ -265,6 +243,28 @@ impl Reader<'_> {
         let raw = std::str::from_utf8(cursor.since(start)).ok()?;
         careful::push_flat(column, kind, raw, self.options.timestamp, self.scratch).ok()?;
         Some(cursor.at())
+    }
+}
+
+/// Reads what stands between two brackets, item by item.
+fn items(
+    cursor: &mut Cursor,
+    [open, close]: [u8; 2],
+    mut item: impl FnMut(&mut Cursor) -> Option<()>,
+) -> Option<()> {
+    if !cursor.take(open) {
+        return None;
+    }
+    if cursor.next_byte() == close {
+        cursor.step(1);
+        return Some(());
+    }
+    loop {
+        cursor.next_byte();
+        item(cursor)?;
+        if !cursor.goes_on(close)? {
+            return Some(());
+        }
     }
 }
 

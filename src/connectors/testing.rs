@@ -1,0 +1,29 @@
+//! Tables and a job for the tests of connectors.
+
+use arrow::datatypes::SchemaRef;
+use uuid::Uuid;
+
+use super::{JobContext, TableOptions};
+use crate::stream::OperatorId;
+
+/// A table of these columns with these options.
+pub(super) fn table(schema: &SchemaRef, options: &[(&str, &str)]) -> TableOptions {
+    let given = options
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    TableOptions {
+        name: "t".to_owned(),
+        options: given.collect(),
+        schema: schema.clone(),
+        primary_key: Vec::new(),
+    }
+}
+
+/// A job that nobody else has.
+pub(super) fn job() -> JobContext {
+    JobContext {
+        job: Uuid::nil(),
+        pipeline: "p".to_owned(),
+        operator: OperatorId(0),
+    }
+}
