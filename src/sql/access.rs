@@ -2,14 +2,13 @@
 //! functions before types are known.
 
 use std::collections::HashMap;
-use std::ops::ControlFlow;
 
 use arrow::datatypes::{DataType, Field};
 use datafusion_common::{Column, DFSchema, Result, ScalarValue, Spans, TableReference};
 use datafusion_expr::{Expr, lit};
 use datafusion_sql::sqlparser::ast::{
     AccessExpr, Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, Subscript, Value, VisitMut, visit_expressions_mut,
+    FunctionArguments, Ident, ObjectName, Subscript, Value,
 };
 
 use super::conversion::{cast_to, common_type, type_of};
@@ -31,27 +30,6 @@ pub(super) const ITEM: &str = "[]";
 /// what is wrong with it there is wrong with it everywhere. The library forgets them.
 #[derive(Debug, Default)]
 pub(super) struct DottedNames(HashMap<Vec<String>, Spans>);
-
-/// Rewrites access to what is inside an expression as calls. A name with dots
-/// stays as it is: only the planner knows where the table ends and the column.
-pub(super) fn as_calls(tree: &mut impl VisitMut) -> DottedNames {
-    let mut names = DottedNames::default();
-    let _: ControlFlow<()> = visit_expressions_mut(tree, |expression| {
-        if let SqlExpr::CompoundFieldAccess { root, access_chain } = expression {
-            let null = SqlExpr::value(Value::Null);
-            let root = std::mem::replace(root.as_mut(), null);
-            let chain = std::mem::take(access_chain);
-            *expression = chain.into_iter().fold(root, |inner, access| {
-                let rewritten = accessed(inner, access);
-                names.note(&rewritten);
-                rewritten
-            });
-        }
-        names.note(expression);
-        ControlFlow::Continue(())
-    });
-    names
-}
 
 fn accessed(inner: SqlExpr, access: AccessExpr) -> SqlExpr {
     match (inner, access) {
@@ -93,6 +71,23 @@ fn written_call(name: &str, arguments: Vec<SqlExpr>) -> SqlExpr {
 }
 
 impl DottedNames {
+    /// Rewrites access to what is inside an expression as calls, and notes its names;
+    /// the expressions inside it come before it. A name with dots stays as it is: only
+    /// the planner knows where the table ends and the column begins.
+    pub(super) fn as_calls(&mut self, expression: &mut SqlExpr) {
+        if let SqlExpr::CompoundFieldAccess { root, access_chain } = expression {
+            let null = SqlExpr::value(Value::Null);
+            let root = std::mem::replace(root.as_mut(), null);
+            let chain = std::mem::take(access_chain);
+            *expression = chain.into_iter().fold(root, |inner, access| {
+                let rewritten = accessed(inner, access);
+                self.note(&rewritten);
+                rewritten
+            });
+        }
+        self.note(expression);
+    }
+
     /// Notes a name as it is written, and without the table that it may begin with.
     fn note(&mut self, expression: &SqlExpr) {
         let SqlExpr::CompoundIdentifier(names) = expression else {

@@ -2,30 +2,21 @@
 //! another way: numbers, timestamps and intervals are rewritten before a query
 //! is planned.
 
-use std::ops::ControlFlow;
-
-use datafusion_common::{DataFusionError, Result};
+use datafusion_common::Result;
 use datafusion_sql::sqlparser::ast::{
     CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, Interval, TimezoneInfo,
-    UnaryOperator, Value, ValueWithSpan, VisitMut, visit_expressions_mut,
+    UnaryOperator, Value, ValueWithSpan,
 };
 use datafusion_sql::sqlparser::tokenizer::Span as TokenSpan;
 
 use super::data_type::MAX_PRECISION;
 use super::diagnose::{library_span, refusal};
 
-/// Rewrites the literals of a query or an expression.
+/// Rewrites an expression if it is a literal; those inside it come before it.
 ///
 /// # Errors
 /// If the text of an interval is not of its form.
-pub(super) fn as_in_flink(tree: &mut impl VisitMut) -> Result<()> {
-    match visit_expressions_mut(tree, rewrite) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(error),
-    }
-}
-
-fn rewrite(expression: &mut Expr) -> ControlFlow<DataFusionError> {
+pub(super) fn as_in_flink(expression: &mut Expr) -> Result<()> {
     match expression {
         Expr::Value(value) => {
             if let Value::Number(digits, _) = &value.value
@@ -42,11 +33,7 @@ fn rewrite(expression: &mut Expr) -> ControlFlow<DataFusionError> {
                 typed.data_type = DataType::Timestamp(Some(precision), TimezoneInfo::None);
             }
         }
-        Expr::Interval(interval) => {
-            if let Err(error) = one_interval(interval) {
-                return ControlFlow::Break(error);
-            }
-        }
+        Expr::Interval(interval) => one_interval(interval)?,
         // The library would negate the first part of an interval alone.
         Expr::UnaryOp {
             op: UnaryOperator::Minus,
@@ -58,7 +45,7 @@ fn rewrite(expression: &mut Expr) -> ControlFlow<DataFusionError> {
         }
         _ => (),
     }
-    ControlFlow::Continue(())
+    Ok(())
 }
 
 /// A number whose type the library would not see: one with an exponent is a
@@ -218,7 +205,7 @@ mod tests {
     use datafusion_sql::sqlparser::parser::Parser;
 
     use super::super::diagnose::diagnostics;
-    use super::*;
+    use super::super::query::rewritten;
     use crate::plan::Span;
 
     #[test]
@@ -265,8 +252,8 @@ mod tests {
                 .try_with_sql(written)
                 .unwrap();
             let mut expression = parser.parse_expr().unwrap();
-            let found = match as_in_flink(&mut expression) {
-                Ok(()) => expression.to_string(),
+            let found = match rewritten(&mut expression) {
+                Ok(_) => expression.to_string(),
                 Err(error) => {
                     let found = diagnostics(&error, Span::default());
                     format!("error: {}", found[0].message)

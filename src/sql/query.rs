@@ -1,11 +1,12 @@
 //! A query to an optimised logical plan.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::tree_node::{Transformed, TreeNode};
-use datafusion_common::{DFSchema, Result, TableReference};
+use datafusion_common::{DFSchema, DataFusionError, Result, TableReference};
 use datafusion_expr::logical_plan::TableScanBuilder;
 use datafusion_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
 use datafusion_expr::{
@@ -18,9 +19,11 @@ use datafusion_optimizer::push_down_filter::PushDownFilter;
 use datafusion_optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion_optimizer::{Optimizer, OptimizerContext};
 use datafusion_sql::planner::{ParserOptions, PlannerContext, SqlToRel};
-use datafusion_sql::sqlparser::ast::{Expr as SqlExpr, Query, Statement};
+use datafusion_sql::sqlparser::ast::{
+    Expr as SqlExpr, Query, Statement, VisitMut, visit_expressions_mut,
+};
 
-use super::access::{self, DottedNames};
+use super::access::DottedNames;
 use super::catalog::Catalog;
 use super::data_type::FlinkTypes;
 use super::diagnose::{consequence, did_you_mean, refusal};
@@ -48,8 +51,7 @@ impl<'a> QueryPlanner<'a> {
     pub(super) fn plan(&self, query: &Query) -> Result<LogicalPlan> {
         let mut query = query.clone();
         name_columns(&mut query);
-        let dotted = access::as_calls(&mut query);
-        literals::as_in_flink(&mut query)?;
+        let dotted = rewritten(&mut query)?;
         let plan = Scope::new(self.catalog, dotted)
             .binder()
             .sql_statement_to_plan(Statement::Query(Box::new(query)))?;
@@ -62,14 +64,34 @@ impl<'a> QueryPlanner<'a> {
     /// As [`Self::plan`].
     pub(super) fn expression(&self, expression: &SqlExpr, schema: &DFSchema) -> Result<Expr> {
         let mut expression = expression.clone();
-        let dotted = access::as_calls(&mut expression);
-        literals::as_in_flink(&mut expression)?;
+        let dotted = rewritten(&mut expression)?;
         let bound = Scope::new(self.catalog, dotted).binder().sql_to_expr(
             expression,
             schema,
             &mut PlannerContext::new(),
         )?;
         typing::with_flink_types(bound, schema)
+    }
+}
+
+/// Rewrites the expressions of a tree into those that the library reads as Flink does.
+///
+/// # Errors
+/// If the text of a literal is not of its form.
+pub(super) fn rewritten(tree: &mut impl VisitMut) -> Result<DottedNames> {
+    let mut names = DottedNames::default();
+    let mut one = |expression: &mut SqlExpr| {
+        names.as_calls(expression);
+        match literals::as_in_flink(expression) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    };
+    // One type for every tree: the walk is a twentieth of what the crate compiles to.
+    let one: &mut dyn FnMut(&mut SqlExpr) -> ControlFlow<DataFusionError> = &mut one;
+    match visit_expressions_mut(tree, one) {
+        ControlFlow::Continue(()) => Ok(names),
+        ControlFlow::Break(error) => Err(error),
     }
 }
 
