@@ -4,19 +4,17 @@
 //! that a barrier does to rows happens between two reads of the source, and the
 //! source measures it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use serde_json::json;
-use thalweg::pipeline::{self, JobStatus, Options, Status};
-use thalweg::sql::{SourceFile, render};
-use tokio_util::sync::CancellationToken;
+use thalweg::pipeline::JobStatus;
 
 use crate::cost::{measure, percentile, ratio};
-use crate::ends::{Rate, Seen, SteadyEnds};
+use crate::ends::{Rate, Seen, run_steadily};
 use crate::recorder::Recorder;
 
 const PROGRAM: &str = "
@@ -44,16 +42,20 @@ pub struct Arguments {
     interval_ms: u64,
 }
 
+/// What the 99th percentile of the times away for a barrier may be.
+const P99_MAX: Duration = Duration::from_millis(20);
+
 /// Runs the pipeline at each rate.
 ///
 /// # Errors
-/// If a run fails or loses rows.
+/// If a run fails, loses rows, or is held up for too long.
 pub fn run(arguments: &Arguments, recorder: &mut Recorder) -> Result<()> {
     for &rows_per_second in &arguments.rate {
         let rate = Rate {
             rows_per_second,
             keys: rows_per_second,
             rows: rows_per_second * arguments.seconds,
+            batch_ms: 10,
         };
         let seen = Arc::new(Seen::default());
         let (job, cost) = measure(|| run_pipeline(rate, arguments.interval_ms, &seen))?;
@@ -82,32 +84,17 @@ pub fn run(arguments: &Arguments, recorder: &mut Recorder) -> Result<()> {
         }
         let per_million = cost.cpu_seconds / ratio(rate.rows) * 1e6;
         recorder.figure("CPU for a million rows", per_million, "CPU-s", &parameters)?;
+        let p99 = percentile(&with_barrier, 99);
+        ensure!(
+            p99 <= P99_MAX,
+            "at {rows_per_second} rows a second the p99 is {p99:?}; it may be {P99_MAX:?}"
+        );
     }
     Ok(())
 }
 
 fn run_pipeline(rate: Rate, interval_ms: u64, seen: &Arc<Seen>) -> Result<JobStatus> {
-    let files = [SourceFile {
-        name: "stall.sql".to_owned(),
-        text: PROGRAM.to_owned(),
-    }];
-    let interval = format!("{interval_ms} ms");
-    let settings = BTreeMap::from([("execution.checkpointing.interval".to_owned(), interval)]);
-    let ends = Arc::new(SteadyEnds {
-        rate,
-        seen: Arc::clone(seen),
-    });
-    let program = pipeline::compile_with(&files, &settings, ends)
-        .map_err(|diagnostics| anyhow!(render(&diagnostics, &files)))?;
-    let dir = tempfile::tempdir()?;
-    let options = Options::new(dir.path().to_owned(), 1);
-    let status = Arc::new(Status::default());
-    pipeline::run(
-        program,
-        options,
-        Arc::clone(&status),
-        CancellationToken::new(),
-    )?;
+    let status = run_steadily(PROGRAM, rate, interval_ms, seen)?;
     let rows_out = seen.rows_out.load(Ordering::Relaxed);
     let windows = rate.rows.div_ceil(rate.rows_per_second * 10);
     let expected = windows * rate.keys;
@@ -115,5 +102,5 @@ fn run_pipeline(rate: Rate, interval_ms: u64, seen: &Arc<Seen>) -> Result<JobSta
         rows_out == expected,
         "{rows_out} rows came out and not {expected}"
     );
-    Ok(status.snapshot())
+    Ok(status)
 }

@@ -1,32 +1,35 @@
 //! A source at a steady rate and a sink that counts, which together see how long
-//! a task keeps its source waiting, and whether a barrier was the reason.
+//! a task keeps its source waiting, and whether a barrier was the reason, and how
+//! long rows are on their way.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use anyhow::anyhow;
 use arrow::array::{
-    ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, TimestampMillisecondArray,
+    ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, TimestampMillisecondArray,
 };
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Int64Type, SchemaRef};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use thalweg::connectors::{JobContext, OptionError, TableOptions};
-use thalweg::pipeline::Ends;
+use thalweg::pipeline::{self, Ends, JobStatus, Options, Status};
 use thalweg::runtime::{
     Committer, Discovery, Enumerator, Prepared, Result, Sink, SinkFactory, SinkTask, SourceEvent,
     SourceFactory, SourceReader, Split, Written,
 };
+use thalweg::sql::{SourceFile, render};
 use thalweg::stream::{Barrier, Batch};
+use tokio_util::sync::CancellationToken;
 
 /// Rows of a batch, unless the rate asks for smaller ones.
 const BATCH_ROWS: u64 = 8_192;
 
-/// How far apart batches are at a low rate.
-const BATCH_MS_MAX: u64 = 10;
-
-/// Rows that come at a steady rate: row n has the key n modulo `keys`.
+/// Rows that come at a steady rate. The column `id` of row n is n modulo `keys`, `at`
+/// its event time and `row` n itself, by which the sink knows how long it was on its way.
 #[derive(Clone, Copy, Debug)]
 pub struct Rate {
     /// Rows in a second, by the clock and in event time.
@@ -35,6 +38,8 @@ pub struct Rate {
     pub keys: u64,
     /// Rows in all.
     pub rows: u64,
+    /// How far apart batches are, in milliseconds, if they do not get too large.
+    pub batch_ms: u64,
 }
 
 /// What was seen of a run in one task, in the order of its happening.
@@ -46,8 +51,11 @@ pub struct Seen {
     pub without_barrier: Mutex<Vec<Duration>>,
     /// How much later than it was due each batch was taken.
     pub delays: Mutex<Vec<Duration>>,
+    /// How long each row was on its way, from the time when it was due.
+    pub latencies: Mutex<Vec<Duration>>,
     /// Rows that came out.
     pub rows_out: AtomicU64,
+    began: OnceLock<Instant>,
     barrier: AtomicBool,
 }
 
@@ -78,7 +86,10 @@ impl Ends for SteadyEnds {
         _table: &TableOptions,
         _job: &JobContext,
     ) -> std::result::Result<Arc<dyn SinkFactory>, Vec<OptionError>> {
-        Ok(Arc::new(CountingSink(Arc::clone(&self.seen))))
+        Ok(Arc::new(CountingSink {
+            rate: self.rate,
+            seen: Arc::clone(&self.seen),
+        }))
     }
 }
 
@@ -112,6 +123,36 @@ impl SourceFactory for SteadySource {
     fn trusts_event_time(&self) -> bool {
         true
     }
+}
+
+/// Runs a program whose tables are all at these ends, in one worker.
+///
+/// # Errors
+/// If it is refused or fails.
+pub fn run_steadily(
+    program: &str,
+    rate: Rate,
+    interval_ms: u64,
+    seen: &Arc<Seen>,
+) -> anyhow::Result<JobStatus> {
+    let files = [SourceFile {
+        name: "steady.sql".to_owned(),
+        text: program.to_owned(),
+    }];
+    let interval = format!("{interval_ms} ms");
+    let settings = BTreeMap::from([("execution.checkpointing.interval".to_owned(), interval)]);
+    let ends = Arc::new(SteadyEnds {
+        rate,
+        seen: Arc::clone(seen),
+    });
+    let program = pipeline::compile_with(&files, &settings, ends)
+        .map_err(|diagnostics| anyhow!(render(&diagnostics, &files)))?;
+    let dir = tempfile::tempdir()?;
+    let options = Options::new(dir.path().to_owned(), 1);
+    let status = Arc::new(Status::default());
+    let stop = CancellationToken::new();
+    pipeline::run(program, options, Arc::clone(&status), stop)?;
+    Ok(status.snapshot())
 }
 
 struct OneSplit;
@@ -155,7 +196,7 @@ impl Drop for Waiting<'_> {
 impl SourceReader for SteadyReader {
     async fn add_split(&mut self, split: &Split, _position: Option<&Value>) -> Result<()> {
         self.split = Some(split.id.clone());
-        self.began = Instant::now();
+        self.began = *self.seen.began.get_or_init(Instant::now);
         Ok(())
     }
 
@@ -202,7 +243,7 @@ impl Seen {
 
 impl Rate {
     fn batch_rows(self) -> u64 {
-        (self.rows_per_second * BATCH_MS_MAX / 1_000).clamp(1, BATCH_ROWS)
+        (self.rows_per_second * self.batch_ms / 1_000).clamp(1, BATCH_ROWS)
     }
 
     /// How long after the start the rows before row `row` have come.
@@ -214,6 +255,7 @@ impl Rate {
         let rows = usize::try_from(end - first).expect("a batch has few rows");
         let columns = schema.fields().iter().map(|field| -> ArrayRef {
             let values = (first..end).map(|row| match field.name().as_str() {
+                "row" => row.cast_signed(),
                 "id" => (row % self.keys).cast_signed(),
                 "at" => (row * 1_000 / self.rows_per_second).cast_signed(),
                 _ => (row % 1_000).cast_signed(),
@@ -230,11 +272,15 @@ impl Rate {
     }
 }
 
-struct CountingSink(Arc<Seen>);
+#[derive(Clone, Debug)]
+struct CountingSink {
+    rate: Rate,
+    seen: Arc<Seen>,
+}
 
 impl SinkFactory for CountingSink {
     fn sink(&self, _task: SinkTask) -> Result<Box<dyn Sink>> {
-        Ok(Box::new(Self(Arc::clone(&self.0))))
+        Ok(Box::new(self.clone()))
     }
 
     fn committer(&self) -> Option<Arc<dyn Committer>> {
@@ -245,14 +291,24 @@ impl SinkFactory for CountingSink {
 #[async_trait]
 impl Sink for CountingSink {
     async fn write(&mut self, batch: Batch) -> Result<Written> {
-        self.0
+        self.seen
             .rows_out
             .fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+        if let (Some(rows), Some(began)) = (
+            batch.records.column_by_name("row"),
+            self.seen.began.get().copied(),
+        ) {
+            let since_began = began.elapsed();
+            let rows = rows.as_primitive::<Int64Type>().values().iter();
+            let late =
+                rows.map(|row| since_began.saturating_sub(self.rate.time_of(row.cast_unsigned())));
+            self.seen.latencies.lock().extend(late);
+        }
         Ok(Written::default())
     }
 
     async fn prepare(&mut self, _barrier: Barrier) -> Result<Prepared> {
-        self.0.barrier.store(true, Ordering::Relaxed);
+        self.seen.barrier.store(true, Ordering::Relaxed);
         Ok(Prepared::default())
     }
 }

@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use indexmap::IndexMap;
 use thalweg::connectors::{self, JobContext, TableOptions};
 use thalweg::expr::{AggregateCall, AggregateFunction, AggregateLayout};
+use thalweg::formats::EncodedRecords;
 use thalweg::operators::{Input, Slicing, WindowAggregate, WindowAggregateSpec};
 use thalweg::runtime::{Operator, Output, Progress, SourceEvent};
 use thalweg::stream::{
@@ -92,19 +93,17 @@ fn encode() -> Result<()> {
     let schema = bids::all_columns();
     let batches = json_batches(&schema, &bids::lines(LINES, Form::Flat))?;
     let mut encoder = json_format(&schema)?.encoder(&schema);
-    let (mut out, mut ends) = (Vec::new(), Vec::new());
-    counted(|| {
+    let mut out = EncodedRecords::lines();
+    let rows = counted(|| {
+        let mut rows = 0;
         for batch in &batches {
             out.clear();
-            encoder.encode(batch, &mut out, &mut ends)?;
+            encoder.encode(batch, &mut out)?;
+            rows += out.len();
         }
-        Ok(())
+        Ok(rows)
     })?;
-    ensure!(
-        ends.len() as u64 == LINES,
-        "{} rows were written",
-        ends.len()
-    );
+    ensure!(rows as u64 == LINES, "{rows} rows were written");
     Ok(())
 }
 

@@ -9,7 +9,9 @@ use clap::Args;
 use indexmap::IndexMap;
 use serde_json::json;
 use thalweg::connectors::{self, JobContext, TableOptions};
-use thalweg::formats::{Decoder, FormatRef, Framing, LineBounds, Options, format, line_length};
+use thalweg::formats::{
+    Decoder, EncodedRecords, FormatRef, Framing, LineBounds, Options, format, line_length,
+};
 use thalweg::runtime::SourceEvent;
 use thalweg::stream::OperatorId;
 use uuid::Uuid;
@@ -85,14 +87,13 @@ pub fn encode(arguments: &EncodeArguments, recorder: &mut Recorder) -> Result<()
     let (schema, lines) = (bids::all_columns(), bids::lines(size.rows, Form::Flat));
     let batches = json_batches(&schema, &lines)?;
     let mut encoder = json_format(&schema)?.encoder(&schema);
-    let (mut out, mut ends) = (Vec::new(), Vec::new());
+    let mut out = EncodedRecords::lines();
     let work = || {
         let mut rows = 0;
         for batch in &batches {
             out.clear();
-            ends.clear();
-            encoder.encode(batch, &mut out, &mut ends)?;
-            rows += ends.len();
+            encoder.encode(batch, &mut out)?;
+            rows += out.len();
         }
         Ok(rows)
     };

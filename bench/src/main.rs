@@ -7,6 +7,7 @@ mod ends;
 mod hot_paths;
 mod json_codec;
 mod keyed_state;
+mod latency;
 mod machine;
 mod pipelines;
 mod recorder;
@@ -39,6 +40,7 @@ enum Benchmark {
     StateRecovery(state_recovery::Arguments),
     StateSpace(state_space::Arguments),
     CheckpointStall(checkpoint_stall::Arguments),
+    Latency(latency::Arguments),
     Throughput(throughput::Arguments),
     HotPath(hot_paths::Arguments),
     JsonDecode(json_codec::DecodeArguments),
@@ -61,6 +63,7 @@ fn main() -> Result<()> {
         Benchmark::CheckpointStall(arguments) => {
             checkpoint_stall::run(arguments, &mut recorder("checkpoint-stall")?)
         }
+        Benchmark::Latency(arguments) => latency::run(arguments, &mut recorder("latency")?),
         Benchmark::Throughput(arguments) => {
             throughput::run(arguments, &mut recorder("throughput")?)
         }

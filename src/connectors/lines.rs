@@ -2,23 +2,23 @@
 
 use arrow::array::RecordBatch;
 
-use crate::formats::{Encoder, row_to_json};
+use crate::formats::{EncodedRecords, Encoder, row_to_json};
 use crate::stream::DeadLetter;
 
-/// The records of a batch, a line each; a row that has no record becomes a dead letter.
-pub(super) fn lines(
+/// Appends the records of a batch; a row that has no record becomes a dead letter.
+pub(super) fn encode(
     encoder: &mut dyn Encoder,
     records: &RecordBatch,
     origin: &str,
-) -> (Vec<u8>, Vec<DeadLetter>) {
-    let (mut joined, mut ends) = (Vec::new(), Vec::new());
+    out: &mut EncodedRecords,
+) -> Vec<DeadLetter> {
     let mut dead_letters = Vec::new();
     let mut next = 0;
     while next < records.num_rows() {
         let rest = records.slice(next, records.num_rows() - next);
-        let before = ends.len();
-        let result = encoder.encode(&rest, &mut joined, &mut ends);
-        next += ends.len() - before;
+        let before = out.len();
+        let result = encoder.encode(&rest, out);
+        next += out.len() - before;
         if let Err(error) = result {
             dead_letters.push(DeadLetter {
                 origin: origin.to_owned(),
@@ -29,14 +29,18 @@ pub(super) fn lines(
             next += 1;
         }
     }
-    let mut lines = Vec::with_capacity(joined.len() + ends.len());
-    let mut start = 0;
-    for end in ends {
-        lines.extend_from_slice(joined.get(start..end).unwrap_or_default());
-        lines.push(b'\n');
-        start = end;
-    }
-    (lines, dead_letters)
+    dead_letters
+}
+
+/// The records of a batch, a line each; a row that has no record becomes a dead letter.
+pub(super) fn lines(
+    encoder: &mut dyn Encoder,
+    records: &RecordBatch,
+    origin: &str,
+) -> (Vec<u8>, Vec<DeadLetter>) {
+    let mut lines = EncodedRecords::lines();
+    let dead_letters = encode(encoder, records, origin, &mut lines);
+    (lines.into_bytes(), dead_letters)
 }
 
 /// The rows as JSON objects for a person, who wants to see each row: a number that

@@ -12,7 +12,7 @@ use arrow::util::display::array_value_to_string;
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::column::unit_of;
-use super::datetime::{self, TimestampForm};
+use super::datetime::{self, TimestampForm, WrittenDate};
 use super::decimal;
 
 /// The values of one column of a batch, looked at once by type and then row by row.
@@ -37,7 +37,7 @@ enum Values<'a> {
     Date(&'a [i32]),
     Time32(&'a [i32], TimeUnit),
     Time64(&'a [i64], TimeUnit),
-    Timestamp(&'a [i64], TimeUnit),
+    Timestamp(&'a [i64], TimeUnit, WrittenDate),
     /// A type that no table has, but a column inside the plan may.
     Other(&'a ArrayRef),
 }
@@ -168,8 +168,8 @@ impl<'a> Cells<'a> {
                 out.extend_from_slice(text.as_bytes());
                 Written::Text
             }
-            Values::Timestamp(values, unit) => {
-                datetime::write_timestamp(values[row], *unit, form.timestamp, out);
+            Values::Timestamp(values, unit, date) => {
+                datetime::write_timestamp(values[row], *unit, form.timestamp, date, out);
                 Written::Plain
             }
         }
@@ -200,7 +200,9 @@ impl<'a> Values<'a> {
                 Self::Time64(slice::<Time64MicrosecondType>(array), unit)
             }
             DataType::Time64(_) => Self::Time64(slice::<Time64NanosecondType>(array), unit),
-            DataType::Timestamp(..) => Self::Timestamp(timestamps(array, unit), unit),
+            DataType::Timestamp(..) => {
+                Self::Timestamp(timestamps(array, unit), unit, WrittenDate::default())
+            }
             _ => Self::Other(array),
         }
     }

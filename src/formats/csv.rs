@@ -13,8 +13,8 @@ use super::column::Column;
 use super::datetime::TimestampForm;
 use super::framing::Quoting;
 use super::{
-    Decoder, Encoder, FormatFactory, FormatRef, Framing, Limits, OptionDefault, OptionDoc, Options,
-    RowError,
+    Decoder, EncodedRecords, Encoder, FormatFactory, FormatRef, Framing, Limits, OptionDefault,
+    OptionDoc, Options, RowError,
 };
 
 /// Its options, for people.
@@ -312,6 +312,36 @@ impl CsvEncoder {
             || (is_first && text.first() == Some(&b'#'))
     }
 
+    /// Appends a row; if that fails, the column that cannot be written, and why.
+    fn write_row(
+        &mut self,
+        columns: &[Cells<'_>],
+        row: usize,
+        form: Form,
+        out: &mut Vec<u8>,
+    ) -> Result<(), (usize, &'static str)> {
+        let start = out.len();
+        for (place, cells) in columns.iter().enumerate() {
+            if place > 0 {
+                out.push(self.options.delimiter);
+            }
+            if cells.is_null(row) {
+                let literal = self.options.null_literal.as_deref().unwrap_or_default();
+                out.extend_from_slice(literal.as_bytes());
+                continue;
+            }
+            self.scratch.clear();
+            cells.write(row, form, &mut self.scratch);
+            let written = self.write_field(out, place == 0);
+            written.map_err(|why| (place, why))?;
+        }
+        // An empty line is no record, so the one empty field is quoted.
+        if let (true, Some(quote)) = (out.len() == start, self.options.quote) {
+            out.extend_from_slice(&[quote, quote]);
+        }
+        Ok(())
+    }
+
     fn write_field(&self, out: &mut Vec<u8>, is_first: bool) -> Result<(), &'static str> {
         if !self.needs_quotes(&self.scratch, is_first) {
             out.extend_from_slice(&self.scratch);
@@ -339,42 +369,18 @@ impl CsvEncoder {
 }
 
 impl Encoder for CsvEncoder {
-    fn encode(
-        &mut self,
-        records: &RecordBatch,
-        out: &mut Vec<u8>,
-        ends: &mut Vec<usize>,
-    ) -> Result<(), RowError> {
+    fn encode(&mut self, records: &RecordBatch, out: &mut EncodedRecords) -> Result<(), RowError> {
         let form = Form {
             timestamp: TimestampForm::Sql,
             scientific_decimals: self.options.scientific_decimals,
         };
         let columns = Cells::of(records);
         for row in 0..records.num_rows() {
-            let start = out.len();
-            for (place, cells) in columns.iter().enumerate() {
-                if place > 0 {
-                    out.push(self.options.delimiter);
-                }
-                if cells.is_null(row) {
-                    let literal = self.options.null_literal.as_deref().unwrap_or_default();
-                    out.extend_from_slice(literal.as_bytes());
-                    continue;
-                }
-                self.scratch.clear();
-                cells.write(row, form, &mut self.scratch);
-                if let Err(why) = self.write_field(out, place == 0) {
-                    out.truncate(start);
-                    let schema = records.schema();
-                    let name = schema.field(place).name();
-                    return Err(RowError(format!("column '{name}': {why}")));
-                }
-            }
-            // An empty line is no record, so the one empty field is quoted.
-            if let (true, Some(quote)) = (out.len() == start, self.options.quote) {
-                out.extend_from_slice(&[quote, quote]);
-            }
-            ends.push(out.len());
+            let written = out.push(|out| self.write_row(&columns, row, form, out));
+            written.map_err(|(place, why)| {
+                let schema = records.schema();
+                RowError(format!("column '{}': {why}", schema.field(place).name()))
+            })?;
         }
         Ok(())
     }

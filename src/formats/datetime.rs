@@ -1,5 +1,6 @@
 //! Dates and times as text, in the two forms that Flink's formats know.
 
+use std::cell::Cell;
 use std::io::Write as _;
 
 use arrow::datatypes::TimeUnit;
@@ -151,52 +152,83 @@ pub(super) const fn nanos_per(unit: TimeUnit) -> i64 {
 
 /// Appends `2020-02-29`.
 pub(super) fn write_date(days: i64, out: &mut Vec<u8>) {
+    if let Some(text) = date_text(days) {
+        out.extend_from_slice(&text);
+        return;
+    }
     let (year, month, day) = civil_from_days(days);
-    let written = match year {
-        0..=9_999 => {
-            let [y1, y2] = two_digits(year / 100);
-            let [y3, y4] = two_digits(year % 100);
-            let ([m1, m2], [d1, d2]) = (two_digits(month), two_digits(day));
-            out.extend_from_slice(&[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2]);
-            return;
+    let sign = if year < 0 { '-' } else { '+' };
+    let year = year.unsigned_abs();
+    write!(out, "{sign}{year:04}-{month:02}-{day:02}").expect("writing into memory succeeds");
+}
+
+/// The text of a date whose year has four digits.
+fn date_text(days: i64) -> Option<[u8; 10]> {
+    let (year, month, day) = civil_from_days(days);
+    let year = u32::try_from(year).ok().filter(|year| *year <= 9_999)?;
+    let ([y1, y2], [y3, y4]) = (two_digits(year / 100), two_digits(year % 100));
+    let [[m1, m2], [d1, d2]] =
+        [month, day].map(|part| two_digits(u32::try_from(part).unwrap_or_default()));
+    Some([y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2])
+}
+
+/// The date of the timestamp that was written last.
+#[derive(Debug, Default)]
+pub(super) struct WrittenDate(Cell<Option<(i64, [u8; 10])>>);
+
+impl WrittenDate {
+    fn write(&self, days: i64, out: &mut Vec<u8>) {
+        let known = self.0.get().filter(|(known, _)| *known == days);
+        let text = known.map(|(_, text)| text).or_else(|| date_text(days));
+        match text {
+            Some(text) => out.extend_from_slice(&text),
+            None => write_date(days, out),
         }
-        10_000.. => write!(out, "+{year}-{month:02}-{day:02}"),
-        _ => write!(out, "-{:04}-{month:02}-{day:02}", year.unsigned_abs()),
-    };
-    written.expect("writing into memory succeeds");
+        self.0.set(text.map(|text| (days, text)));
+    }
 }
 
 /// Appends `12:00:00.5`; the fraction without zeros at its end, none if it is zero.
 pub(super) fn write_time(nanos_of_day: i64, out: &mut Vec<u8>) {
-    let (seconds, nanos) = (
-        nanos_of_day / NANOS_PER_SECOND,
-        nanos_of_day % NANOS_PER_SECOND,
-    );
+    let nanos = nanos_of_day % NANOS_PER_SECOND;
+    write_clock(nanos_of_day / NANOS_PER_SECOND, nanos, out);
+}
+
+fn write_clock(seconds: i64, nanos: i64, out: &mut Vec<u8>) {
+    let small = |value: i64| u32::try_from(value).unwrap_or_default();
+    let (seconds, nanos) = (small(seconds), small(nanos));
     let [h1, h2] = two_digits(seconds / 3_600);
     let [m1, m2] = two_digits(seconds / 60 % 60);
     let [s1, s2] = two_digits(seconds % 60);
-    out.extend_from_slice(&[h1, h2, b':', m1, m2, b':', s1, s2]);
-    if nanos == 0 {
+    let start = out.len();
+    if nanos % 1_000_000 == 0 {
+        let millis = nanos / 1_000_000;
+        let [_, f1] = two_digits(millis / 100);
+        let [f2, f3] = two_digits(millis % 100);
+        out.extend_from_slice(&[h1, h2, b':', m1, m2, b':', s1, s2, b'.', f1, f2, f3]);
+        out.truncate(match millis {
+            0 => start + 8,
+            _ if millis % 100 == 0 => start + 10,
+            _ if millis % 10 == 0 => start + 11,
+            _ => start + 12,
+        });
         return;
     }
-    let (mut rest, digits) = if nanos % 1_000_000 == 0 {
-        (nanos / 1_000_000, 3)
-    } else {
-        (nanos, 9)
-    };
-    let mut fraction = [b'.'; 10];
-    let fraction = fraction.get_mut(..=digits).unwrap_or_default();
-    for place in fraction.iter_mut().skip(1).rev() {
-        [_, *place] = two_digits(rest % 10);
-        rest /= 10;
+    out.extend_from_slice(&[h1, h2, b':', m1, m2, b':', s1, s2]);
+    write!(out, ".{nanos:09}").expect("writing into memory succeeds");
+    while let Some(b'0') = out.last() {
+        out.pop();
     }
-    let zeros = fraction.iter().rev().take_while(|b| **b == b'0').count();
-    let length = fraction.len() - zeros;
-    out.extend_from_slice(fraction.get(..length).unwrap_or_default());
 }
 
 /// Appends a timestamp of `units` since 1970-01-01 00:00:00.
-pub(super) fn write_timestamp(units: i64, unit: TimeUnit, form: TimestampForm, out: &mut Vec<u8>) {
+pub(super) fn write_timestamp(
+    units: i64,
+    unit: TimeUnit,
+    form: TimestampForm,
+    date: &WrittenDate,
+    out: &mut Vec<u8>,
+) {
     // A division by a constant is several times cheaper than one by a variable.
     let (seconds, nanos) = match unit {
         TimeUnit::Second => (units, 0),
@@ -210,21 +242,19 @@ pub(super) fn write_timestamp(units: i64, unit: TimeUnit, form: TimestampForm, o
             units.rem_euclid(NANOS_PER_SECOND),
         ),
     };
-    write_date(seconds.div_euclid(SECONDS_PER_DAY), out);
+    date.write(seconds.div_euclid(SECONDS_PER_DAY), out);
     out.push(match form {
         TimestampForm::Sql => b' ',
         TimestampForm::Iso8601 => b'T',
     });
-    write_time(
-        seconds.rem_euclid(SECONDS_PER_DAY) * NANOS_PER_SECOND + nanos,
-        out,
-    );
+    write_clock(seconds.rem_euclid(SECONDS_PER_DAY), nanos, out);
 }
 
 /// The two digits of a number below a hundred.
-fn two_digits(number: i64) -> [u8; 2] {
-    let digit = |value: i64| b'0' + u8::try_from(value % 10).unwrap_or_default();
-    [digit(number / 10), digit(number)]
+fn two_digits(number: u32) -> [u8; 2] {
+    let [tens, ..] = (number / 10).to_le_bytes();
+    let [ones, ..] = (number % 10).to_le_bytes();
+    [b'0' + tens, b'0' + ones]
 }
 
 fn number(digits: &[u8]) -> Option<i64> {
@@ -374,7 +404,11 @@ mod tests {
         ) {
             let form = if iso { TimestampForm::Iso8601 } else { TimestampForm::Sql };
             let mut out = Vec::new();
-            write_timestamp(millis, TimeUnit::Millisecond, form, &mut out);
+            let date = WrittenDate::default();
+            // The one before is a day earlier, so what is known of its date is of no use.
+            write_timestamp(millis - 86_400_000, TimeUnit::Millisecond, form, &date, &mut out);
+            out.clear();
+            write_timestamp(millis, TimeUnit::Millisecond, form, &date, &mut out);
             let text = std::str::from_utf8(&out).unwrap();
             prop_assert_eq!(parse_timestamp(text, form, TimeUnit::Millisecond), Some(millis));
         }

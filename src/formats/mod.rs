@@ -15,6 +15,7 @@ mod column;
 mod csv;
 mod datetime;
 mod decimal;
+mod encoded;
 mod framing;
 mod json;
 mod limits;
@@ -26,6 +27,7 @@ mod row_text;
 #[cfg(test)]
 mod tests;
 
+pub use encoded::EncodedRecords;
 pub use framing::{Framing, Quoting, line_length};
 pub use limits::Limits;
 pub use lines::{LineBounds, Refused, Taken};
@@ -65,18 +67,11 @@ pub trait Decoder: Send {
 
 /// Turns rows of its schema into records.
 pub trait Encoder: Send {
-    /// Appends the record of each row to `out`, and the offset in `out` behind
-    /// each record to `ends`. A record has no terminator.
+    /// Appends the record of each row.
     ///
     /// # Errors
-    /// If a row cannot be written in this format; `out` and `ends` then hold the
-    /// rows before it.
-    fn encode(
-        &mut self,
-        records: &RecordBatch,
-        out: &mut Vec<u8>,
-        ends: &mut Vec<usize>,
-    ) -> Result<(), RowError>;
+    /// If a row cannot be written in this format; `out` then holds the rows before it.
+    fn encode(&mut self, records: &RecordBatch, out: &mut EncodedRecords) -> Result<(), RowError>;
 
     /// What stands at the beginning of a file, if anything does (a CSV header).
     fn file_header(&self) -> Option<Vec<u8>> {

@@ -9,8 +9,8 @@ use super::batch::Rows;
 use super::cells::Cells;
 use super::column::Column;
 use super::{
-    Decoder, Encoder, FormatFactory, FormatRef, Framing, Limits, OptionDefault, OptionDoc, Options,
-    RowError,
+    Decoder, EncodedRecords, Encoder, FormatFactory, FormatRef, Framing, Limits, OptionDefault,
+    OptionDoc, Options, RowError,
 };
 
 /// Its options, for people.
@@ -102,20 +102,17 @@ impl Decoder for RawDecoder {
 struct RawEncoder;
 
 impl Encoder for RawEncoder {
-    fn encode(
-        &mut self,
-        records: &RecordBatch,
-        out: &mut Vec<u8>,
-        ends: &mut Vec<usize>,
-    ) -> Result<(), RowError> {
+    fn encode(&mut self, records: &RecordBatch, out: &mut EncodedRecords) -> Result<(), RowError> {
         for cells in Cells::of(records) {
             for row in 0..records.num_rows() {
-                // A null has no form of its own: it is an empty record, as in Flink.
-                if !cells.is_null(row) {
-                    let bytes = cells.text(row).map(str::as_bytes).or(cells.binary(row));
-                    out.extend_from_slice(bytes.unwrap_or_default());
-                }
-                ends.push(out.len());
+                out.push(|out| {
+                    // A null has no form of its own: it is an empty record, as in Flink.
+                    if !cells.is_null(row) {
+                        let bytes = cells.text(row).map(str::as_bytes).or(cells.binary(row));
+                        out.extend_from_slice(bytes.unwrap_or_default());
+                    }
+                    Ok::<_, RowError>(())
+                })?;
             }
         }
         Ok(())

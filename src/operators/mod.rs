@@ -1,5 +1,6 @@
 //! The relational operators: one a file, without any input or output of its own.
 
+mod accumulator_pool;
 mod by_range;
 mod event_time;
 mod filter;

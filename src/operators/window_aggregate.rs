@@ -7,13 +7,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, SchemaRef};
 
+use super::accumulator_pool::AccumulatorPool;
 use super::event_time::EventTimes;
 use super::row_errors::dead_letter;
 use super::slice_rows::RowsBySlice;
@@ -30,6 +30,7 @@ use crate::stream::{Barrier, Batch, CheckpointId, EventTime, KeyRange, OperatorI
 pub struct WindowAggregate {
     spec: Spec,
     slices: BTreeMap<EventTime, SliceState>,
+    pool: AccumulatorPool,
     watermark: EventTime,
     /// The end of the last window that was emitted or that closed empty.
     fired: EventTime,
@@ -93,6 +94,7 @@ impl WindowAggregate {
     /// An aggregate without rows.
     pub fn new(spec: Spec) -> Self {
         Self {
+            pool: AccumulatorPool::new(Arc::clone(&spec.layout)),
             spec,
             slices: BTreeMap::new(),
             watermark: EventTime::MIN,
@@ -168,17 +170,13 @@ impl WindowAggregate {
 
     fn add(&mut self, slice: EventTime, rows: &RecordBatch) -> expr::Result<()> {
         let num_states = self.num_states();
-        let state = match self.slices.entry(slice) {
-            Entry::Occupied(state) => state.into_mut(),
-            Entry::Vacant(place) => place.insert(SliceState::new(Arc::clone(&self.spec.layout))),
-        };
+        let state = self.slices.entry(slice).or_default();
+        let open = state.open(&mut self.pool)?;
         match &self.spec.input {
-            Input::Rows { keys, .. } | Input::Windowed { keys, .. } => {
-                state.open()?.update(rows, keys)
-            }
+            Input::Rows { keys, .. } | Input::Windowed { keys, .. } => open.update(rows, keys),
             Input::Partials => {
                 let states = rows.project(&(0..num_states).collect::<Vec<_>>())?;
-                state.open()?.merge(&states)
+                open.merge(&states)
             }
         }
     }
@@ -200,7 +198,7 @@ impl WindowAggregate {
         if let Some(first) = self.slices.first_entry()
             && slicing.last_window_of(*first.key()) <= end
         {
-            let (accumulators, states) = first.remove().into_window()?;
+            let (accumulators, states) = first.remove().into_window(&mut self.pool)?;
             window = Some(accumulators);
             parts = states;
         }
@@ -210,7 +208,7 @@ impl WindowAggregate {
         }
         let window = match window {
             Some(window) => window,
-            None => self.spec.layout.accumulators()?,
+            None => self.pool.take()?,
         };
         Ok(WindowFiring::new(end, window, parts))
     }
@@ -276,11 +274,8 @@ impl Operator for WindowAggregate {
             late_records: self.late_records,
         };
         for (slice, states) in &state.rows {
-            self.slices
-                .entry(*slice)
-                .or_insert_with(|| SliceState::new(Arc::clone(&self.spec.layout)))
-                .restore(states)
-                .map_err(failed)?;
+            let slice = self.slices.entry(*slice).or_default();
+            slice.restore(states, &mut self.pool).map_err(failed)?;
         }
         Ok(())
     }
@@ -299,7 +294,10 @@ impl Operator for WindowAggregate {
         if let Some(mut firing) = firing {
             match self.fire(&mut firing, out).map_err(failed)? {
                 Progress::More => self.firing = Some(firing),
-                Progress::Done => self.fired = firing.end(),
+                Progress::Done => {
+                    self.fired = firing.end();
+                    self.pool.give_back(firing.into_window());
+                }
             }
             return Ok(Progress::More);
         }
@@ -313,7 +311,9 @@ impl Operator for WindowAggregate {
     fn barrier(&mut self, barrier: Barrier, _: &mut dyn Output) -> Result<Vec<OperatorDelta>> {
         let mut rows = Vec::new();
         for (&time, slice) in &mut self.slices {
-            let records = slice.drain(barrier.checkpoint).map_err(failed)?;
+            let records = slice
+                .drain(barrier.checkpoint, &mut self.pool)
+                .map_err(failed)?;
             rows.extend(records.map(|records| DeltaRows {
                 kind: DeltaKind::Merge,
                 time,
@@ -347,7 +347,7 @@ impl Operator for WindowAggregate {
     fn background(&mut self, budget: Duration) -> Result<Progress> {
         let start = Instant::now();
         for slice in self.slices.values_mut() {
-            while slice.fold(self.decided).map_err(failed)? == Progress::More {
+            while slice.fold(self.decided, &mut self.pool).map_err(failed)? == Progress::More {
                 if start.elapsed() >= budget {
                     return Ok(Progress::More);
                 }

@@ -49,6 +49,11 @@ impl WindowFiring {
         self.end
     }
 
+    /// The accumulators, empty once everything was emitted.
+    pub fn into_window(self) -> GroupedAccumulators {
+        self.window
+    }
+
     /// Goes one step on. `rows_of` makes the rows of the output from the columns
     /// of [`GroupedAccumulators::drain_results`] and their number.
     ///

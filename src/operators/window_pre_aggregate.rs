@@ -13,6 +13,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use super::accumulator_pool::AccumulatorPool;
 use super::event_time::EventTimes;
 use super::row_errors::dead_letter;
 use super::slice_rows::RowsBySlice;
@@ -26,7 +27,7 @@ use crate::stream::{Barrier, Batch, EventTime};
 /// The near half of a window aggregate that is cut by an exchange.
 pub struct WindowPreAggregate {
     schema: SchemaRef,
-    layout: Arc<AggregateLayout>,
+    pool: AccumulatorPool,
     slicing: Slicing,
     input: Input,
     panes: BTreeMap<EventTime, GroupedAccumulators>,
@@ -60,7 +61,7 @@ impl WindowPreAggregate {
         fields.push(Arc::new(Field::new("slice", DataType::Int64, false)));
         Ok(Self {
             schema: Arc::new(Schema::new(fields)),
-            layout: Arc::new(layout),
+            pool: AccumulatorPool::new(Arc::new(layout)),
             slicing,
             input,
             panes: BTreeMap::new(),
@@ -87,7 +88,7 @@ impl WindowPreAggregate {
         for (slice, rows) in found.slices {
             let pane = match self.panes.entry(slice) {
                 Entry::Occupied(pane) => pane.into_mut(),
-                Entry::Vacant(place) => place.insert(self.layout.accumulators()?),
+                Entry::Vacant(place) => place.insert(self.pool.take()?),
             };
             pane.update(&rows.of(records)?, keys)?;
         }
@@ -100,10 +101,11 @@ impl WindowPreAggregate {
             && *pane.key() <= end
         {
             let (slice, mut pane) = pane.remove_entry();
-            if pane.is_empty() {
+            let states = pane.drain_states()?;
+            self.pool.give_back(pane);
+            if states.num_rows() == 0 {
                 continue;
             }
-            let states = pane.drain_states()?;
             let mut columns = states.columns().to_vec();
             let slices = Int64Array::from_value(slice.millis(), states.num_rows());
             columns.push(Arc::new(slices) as ArrayRef);

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
+use super::accumulator_pool::AccumulatorPool;
 use crate::expr::{self, AggregateLayout, GroupedAccumulators};
 use crate::runtime::Progress;
 use crate::state::{self, Fold};
@@ -35,9 +36,8 @@ impl Fold for WindowFold {
 }
 
 /// The aggregates of one slice.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct SliceState {
-    layout: Arc<AggregateLayout>,
     /// Rows of this interval.
     open: Option<GroupedAccumulators>,
     /// Partial states of this interval that a window has read already; they are
@@ -52,32 +52,24 @@ pub struct SliceState {
 }
 
 impl SliceState {
-    /// A slice without rows.
-    pub fn new(layout: Arc<AggregateLayout>) -> Self {
-        Self {
-            layout,
-            open: None,
-            owed: Vec::new(),
-            undecided: VecDeque::new(),
-            decided: None,
-            read: Vec::new(),
-        }
-    }
-
     /// The pane that takes the rows of this interval.
     ///
     /// # Errors
     /// If accumulators cannot be made.
-    pub fn open(&mut self) -> expr::Result<&mut GroupedAccumulators> {
-        accumulators(&mut self.open, &self.layout)
+    pub fn open(&mut self, pool: &mut AccumulatorPool) -> expr::Result<&mut GroupedAccumulators> {
+        pool.filled(&mut self.open)
     }
 
     /// Takes back what a decided checkpoint kept.
     ///
     /// # Errors
     /// If the rows are not of the layout.
-    pub fn restore(&mut self, states: &RecordBatch) -> expr::Result<()> {
-        accumulators(&mut self.decided, &self.layout)?.merge(states)
+    pub fn restore(
+        &mut self,
+        states: &RecordBatch,
+        pool: &mut AccumulatorPool,
+    ) -> expr::Result<()> {
+        pool.filled(&mut self.decided)?.merge(states)
     }
 
     /// What has changed in this interval, a row per key; it is kept as part of
@@ -85,17 +77,23 @@ impl SliceState {
     ///
     /// # Errors
     /// If an accumulator fails.
-    pub fn drain(&mut self, checkpoint: CheckpointId) -> expr::Result<Option<RecordBatch>> {
+    pub fn drain(
+        &mut self,
+        checkpoint: CheckpointId,
+        pool: &mut AccumulatorPool,
+    ) -> expr::Result<Option<RecordBatch>> {
         self.close_pane()?;
         let delta = match self.owed.len() {
             0 => return Ok(None),
             1 => self.owed.pop(),
             _ => {
-                let mut folded = self.layout.accumulators()?;
+                let mut folded = pool.take()?;
                 for part in self.owed.drain(..) {
                     folded.merge(&part)?;
                 }
-                Some(folded.drain_states()?)
+                let states = folded.drain_states()?;
+                pool.give_back(folded);
+                Some(states)
             }
         };
         if let Some(delta) = &delta {
@@ -108,7 +106,11 @@ impl SliceState {
     ///
     /// # Errors
     /// If the accumulators fail.
-    pub fn fold(&mut self, decided: CheckpointId) -> expr::Result<Progress> {
+    pub fn fold(
+        &mut self,
+        decided: CheckpointId,
+        pool: &mut AccumulatorPool,
+    ) -> expr::Result<Progress> {
         let Some((checkpoint, states)) = self.undecided.pop_front() else {
             return Ok(Progress::Done);
         };
@@ -117,7 +119,8 @@ impl SliceState {
             return Ok(Progress::Done);
         }
         let rows = states.num_rows().min(FOLD_ROWS);
-        accumulators(&mut self.decided, &self.layout)?.merge(&states.slice(0, rows))?;
+        pool.filled(&mut self.decided)?
+            .merge(&states.slice(0, rows))?;
         if rows < states.num_rows() {
             let rest = states.slice(rows, states.num_rows() - rows);
             self.undecided.push_front((checkpoint, rest));
@@ -144,17 +147,23 @@ impl SliceState {
     ///
     /// # Errors
     /// If the accumulators fail.
-    pub fn into_window(mut self) -> expr::Result<(GroupedAccumulators, Vec<RecordBatch>)> {
+    pub fn into_window(
+        mut self,
+        pool: &mut AccumulatorPool,
+    ) -> expr::Result<(GroupedAccumulators, Vec<RecordBatch>)> {
         let mut parts = std::mem::take(&mut self.read);
         parts.extend(self.undecided.drain(..).map(|(_, states)| states));
         parts.append(&mut self.owed);
         let window = match (self.decided.take(), self.open.take()) {
             (Some(decided), Some(mut open)) => {
-                parts.push(open.drain_states()?);
+                if !open.is_empty() {
+                    parts.push(open.drain_states()?);
+                }
+                pool.give_back(open);
                 decided
             }
             (Some(only), None) | (None, Some(only)) => only,
-            (None, None) => self.layout.accumulators()?,
+            (None, None) => pool.take()?,
         };
         Ok((window, parts))
     }
@@ -166,15 +175,5 @@ impl SliceState {
             self.owed.push(open.drain_states()?);
         }
         Ok(())
-    }
-}
-
-fn accumulators<'a>(
-    place: &'a mut Option<GroupedAccumulators>,
-    layout: &Arc<AggregateLayout>,
-) -> expr::Result<&'a mut GroupedAccumulators> {
-    match place {
-        Some(accumulators) => Ok(accumulators),
-        None => Ok(place.insert(layout.accumulators()?)),
     }
 }

@@ -10,7 +10,9 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use thalweg::formats::{FormatRef, Framing, LineBounds, Options, RowText, format, line_length};
+use thalweg::formats::{
+    EncodedRecords, FormatRef, Framing, LineBounds, Options, RowText, format, line_length,
+};
 use thalweg::sql::{self, SourceFile};
 
 /// A target: it panics if what must hold does not.
@@ -132,10 +134,10 @@ fn json_nested(record: &[u8]) {
         return;
     };
     assert_eq!(rows.num_rows(), 1, "another parser finds an object");
-    let (mut out, mut ends) = (Vec::new(), Vec::new());
-    let encoded = format.encoder(&schema).encode(&rows, &mut out, &mut ends);
+    let mut out = EncodedRecords::default();
+    let encoded = format.encoder(&schema).encode(&rows, &mut out);
     encoded.expect("no column can be other than finite");
-    let ours = serde_json::from_slice(&out).expect("what was written is JSON");
+    let ours = serde_json::from_slice(out.bytes()).expect("what was written is JSON");
     check_nested(&ours, &theirs);
     check_round_trip(&format, &schema, &rows);
 }
@@ -304,16 +306,14 @@ fn check_value(rows: &RecordBatch, column: usize, raw: &str) {
 
 /// Writes rows and reads them again.
 fn check_round_trip(format: &FormatRef, schema: &SchemaRef, rows: &RecordBatch) {
-    let (mut out, mut ends) = (Vec::new(), Vec::new());
-    let mut encoder = format.encoder(schema);
-    if encoder.encode(rows, &mut out, &mut ends).is_err() {
+    let mut out = EncodedRecords::default();
+    if format.encoder(schema).encode(rows, &mut out).is_err() {
         return;
     }
-    assert_eq!(ends.len(), rows.num_rows());
-    if let Some(&end) = ends.first() {
-        assert_eq!(end, out.len());
-        let again = decode(format, schema, &out);
-        let written = String::from_utf8_lossy(&out);
+    assert_eq!(out.len(), rows.num_rows());
+    if let [record] = out.iter().collect::<Vec<_>>().as_slice() {
+        let again = decode(format, schema, record);
+        let written = String::from_utf8_lossy(record);
         let again = again.unwrap_or_else(|reason| panic!("{written} is refused: {reason}"));
         assert_eq!(&again, rows, "{written}");
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use thalweg::connectors::{OptionError, TableOptions};
-use thalweg::formats::{Encoder, FormatRef, row_to_json};
+use thalweg::formats::{EncodedRecords, Encoder, FormatRef, row_to_json};
 use thalweg::runtime::{Committer, Error, Prepared, Result, Sink, SinkFactory, SinkTask, Written};
 use thalweg::stream::{Barrier, Batch, DeadLetter};
 
@@ -62,16 +62,14 @@ impl Sink for Writer {
         let mut written = Written::default();
         let mut next = 0;
         while next < records.num_rows() {
-            let (mut text, mut ends) = (Vec::new(), Vec::new());
+            let mut out = EncodedRecords::default();
             let rest = records.slice(next, records.num_rows() - next);
-            let encoded = self.encoder.encode(&rest, &mut text, &mut ends);
-            let mut start = 0;
-            for end in &ends {
-                let row = String::from_utf8(text[start..*end].to_vec());
+            let encoded = self.encoder.encode(&rest, &mut out);
+            for row in out.iter() {
+                let row = String::from_utf8(row.to_vec());
                 self.rows.push(row.expect("JSON is UTF-8"));
-                start = *end;
             }
-            next += ends.len();
+            next += out.len();
             if let Err(error) = encoded {
                 written.dead_letters.push(DeadLetter {
                     origin: self.table.clone(),

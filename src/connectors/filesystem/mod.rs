@@ -17,6 +17,7 @@ mod enumerator;
 mod identity;
 mod open_file;
 mod options;
+mod parallel;
 mod part;
 mod reader;
 mod record_window;

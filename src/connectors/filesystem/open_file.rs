@@ -10,15 +10,26 @@ use std::task::{Context, Poll};
 
 use tokio::task::JoinHandle;
 
-use super::identity::read_full_at;
+use super::identity::{ReadAt, read_cached_at, read_full_at};
 use super::options::OnTruncation;
-use super::record_window::RecordWindow;
+use super::parallel::ParallelDecoding;
+use super::record_window::{Decoded, RecordWindow};
 use super::source::FileSpec;
 use crate::formats::Decoder;
 use crate::runtime::{Error, Result, SourceEvent};
 
 /// Free bytes before a block, for what is left of the one before: a few records.
 const ROOM_BYTES: usize = 16 << 10;
+
+/// The most bytes of a block that the operating system has in its cache: they are
+/// still in the processor's cache when they are decoded.
+const CACHED_BLOCK_BYTES: usize = 256 << 10;
+
+/// The same of a block that another thread may decode: it is a batch and more.
+const PARALLEL_BLOCK_BYTES: usize = 2 << 20;
+
+/// Fewer bytes are decoded here: those that were appended to a followed file.
+const PARALLEL_BYTES_MIN: usize = 64 << 10;
 
 /// A split that a reader was given and has not finished.
 pub(super) struct OpenFile {
@@ -28,6 +39,8 @@ pub(super) struct OpenFile {
     on_truncation: OnTruncation,
     block_bytes: usize,
     window: RecordWindow,
+    /// Where whole lines are decoded; `None` if that is done here.
+    parallel: Option<ParallelDecoding>,
     /// A buffer for a block: new memory would cost as much as reading into it.
     spare: Vec<u8>,
     /// Where the next block begins.
@@ -42,7 +55,7 @@ enum Progress {
     /// The next block has not been asked for.
     Unfetched,
     /// It is being read on another thread.
-    Fetching(JoinHandle<io::Result<Block>>),
+    Fetching(JoinHandle<io::Result<(Found, Vec<u8>)>>),
     /// It is here, and waits until the window needs it.
     Fetched(Block),
     /// The last fetch has shown the end; whether that was told.
@@ -51,10 +64,16 @@ enum Progress {
     Ended,
 }
 
-/// What one fetch has found.
+/// What one fetch has read.
 struct Block {
-    /// What was read, behind [`ROOM_BYTES`] free ones.
+    found: Found,
+    /// The bytes, behind [`ROOM_BYTES`] free ones.
     bytes: Vec<u8>,
+}
+
+/// What one fetch has found beside the bytes.
+#[derive(Clone, Copy, Debug)]
+struct Found {
     /// Whether nothing lies behind these bytes now.
     at_end: bool,
     state: FileState,
@@ -65,6 +84,16 @@ impl Block {
     fn length(&self) -> usize {
         self.bytes.len() - ROOM_BYTES
     }
+}
+
+/// How far the decoding on other threads is.
+enum Parallel {
+    /// The next batch is here.
+    Batch(Decoded),
+    /// It is not here yet.
+    Working,
+    /// There is nothing to be decoded there.
+    Idle,
 }
 
 /// What became of the file itself.
@@ -85,6 +114,7 @@ impl OpenFile {
         file: File,
         window: RecordWindow,
         (on_truncation, block_bytes): (OnTruncation, usize),
+        parallel: Option<ParallelDecoding>,
     ) -> Self {
         Self {
             id,
@@ -94,6 +124,7 @@ impl OpenFile {
             block_bytes,
             read_to: window.position(),
             window,
+            parallel,
             spare: Vec::new(),
             progress: Progress::Unfetched,
             end_was_told: false,
@@ -123,92 +154,167 @@ impl OpenFile {
         }
     }
 
-    /// Asks for the next block unless that was done.
+    /// Asks for the next block unless that was done. What would have to be waited for
+    /// is read on another thread.
     pub(super) fn fetch(&mut self) {
         if !matches!(self.progress, Progress::Unfetched) {
             return;
         }
-        let (file, spec, from, bytes) = (
-            self.file.clone(),
-            self.spec.clone(),
-            self.read_to,
-            self.block_bytes,
-        );
-        let buffer = std::mem::take(&mut self.spare);
-        let fetched =
-            tokio::task::spawn_blocking(move || fetch_block(&file, &spec, from, bytes, buffer));
+        let (from, bytes) = (self.read_to, self.block_bytes);
+        let (cached_bytes, used) = match &mut self.parallel {
+            Some(parallel) => (PARALLEL_BLOCK_BYTES, parallel.buffer()),
+            None => (CACHED_BLOCK_BYTES, None),
+        };
+        let mut buffer = used.unwrap_or_else(|| std::mem::take(&mut self.spare));
+        let cached = (bytes.min(cached_bytes), read_cached_at as ReadAt);
+        if let Ok(found) = fetch_block(&self.file, &self.spec, from, cached, &mut buffer) {
+            self.fetched(found, buffer);
+            return;
+        }
+        let (file, spec) = (self.file.clone(), self.spec.clone());
+        let fetched = tokio::task::spawn_blocking(move || {
+            let found = fetch_block(&file, &spec, from, (bytes, read_full_at), &mut buffer)?;
+            Ok((found, buffer))
+        });
         self.progress = Progress::Fetching(fetched);
     }
 
-    /// Takes over the fetched block if it has come; ready if it has.
-    pub(super) fn poll_fetch(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
-        let Progress::Fetching(handle) = &mut self.progress else {
-            return Poll::Pending;
+    fn fetched(&mut self, found: Found, bytes: Vec<u8>) {
+        let block = Block { found, bytes };
+        self.read_to += block.length() as u64;
+        self.progress = Progress::Fetched(block);
+    }
+
+    /// Ready when there is something to do: a block was decoded, or has come and can be
+    /// taken over.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        if let Some(parallel) = self
+            .parallel
+            .as_mut()
+            .filter(|parallel| !parallel.is_empty())
+        {
+            let decoded = parallel.poll(context);
+            if decoded.is_ready() || !parallel.has_room() || self.window.is_too_long() {
+                return decoded;
+            }
+        }
+        self.poll_fetch(context)
+    }
+
+    fn poll_fetch(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let handle = match &mut self.progress {
+            Progress::Fetching(handle) => handle,
+            Progress::Fetched(_) => return Poll::Ready(Ok(())),
+            _ => return Poll::Pending,
         };
         let Poll::Ready(joined) = Pin::new(handle).poll(context) else {
             return Poll::Pending;
         };
         self.progress = Progress::Unfetched;
-        let block = joined
+        let (found, bytes) = joined
             .map_err(io::Error::other)
             .flatten()
             .map_err(|error| Error::Retryable(format!("cannot read '{}': {error}", self.id)))?;
-        self.read_to += block.length() as u64;
-        self.progress = Progress::Fetched(block);
+        self.fetched(found, bytes);
         Poll::Ready(Ok(()))
     }
 
     /// What it has to say without waiting.
     pub(super) fn step(&mut self, decoder: &mut dyn Decoder) -> Result<Option<SourceEvent>> {
-        loop {
-            if let Some(decoded) = self.window.decode(decoder) {
-                return Ok(Some(SourceEvent::Rows {
-                    split: self.id.clone(),
-                    records: decoded.records,
-                    dead_letters: decoded.dead_letters,
-                    bytes: decoded.bytes,
-                    position: position_value(decoded.position),
-                }));
+        let split = self.id.clone();
+        let batch = match self.decode_in_parallel()? {
+            Parallel::Batch(batch) => Some(batch),
+            Parallel::Working => return Ok(None),
+            Parallel::Idle => {
+                self.fill(decoder)?;
+                self.window.take(decoder)
             }
-            if self.window.is_finished() {
-                let split = self.id.clone();
-                return Ok(Some(SourceEvent::Finished { split }));
+        };
+        if let Some(batch) = batch {
+            return Ok(Some(SourceEvent::Rows {
+                split,
+                records: batch.records,
+                dead_letters: batch.dead_letters,
+                bytes: batch.bytes,
+                position: position_value(batch.position),
+            }));
+        }
+        if self.window.is_finished() {
+            return Ok(Some(SourceEvent::Finished { split }));
+        }
+        if let Progress::AtEnd { told: false } = self.progress {
+            self.progress = Progress::AtEnd { told: true };
+            self.end_was_told = true;
+            return Ok(Some(SourceEvent::AtEnd { split }));
+        }
+        Ok(None)
+    }
+
+    /// Starts to decode what is here, and takes what is decoded.
+    fn decode_in_parallel(&mut self) -> Result<Parallel> {
+        while let Some(parallel) = &mut self.parallel
+            && parallel.has_room()
+        {
+            if self.window.rest_bytes() >= PARALLEL_BYTES_MIN
+                && let Some(lines) = self.window.cut_lines()
+            {
+                parallel.start(lines);
+                continue;
+            }
+            if self.window.is_too_long() {
+                break;
             }
             match std::mem::replace(&mut self.progress, Progress::Unfetched) {
                 Progress::Fetched(block) => self.take(block)?,
-                Progress::AtEnd { told: false } => {
-                    self.progress = Progress::AtEnd { told: true };
-                    self.end_was_told = true;
-                    let split = self.id.clone();
-                    return Ok(Some(SourceEvent::AtEnd { split }));
-                }
                 other => {
                     self.progress = other;
-                    return Ok(None);
+                    break;
                 }
             }
         }
+        Ok(match &mut self.parallel {
+            Some(parallel) if !parallel.is_empty() => match parallel.next() {
+                Some(batch) => Parallel::Batch(batch),
+                None => Parallel::Working,
+            },
+            _ => Parallel::Idle,
+        })
+    }
+
+    /// Decodes until a batch is full or the next block is not there.
+    fn fill(&mut self, decoder: &mut dyn Decoder) -> Result<()> {
+        while !self.window.fill(decoder) {
+            match std::mem::replace(&mut self.progress, Progress::Unfetched) {
+                Progress::Fetched(block) => self.take(block)?,
+                other => {
+                    self.progress = other;
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Moves a block into the window, and asks for the next one, which is read
     /// while this one is decoded.
     fn take(&mut self, block: Block) -> Result<()> {
         let has_grown = block.length() > 0;
+        let Found { at_end, state } = block.found;
         self.spare = self.window.append(block.bytes, ROOM_BYTES);
-        if block.at_end {
+        if at_end {
             // Many files may rest at their ends.
             self.spare = Vec::new();
         }
-        if block.state == FileState::Truncated {
+        if state == FileState::Truncated {
             self.truncated()?;
             return Ok(());
         }
-        if !block.at_end {
+        if !at_end {
             self.fetch();
         } else if self.spec.length.is_some() {
             self.ends_short()?;
             self.end();
-        } else if block.state == FileState::Deleted {
+        } else if state == FileState::Deleted {
             self.end();
         } else {
             // A file that was looked at again for nothing has told its end before.
@@ -261,20 +367,19 @@ pub(super) fn check_truncation(on: OnTruncation, id: &str, read_to: u64) -> Resu
     }
 }
 
-/// Reads up to `bytes` bytes from `from` on into `buffer`.
+/// Reads up to `bytes` bytes from `from` on into `buffer`, behind [`ROOM_BYTES`] others.
 fn fetch_block(
     file: &File,
     spec: &FileSpec,
     from: u64,
-    bytes: usize,
-    mut buffer: Vec<u8>,
-) -> io::Result<Block> {
+    (bytes, read_at): (usize, ReadAt),
+    buffer: &mut Vec<u8>,
+) -> io::Result<Found> {
     let metadata = file.metadata()?;
     let end = spec.length.unwrap_or(u64::MAX);
-    if spec.length.is_none() && (metadata.len() < from || !spec.identity.has_head_of(file)?) {
+    if spec.length.is_none() && (metadata.len() < from || !spec.identity.has_head(file, read_at)?) {
         buffer.resize(ROOM_BYTES, 0);
-        return Ok(Block {
-            bytes: buffer,
+        return Ok(Found {
             at_end: true,
             state: FileState::Truncated,
         });
@@ -282,12 +387,11 @@ fn fetch_block(
     let wanted = usize::try_from(end.saturating_sub(from)).map_or(bytes, |left| left.min(bytes));
     let present = usize::try_from(metadata.len().saturating_sub(from)).unwrap_or(usize::MAX);
     buffer.resize(ROOM_BYTES + wanted.min(present), 0);
-    let read = read_full_at(file, buffer.get_mut(ROOM_BYTES..).unwrap_or_default(), from)?;
+    let read = read_at(file, buffer.get_mut(ROOM_BYTES..).unwrap_or_default(), from)?;
     buffer.truncate(ROOM_BYTES + read);
     let read_to = from + read as u64;
-    Ok(Block {
+    Ok(Found {
         at_end: read_to >= end.min(metadata.len()) || read == 0,
-        bytes: buffer,
         state: if metadata.nlink() == 0 {
             FileState::Deleted
         } else {

@@ -7,20 +7,23 @@ use std::future::poll_fn;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::enumerator;
 use super::open_file::{OpenFile, check_truncation};
 use super::options::SourceOptions;
+use super::parallel::{MakeDecoder, ParallelDecoding};
 use super::record_window::RecordWindow;
 use super::source::FileSpec;
-use crate::formats::Decoder;
+use crate::formats::{Decoder, Framing};
 use crate::runtime::{Error, Result, SourceEvent, SourceReader, Split};
 
 /// How many files are read at the same time; the others wait their turn, so that
@@ -35,6 +38,7 @@ const REST_MAX: Duration = Duration::from_millis(200);
 pub(super) struct FileReader {
     table: String,
     options: SourceOptions,
+    make_decoder: MakeDecoder,
     decoder: Box<dyn Decoder>,
     files: Vec<OpenFile>,
     /// Which file may speak first, so that none is forgotten.
@@ -48,16 +52,24 @@ pub(super) struct FileReader {
 }
 
 impl FileReader {
-    pub(super) fn new(table: String, options: SourceOptions, decoder: Box<dyn Decoder>) -> Self {
+    pub(super) fn new(table: String, options: SourceOptions, make_decoder: MakeDecoder) -> Self {
         Self {
             table,
             options,
-            decoder,
+            decoder: make_decoder(),
+            make_decoder,
             files: Vec::new(),
             turn: 0,
             look: None,
             look_at: None,
         }
+    }
+
+    /// Where the lines of a file are decoded, if the engine has more than one thread.
+    fn parallel_decoding(&self) -> Option<ParallelDecoding> {
+        let threads = Handle::current().metrics().num_workers();
+        let is_parallel = threads > 1 && self.options.format.framing() == Framing::Lines;
+        is_parallel.then(|| ParallelDecoding::new(Arc::clone(&self.make_decoder), threads))
     }
 
     /// What any of the files has to say without waiting.
@@ -120,8 +132,8 @@ impl FileReader {
             .map(|at| Box::pin(tokio::time::sleep_until(at)));
         poll_fn(|context| {
             for file in &mut self.files {
-                if let Poll::Ready(fetched) = file.poll_fetch(context) {
-                    return Poll::Ready(fetched);
+                if let Poll::Ready(result) = file.poll(context) {
+                    return Poll::Ready(result);
                 }
             }
             if let Some(look) = &mut self.look
@@ -194,7 +206,8 @@ impl SourceReader for FileReader {
             }
         };
         let how = (self.options.on_truncation, self.options.block_bytes);
-        let mut file = OpenFile::new(split.id.clone(), spec, file, window, how);
+        let parallel = self.parallel_decoding();
+        let mut file = OpenFile::new(split.id.clone(), spec, file, window, how, parallel);
         if is_gone {
             file.end();
         }

@@ -32,6 +32,17 @@ pub(super) struct RecordWindow {
     is_last: bool,
     /// No further record is complete until something is appended.
     is_exhausted: bool,
+    batch: OpenBatch,
+}
+
+/// What was decoded since the last [`RecordWindow::take`].
+#[derive(Debug)]
+struct OpenBatch {
+    /// The position before it.
+    start: u64,
+    /// Records, whatever became of them.
+    records: usize,
+    dead_letters: Vec<DeadLetter>,
 }
 
 #[derive(Debug)]
@@ -75,6 +86,11 @@ impl RecordWindow {
             long: None,
             is_last: false,
             is_exhausted: true,
+            batch: OpenBatch {
+                start,
+                records: 0,
+                dead_letters: Vec::new(),
+            },
         }
     }
 
@@ -112,6 +128,47 @@ impl RecordWindow {
         block
     }
 
+    /// Cuts the whole lines off that stand here, as a window of their own; `None` if
+    /// there is none, or if what stands here has to be read in one piece.
+    pub(super) fn cut_lines(&mut self) -> Option<Self> {
+        if self.framing != Framing::Lines || self.long.is_some() {
+            return None;
+        }
+        let lines = self.bytes.get(self.done..).unwrap_or_default();
+        let length = memchr::memrchr(b'\n', lines)? + 1;
+        let rest = lines.get(length..).unwrap_or_default().to_vec();
+        let mut cut = Self::new(
+            self.origin.clone(),
+            self.split.clone(),
+            self.framing,
+            self.offset,
+        );
+        cut.limits = self.limits;
+        cut.bytes = std::mem::replace(&mut self.bytes, rest);
+        cut.bytes.truncate(self.done + length);
+        cut.done = self.done;
+        cut.is_exhausted = false;
+        self.done = 0;
+        self.offset += length as u64;
+        self.batch.start = self.offset;
+        Some(cut)
+    }
+
+    /// Whether what stands here, if it holds no whole line, is a record that is too long.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.long.is_some() || self.rest_bytes() > self.limits.record_bytes_max
+    }
+
+    /// How many bytes were read and not decoded.
+    pub(super) fn rest_bytes(&self) -> usize {
+        self.bytes.len() - self.done
+    }
+
+    /// The buffer of a window that is no longer needed.
+    pub(super) fn into_buffer(self) -> Vec<u8> {
+        self.bytes
+    }
+
     fn advance(&mut self, bytes: usize) {
         self.done += bytes;
         self.offset += bytes as u64;
@@ -128,22 +185,14 @@ impl RecordWindow {
         self.is_last && self.long.is_none() && self.done == self.bytes.len()
     }
 
-    /// Decodes records until the batch is full or no record is complete; `None`
-    /// if the position has not moved.
-    pub(super) fn decode(&mut self, decoder: &mut dyn Decoder) -> Option<Decoded> {
-        if self.is_exhausted {
-            return None;
-        }
-        let before = self.position();
-        let mut dead_letters = Vec::new();
-        let mut records = 0;
-        while records < RECORDS_PER_BATCH_MAX {
-            let left = RECORDS_PER_BATCH_MAX - records;
-            records += self.decode_lines(decoder, left, &mut dead_letters);
-            if records == RECORDS_PER_BATCH_MAX {
+    /// Decodes records until no further one is complete, or the batch is full: whether
+    /// it is.
+    pub(super) fn fill(&mut self, decoder: &mut dyn Decoder) -> bool {
+        while !self.is_exhausted && self.batch.records < RECORDS_PER_BATCH_MAX {
+            self.decode_lines(decoder);
+            if self.batch.records == RECORDS_PER_BATCH_MAX {
                 break;
             }
-            records += 1;
             match self.next() {
                 Next::Record(length) => {
                     let offset = self.position();
@@ -151,41 +200,47 @@ impl RecordWindow {
                     let record = self.bytes.get(self.done..end).unwrap_or_default();
                     let record = Framing::trim_line_end(record);
                     if let Err(error) = decoder.push(record) {
-                        dead_letters.push(self.dead_letter(error.0, offset, record.to_vec()));
+                        let letter = self.dead_letter(error.0, offset, record.to_vec());
+                        self.batch.dead_letters.push(letter);
                     }
+                    self.batch.records += 1;
                     self.advance(length);
                 }
                 Next::Long { length, ends } => {
-                    dead_letters.extend(self.pass_long(length, ends));
+                    let letter = self.pass_long(length, ends);
+                    self.batch.dead_letters.extend(letter);
+                    self.batch.records += 1;
                 }
-                Next::Wait => {
-                    self.is_exhausted = true;
-                    break;
-                }
+                Next::Wait => self.is_exhausted = true,
             }
         }
+        self.batch.records == RECORDS_PER_BATCH_MAX
+    }
+
+    /// What was decoded since the last call; `None` if the position has not moved.
+    pub(super) fn take(&mut self, decoder: &mut dyn Decoder) -> Option<Decoded> {
         let position = self.position();
-        (position != before).then(|| Decoded {
+        let next = OpenBatch {
+            start: position,
+            records: 0,
+            dead_letters: Vec::new(),
+        };
+        let batch = std::mem::replace(&mut self.batch, next);
+        (position != batch.start).then(|| Decoded {
             records: decoder.finish(),
-            dead_letters,
-            bytes: position - before,
+            dead_letters: batch.dead_letters,
+            bytes: position - batch.start,
             position,
         })
     }
 
-    /// Decodes the lines that stand here whole, up to one that needs a closer look;
-    /// how many they were.
-    fn decode_lines(
-        &mut self,
-        decoder: &mut dyn Decoder,
-        records_max: usize,
-        dead_letters: &mut Vec<DeadLetter>,
-    ) -> usize {
+    /// Decodes the lines that stand here whole, up to one that needs a closer look.
+    fn decode_lines(&mut self, decoder: &mut dyn Decoder) {
         if self.framing != Framing::Lines || self.long.is_some() {
-            return 0;
+            return;
         }
         let bounds = LineBounds {
-            records_max,
+            records_max: RECORDS_PER_BATCH_MAX - self.batch.records,
             record_bytes_max: self.limits.record_bytes_max,
         };
         let lines = self.bytes.get(self.done..).unwrap_or_default();
@@ -199,10 +254,11 @@ impl RecordWindow {
         } in refused
         {
             let line = lines.get(at..end).unwrap_or_default();
-            dead_letters.push(self.dead_letter(error.0, start + at as u64, line.to_vec()));
+            let letter = self.dead_letter(error.0, start + at as u64, line.to_vec());
+            self.batch.dead_letters.push(letter);
         }
         self.advance(taken.bytes);
-        taken.records
+        self.batch.records += taken.records;
     }
 
     /// What comes next. It depends on the bytes of the file alone, never on how
@@ -342,7 +398,8 @@ mod tests {
         let mut blocks = blocks.iter().cycle();
         let mut next_position = start;
         loop {
-            while let Some(decoded) = window.decode(decoder.as_mut()) {
+            window.fill(decoder.as_mut());
+            while let Some(decoded) = window.take(decoder.as_mut()) {
                 assert_eq!(decoded.position, next_position + decoded.bytes);
                 next_position = decoded.position;
                 // Rows and letters of a batch have no common order to compare.
@@ -354,6 +411,7 @@ mod tests {
                         .map(|letter| Seen::Letter(letter.position.unwrap().offset, letter.bytes)),
                 );
                 positions.push((decoded.position, seen.len()));
+                window.fill(decoder.as_mut());
             }
             if rest.is_empty() && window.is_finished() {
                 return (seen, positions);
@@ -428,12 +486,16 @@ mod tests {
     #[test]
     fn a_line_without_its_end_waits() {
         let (mut window, mut decoder) = (window(Framing::Lines, 0), decoder());
+        let mut decode = |window: &mut RecordWindow| {
+            assert!(!window.fill(decoder.as_mut()), "a batch has many records");
+            window.take(decoder.as_mut())
+        };
         window.append(b"ab\ncd".to_vec(), 0);
-        let batch = window.decode(decoder.as_mut()).unwrap();
+        let batch = decode(&mut window).unwrap();
         assert_eq!((batch.records.num_rows(), batch.position), (1, 3));
-        assert!(window.decode(decoder.as_mut()).is_none());
+        assert!(decode(&mut window).is_none());
         window.append(b"e\n".to_vec(), 0);
-        let batch = window.decode(decoder.as_mut()).unwrap();
+        let batch = decode(&mut window).unwrap();
         assert_eq!(batch.records.column(0).as_string::<i32>().value(0), "cde");
         assert_eq!(batch.position, 7);
     }
@@ -442,9 +504,11 @@ mod tests {
     fn a_long_record_is_not_half_passed() {
         let (mut window, mut decoder) = (window(Framing::Lines, 0), decoder());
         window.append(b"a\n123456789".to_vec(), 0);
-        window.decode(decoder.as_mut()).unwrap();
+        window.fill(decoder.as_mut());
+        window.take(decoder.as_mut()).unwrap();
         window.append(b"123456789".to_vec(), 0);
-        assert!(window.decode(decoder.as_mut()).is_none());
+        window.fill(decoder.as_mut());
+        assert!(window.take(decoder.as_mut()).is_none());
         assert_eq!(window.position(), 2, "a restart must find the record whole");
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 
@@ -13,13 +14,17 @@ use super::committer::FileCommitter;
 use super::options::{RollingPolicy, SinkOptions};
 use super::part::{Part, Tag, hidden_path};
 use super::{JobContext, OptionError, TableOptions};
-use crate::connectors::lines::lines;
-use crate::formats::{Encoder, Options};
+use crate::connectors::lines;
+use crate::formats::{EncodedRecords, Encoder, Options};
 use crate::runtime::{Committer, Error, Prepared, Result, Sink, SinkFactory, SinkTask, Written};
-use crate::stream::{Barrier, BarrierKind, Batch};
+use crate::stream::{Barrier, BarrierKind, Batch, DeadLetter};
 
 /// How many bytes are gathered before a write.
 const WRITE_BYTES: usize = 256 << 10;
+
+/// How many rows are encoded at once: what they become is still in the cache when
+/// it is written.
+const ENCODED_ROWS: usize = 256;
 
 /// The sink of `table`.
 pub(in crate::connectors) fn sink(
@@ -49,6 +54,7 @@ impl SinkFactory for FileSinkFactory {
             rolling: self.options.rolling,
             extension: self.options.format.extension(),
             encoder: self.options.format.encoder(&self.schema),
+            lines: EncodedRecords::lines(),
             tag: self.tag.clone(),
             task,
             next_number: 0,
@@ -75,6 +81,10 @@ struct FileSink {
     task: SinkTask,
     next_number: u64,
     open: Option<OpenPart>,
+    /// Lines that the open part file has and its file does not have yet. Nothing
+    /// writes them when the sink is thrown away at a restart: the file may be
+    /// published by then.
+    lines: EncodedRecords,
     /// Part files that were closed since the last checkpoint and are not yet durable.
     closed: Vec<(Part, File)>,
     /// Whether a part file was created since the directory was last made durable.
@@ -82,14 +92,9 @@ struct FileSink {
 }
 
 /// A part file that is being written.
-///
-/// It has its own buffer because that of the standard library writes when it is
-/// dropped: a sink that is thrown away at a restart must not touch the file any
-/// more, which may be published already.
 struct OpenPart {
     part: Part,
     file: File,
-    buffer: Vec<u8>,
     opened: Instant,
     written: Instant,
 }
@@ -129,12 +134,12 @@ impl FileSink {
             let mut open = OpenPart {
                 part: Part { file, length: 0 },
                 file: created,
-                buffer: Vec::with_capacity(WRITE_BYTES),
                 opened: now,
                 written: now,
             };
             if let Some(header) = self.encoder.file_header() {
-                open.write(&header)?;
+                open.file.write_all(&header)?;
+                open.part.length += header.len() as u64;
             }
             return Ok(open);
         }
@@ -142,20 +147,43 @@ impl FileSink {
 
     /// Closes the open part file: nothing is added to it any more.
     fn roll(&mut self) -> io::Result<()> {
-        if let Some(mut open) = self.open.take() {
-            open.flush()?;
+        self.write_out()?;
+        if let Some(open) = self.open.take() {
             self.closed.push((open.part, open.file));
         }
         Ok(())
     }
 
-    fn append(&mut self, text: &[u8]) -> io::Result<()> {
+    /// Adds the lines of some rows to the open part file; how many bytes they have.
+    fn append(
+        &mut self,
+        records: &RecordBatch,
+        dead_letters: &mut Vec<DeadLetter>,
+    ) -> io::Result<usize> {
+        let before = self.lines.bytes().len();
+        let refused = lines::encode(self.encoder.as_mut(), records, &self.table, &mut self.lines);
+        dead_letters.extend(refused);
+        let gathered = self.lines.bytes().len();
+        if gathered == before {
+            return Ok(0);
+        }
         let file_bytes = self.rolling.file_bytes;
         let open = self.open_part()?;
-        open.write(text)?;
+        open.part.length += (gathered - before) as u64;
         if open.part.length >= file_bytes {
             self.roll()?;
+        } else if gathered >= WRITE_BYTES {
+            self.write_out()?;
         }
+        Ok(gathered - before)
+    }
+
+    /// Hands the lines to the operating system.
+    fn write_out(&mut self) -> io::Result<()> {
+        if let Some(open) = &mut self.open {
+            open.file.write_all(self.lines.bytes())?;
+        }
+        self.lines.clear();
         Ok(())
     }
 
@@ -170,15 +198,10 @@ impl FileSink {
     /// Hands everything written to the operating system, and the files that must
     /// be made durable to the caller.
     fn flush(&mut self) -> io::Result<Vec<File>> {
-        let mut files = Vec::new();
-        for (_, file) in &self.closed {
-            files.push(file.try_clone()?);
-        }
-        if let Some(open) = &mut self.open {
-            open.flush()?;
-            files.push(open.file.try_clone()?);
-        }
-        Ok(files)
+        self.write_out()?;
+        let closed = self.closed.iter().map(|(_, file)| file);
+        let open = self.open.iter().map(|open| &open.file);
+        closed.chain(open).map(File::try_clone).collect()
     }
 
     fn failed(&self, error: &io::Error) -> Error {
@@ -189,33 +212,21 @@ impl FileSink {
     }
 }
 
-impl OpenPart {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.buffer.extend_from_slice(bytes);
-        self.part.length += bytes.len() as u64;
-        self.written = Instant::now();
-        if self.buffer.len() >= WRITE_BYTES {
-            self.flush()?;
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.write_all(&self.buffer)?;
-        self.buffer.clear();
-        Ok(())
-    }
-}
-
 #[async_trait]
 impl Sink for FileSink {
     async fn write(&mut self, batch: Batch) -> Result<Written> {
-        let (text, dead_letters) = lines(self.encoder.as_mut(), &batch.records, &self.table);
-        if !text.is_empty() {
-            self.append(&text).map_err(|error| self.failed(&error))?;
+        let (mut bytes, mut dead_letters) = (0, Vec::new());
+        let rows = batch.records.num_rows();
+        for start in (0..rows).step_by(ENCODED_ROWS) {
+            let some = batch.records.slice(start, ENCODED_ROWS.min(rows - start));
+            let written = self.append(&some, &mut dead_letters);
+            bytes += written.map_err(|error| self.failed(&error))?;
+        }
+        if let (1.., Some(open)) = (bytes, &mut self.open) {
+            open.written = Instant::now();
         }
         Ok(Written {
-            bytes: text.len(),
+            bytes,
             dead_letters,
         })
     }

@@ -38,11 +38,15 @@ impl SourceFactory for FileSource {
     }
 
     fn reader(&self, schema: &SchemaRef) -> Result<Box<dyn SourceReader>> {
-        let decoder = self.options.format.decoder(&self.schema, schema);
+        let (format, table, schema) = (
+            Arc::clone(&self.options.format),
+            self.schema.clone(),
+            schema.clone(),
+        );
         Ok(Box::new(FileReader::new(
             self.table.clone(),
             self.options.clone(),
-            decoder,
+            Arc::new(move || format.decoder(&table, &schema)),
         )))
     }
 

@@ -127,8 +127,7 @@ impl Running {
 
     /// The numbers and times of its next `count` rows.
     fn take(&mut self, count: u64, rows_per_second: u64) -> RowNumbers {
-        let numbers = (self.next..self.next + count).map(|index| self.spec.number_of(index));
-        let numbers: Vec<u64> = numbers.collect();
+        let numbers = self.spec.numbers_of(self.next..self.next + count);
         let mut clock = EventClock::new(rows_per_second);
         let start = self.spec.start_millis;
         let times = numbers.iter().map(|&n| clock.millis_until(n));

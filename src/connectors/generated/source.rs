@@ -1,5 +1,6 @@
 //! The source of a generated table, and how rows are dealt to its splits.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -86,10 +87,18 @@ impl GeneratedSpec {
         })
     }
 
-    /// The number of the split's row `index`.
-    pub(super) fn number_of(&self, index: u64) -> u64 {
-        let run = (index / self.run) * self.splits + self.place;
-        run * self.run + index % self.run
+    /// The numbers of the split's rows with these indices.
+    pub(super) fn numbers_of(&self, indices: Range<u64>) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        let mut index = indices.start;
+        while index < indices.end {
+            let (run, place) = (index / self.run, index % self.run);
+            let first = (run * self.splits + self.place) * self.run + place;
+            let count = (self.run - place).min(indices.end - index);
+            numbers.extend(first..first + count);
+            index += count;
+        }
+        numbers
     }
 
     /// How many rows the split has.
@@ -156,10 +165,16 @@ mod tests {
                     rows: Some(rows),
                     start_millis: 0,
                 };
-                for index in 0..spec.len() {
-                    let n = spec.number_of(index);
-                    assert!(dealt.insert(n), "{splits} splits, runs of {run}: {n} twice");
+                let numbers = spec.numbers_of(0..spec.len());
+                for n in &numbers {
+                    assert!(
+                        dealt.insert(*n),
+                        "{splits} splits, runs of {run}: {n} twice"
+                    );
                 }
+                // However they are asked for.
+                let by_one = (0..spec.len()).flat_map(|index| spec.numbers_of(index..index + 1));
+                assert_eq!(by_one.collect::<Vec<_>>(), numbers);
             }
             assert_eq!(dealt, (0..rows).collect(), "{splits} splits, runs of {run}");
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringBuilder, StructArray,
-    TimestampMillisecondArray,
+    ArrayRef, BooleanBufferBuilder, Int32Array, Int64Array, RecordBatch, RecordBatchOptions,
+    StringBuilder, StructArray, TimestampMillisecondArray,
 };
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, SchemaRef, TimeUnit};
@@ -33,45 +33,55 @@ impl Events {
         }
     }
 
-    /// The events with these numbers that make rows.
-    fn events(&self, rows: &RowNumbers) -> Vec<Event> {
+    /// Goes through the events with these numbers that make rows. Each column does so
+    /// anew: within a round nearly nothing changes from one event to the next.
+    fn each(&self, rows: &RowNumbers, mut visit: impl FnMut(&Event)) {
         let per_round = self.model.round();
-        let (mut round, mut place, mut last) = (0, 0, 0);
-        let numbers = rows.numbers.iter().zip(&rows.millis);
-        let events = numbers.map(|(&n, &millis)| {
-            // Numbers rise by small steps, which need no division.
-            place += n.wrapping_sub(last);
-            last = n;
-            if place >= per_round {
-                round = n / per_round;
-                place = n % per_round;
+        let (mut numbers, mut millis) = (rows.numbers.as_slice(), rows.millis.as_slice());
+        while let Some(&first) = numbers.first() {
+            let (round, start) = (first / per_round, first % per_round);
+            let count = in_a_row(numbers, per_round - start);
+            for (kind, places) in self.model.places() {
+                if self.only.is_some_and(|only| only != kind) {
+                    continue;
+                }
+                let [from, to] = [places.start, places.end]
+                    .map(|place| count.min(small(place.saturating_sub(start))));
+                let offsets = from as u64..to as u64;
+                let millis = millis.get(from..to).unwrap_or_default();
+                for (offset, &millis) in offsets.zip(millis) {
+                    let place = start + offset;
+                    visit(&self.model.event(kind, round, place, first + offset, millis));
+                }
             }
-            self.model.event(round, place, n, millis)
-        });
-        let wanted = |event: &Event| self.only.is_none_or(|kind| kind == event.kind);
-        events.filter(wanted).collect()
+            numbers = numbers.get(count..).unwrap_or_default();
+            millis = millis.get(count..).unwrap_or_default();
+        }
     }
 
-    fn column(&self, field: &Field, events: &[Event]) -> ArrayRef {
+    fn column(&self, field: &Field, rows: &RowNumbers) -> ArrayRef {
         match (self.only, field.name().as_str(), field.data_type()) {
-            (Some(kind), ..) => self.values(kind, field, events, None),
+            (Some(kind), ..) => self.values(kind, field, rows, None),
             (None, "event_type", _) => {
-                let types = events.iter().map(|event| event.kind.event_type());
-                Arc::new(Int32Array::from_iter_values(types))
+                let mut types = Vec::with_capacity(rows.numbers.len());
+                self.each(rows, |event| types.push(event.kind.event_type()));
+                Arc::new(Int32Array::from(types))
             }
-            (None, name, DataType::Struct(fields)) => self.record(name, fields, events),
+            (None, name, DataType::Struct(fields)) => self.record(name, fields, rows),
             _ => unreachable!("the options let no other column through"),
         }
     }
 
     /// The events of one kind as rows, null for the others.
-    fn record(&self, name: &str, fields: &Fields, events: &[Event]) -> ArrayRef {
+    fn record(&self, name: &str, fields: &Fields, rows: &RowNumbers) -> ArrayRef {
         let kind = kind_of(name).expect("the options let no other column through");
-        let nulls: NullBuffer = events.iter().map(|event| event.kind == kind).collect();
-        let values = |field: &FieldRef| self.values(kind, field, events, Some(&nulls));
+        let mut nulls = BooleanBufferBuilder::new(rows.numbers.len());
+        self.each(rows, |event| nulls.append(event.kind == kind));
+        let nulls = NullBuffer::new(nulls.finish());
+        let values = |field: &FieldRef| self.values(kind, field, rows, Some(&nulls));
         let columns: Vec<ArrayRef> = fields.iter().map(values).collect();
         let record = if columns.is_empty() {
-            StructArray::new_empty_fields(events.len(), Some(nulls))
+            StructArray::new_empty_fields(nulls.len(), Some(nulls))
         } else {
             StructArray::new(fields.clone(), columns, Some(nulls))
         };
@@ -82,7 +92,7 @@ impl Events {
         &self,
         kind: Kind,
         field: &Field,
-        events: &[Event],
+        rows: &RowNumbers,
         nulls: Option<&NullBuffer>,
     ) -> ArrayRef {
         let column = columns_of(kind)
@@ -92,15 +102,15 @@ impl Events {
             .expect("the options let no other column through")
             .make;
         let number = |make: fn(&Model, &Event) -> i64| -> Vec<i64> {
-            let of_kind = |event: &Event| event.kind == kind;
-            let value = |event| {
-                if of_kind(event) {
+            let mut values = Vec::with_capacity(rows.numbers.len());
+            self.each(rows, |event| {
+                values.push(if event.kind == kind {
                     make(&self.model, event)
                 } else {
                     0
-                }
-            };
-            events.iter().map(value).collect()
+                });
+            });
+            values
         };
         match make {
             Make::Number(make) => Arc::new(Int64Array::new(number(make).into(), nulls.cloned())),
@@ -109,9 +119,9 @@ impl Events {
                 nulls.cloned(),
             )),
             Make::Text(make) => {
-                let mut values = StringBuilder::with_capacity(events.len(), 0);
+                let mut values = StringBuilder::with_capacity(rows.numbers.len(), 0);
                 let mut text = String::new();
-                for event in events {
+                self.each(rows, |event| {
                     if event.kind == kind {
                         text.clear();
                         make(&self.model, &self.texts, event, &mut text);
@@ -119,7 +129,7 @@ impl Events {
                     } else {
                         values.append_null();
                     }
-                }
+                });
                 Arc::new(values.finish())
             }
         }
@@ -128,13 +138,33 @@ impl Events {
 
 impl RowMaker for Events {
     fn make(&self, rows: &RowNumbers) -> RecordBatch {
-        let events = self.events(rows);
         let fields = self.schema.fields().iter();
-        let columns: Vec<ArrayRef> = fields.map(|field| self.column(field, &events)).collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(events.len()));
+        let columns: Vec<ArrayRef> = fields.map(|field| self.column(field, rows)).collect();
+        let count = columns.first().map_or_else(
+            || {
+                let mut count = 0;
+                self.each(rows, |_| count += 1);
+                count
+            },
+            |column| column.len(),
+        );
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
         RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
             .expect("the options compare the columns with what is made")
     }
+}
+
+/// How many of the first `max` numbers follow each other without a gap; if not all do,
+/// only the first is counted. Numbers rise.
+fn in_a_row(numbers: &[u64], max: u64) -> usize {
+    let count = numbers.len().min(small(max));
+    let ends = numbers.first().zip(numbers.get(count - 1));
+    let has_gap = ends.is_some_and(|(first, last)| last - first >= count as u64);
+    if has_gap { 1 } else { count }
+}
+
+fn small(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// The kind of event that a column or an option names.

@@ -6,6 +6,8 @@
 //! rise with the events that have made them, so that a bid names an auction that
 //! is there, or nearly.
 
+use std::ops::Range;
+
 use crate::connectors::generated::{bounded, mix};
 
 /// Ids begin here.
@@ -79,15 +81,23 @@ impl Model {
         self.persons + self.auctions + self.bids
     }
 
-    /// Event `n`, which is the `place`-th of round `round`.
-    pub(super) fn event(&self, round: u64, place: u64, n: u64, millis: i64) -> Event {
+    /// Which events of a round are of which kind.
+    pub(super) fn places(&self) -> [(Kind, Range<u64>); 3] {
         let before = self.persons + self.auctions;
-        let (kind, persons, auctions) = if place < self.persons {
-            (Kind::Person, place + 1, 0)
-        } else if place < before {
-            (Kind::Auction, self.persons, place - self.persons + 1)
-        } else {
-            (Kind::Bid, self.persons, self.auctions)
+        [
+            (Kind::Person, 0..self.persons),
+            (Kind::Auction, self.persons..before),
+            (Kind::Bid, before..self.round()),
+        ]
+    }
+
+    /// Event `n`, which is the `place`-th of round `round`, where events of this kind are.
+    #[inline]
+    pub(super) fn event(&self, kind: Kind, round: u64, place: u64, n: u64, millis: i64) -> Event {
+        let (persons, auctions) = match kind {
+            Kind::Person => (place + 1, 0),
+            Kind::Auction => (self.persons, place - self.persons + 1),
+            Kind::Bid => (self.persons, self.auctions),
         };
         Event {
             kind,

@@ -210,6 +210,14 @@ impl<'a> Cursor<'a> {
         match self.byte() {
             b'"' => self.string().map(drop),
             b'n' => self.word(b"null"),
+            b'-' | b'0'..=b'9' => {
+                let start = self.at;
+                if self.integer().is_none() {
+                    self.at = start;
+                    self.at = self.end_of_number()?;
+                }
+                Some(())
+            }
             _ => {
                 self.at = self.end_of_value(depth)?;
                 Some(())
@@ -220,7 +228,6 @@ impl<'a> Cursor<'a> {
     #[inline(never)]
     fn end_of_value(mut self, depth: usize) -> Option<usize> {
         match self.byte() {
-            b'-' | b'0'..=b'9' => return self.end_of_number(),
             b't' => self.word(b"true")?,
             b'f' => self.word(b"false")?,
             b'{' | b'[' if self.is_too_deep(depth) => return None,

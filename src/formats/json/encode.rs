@@ -8,7 +8,7 @@ use super::Json;
 use super::sweep;
 use crate::formats::cells::{Cells, Form, Written};
 use crate::formats::datetime::TimestampForm;
-use crate::formats::{Encoder, RowError};
+use crate::formats::{EncodedRecords, Encoder, RowError};
 
 /// Writes rows as JSON objects.
 #[derive(Debug)]
@@ -51,8 +51,13 @@ struct Field<'a> {
     name: &'a str,
     /// `,"name":`
     label: Vec<u8>,
+    /// How it begins; mostly all of it.
+    label_head: [u8; LABEL_HEAD_BYTES],
     values: Values<'a>,
 }
+
+/// How many bytes of a label are copied at once.
+const LABEL_HEAD_BYTES: usize = 16;
 
 /// Why a value cannot be written: the fields that lead to it, and the value.
 struct NotFinite {
@@ -76,24 +81,14 @@ impl JsonEncoder {
 }
 
 impl Encoder for JsonEncoder {
-    fn encode(
-        &mut self,
-        records: &RecordBatch,
-        out: &mut Vec<u8>,
-        ends: &mut Vec<usize>,
-    ) -> Result<(), RowError> {
+    fn encode(&mut self, records: &RecordBatch, out: &mut EncodedRecords) -> Result<(), RowError> {
         let schema = records.schema();
         let object = Object::new(schema.fields(), records.columns());
-        ends.reserve(records.num_rows());
         for row in 0..records.num_rows() {
-            let start = out.len();
-            if let Err(NotFinite { path, text }) = object.write(row, self.style, out) {
-                out.truncate(start);
-                return Err(RowError(format!(
-                    "column '{path}': {text} is not a number in JSON"
-                )));
-            }
-            ends.push(out.len());
+            let written = out.push(|out| object.write(row, self.style, out));
+            written.map_err(|NotFinite { path, text }| {
+                RowError(format!("column '{path}': {text} is not a number in JSON"))
+            })?;
         }
         Ok(())
     }
@@ -123,9 +118,14 @@ impl<'a> Object<'a> {
             let mut label = vec![b','];
             write_string(field.name(), &mut label);
             label.push(b':');
+            let mut label_head = [0; LABEL_HEAD_BYTES];
+            for (head, byte) in label_head.iter_mut().zip(&label) {
+                *head = *byte;
+            }
             Field {
                 name: field.name(),
                 label,
+                label_head,
                 values: Values::new(column),
             }
         };
@@ -136,20 +136,35 @@ impl<'a> Object<'a> {
 
     /// Appends the object of a row.
     fn write(&self, row: usize, style: Style, out: &mut Vec<u8>) -> Result<(), NotFinite> {
-        out.push(b'{');
-        let mut is_first = true;
+        let start = out.len();
         for field in &self.fields {
             if style.ignore_null_fields && field.values.is_null(row) {
                 continue;
             }
-            let label = field.label.get(usize::from(is_first)..);
-            out.extend_from_slice(label.unwrap_or_default());
-            is_first = false;
+            field.write_label(out);
             let written = field.values.write(row, style, out);
             written.map_err(|within| within.inside(field.name))?;
         }
+        // The first label begins with a comma.
+        match out.get_mut(start) {
+            Some(first) => *first = b'{',
+            None => out.push(b'{'),
+        }
         out.push(b'}');
         Ok(())
+    }
+}
+
+impl Field<'_> {
+    fn write_label(&self, out: &mut Vec<u8>) {
+        if self.label.len() > LABEL_HEAD_BYTES {
+            out.extend_from_slice(&self.label);
+            return;
+        }
+        // A copy of a known length takes no call.
+        let end = out.len() + self.label.len();
+        out.extend_from_slice(&self.label_head);
+        out.truncate(end);
     }
 }
 
@@ -285,6 +300,43 @@ fn write_cell(
 fn write_string(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     out.push(b'"');
+    let start = out.len();
+    if !write_plain(bytes, out) {
+        out.truncate(start);
+        write_escaped(bytes, out);
+    }
+    out.push(b'"');
+}
+
+/// Appends a text that needs no escapes, sixteen bytes at a time, as copies of a known
+/// length take no call; `false` once it finds that it needs some.
+#[inline]
+fn write_plain(bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    let (chunks, rest) = bytes.as_chunks::<16>();
+    for chunk in chunks {
+        if sweep::specials(chunk) != 0 {
+            return false;
+        }
+        out.extend_from_slice(chunk);
+    }
+    let end = out.len() + rest.len();
+    if let Some(last) = bytes.last_chunk() {
+        // The rest once more with some bytes before it.
+        out.truncate(end - last.len());
+        out.extend_from_slice(last);
+        return sweep::specials(last) == 0;
+    }
+    let mut padded = [b' '; 16];
+    if let Some(place) = padded.get_mut(..rest.len()) {
+        place.copy_from_slice(rest);
+    }
+    out.extend_from_slice(&padded);
+    out.truncate(end);
+    sweep::specials(&padded) == 0
+}
+
+#[inline(never)]
+fn write_escaped(bytes: &[u8], out: &mut Vec<u8>) {
     let mut start = 0;
     loop {
         let end = sweep::special(bytes, start);
@@ -295,10 +347,8 @@ fn write_string(text: &str, out: &mut Vec<u8>) {
         write_escape(byte, out);
         start = end + 1;
     }
-    out.push(b'"');
 }
 
-#[inline(never)]
 fn write_escape(byte: u8, out: &mut Vec<u8>) {
     let short = match byte {
         b'"' | b'\\' => byte,

@@ -32,15 +32,11 @@ fn check_nested(data_type: &DataType, cases: &[(&str, Result<&str, &str>)]) {
         decoder.push(b"{\"v\":null}").unwrap();
         let rows = decoder.finish();
         assert_eq!(rows.num_rows(), if pushed.is_ok() { 3 } else { 2 });
-        let (mut out, mut ends) = (Vec::new(), Vec::new());
+        let mut out = EncodedRecords::default();
         let mut encoder = format.encoder(&schema);
-        encoder.encode(&rows, &mut out, &mut ends).unwrap();
-        let records: Vec<_> = (0..ends.len())
-            .map(|row| {
-                let start = row.checked_sub(1).map_or(0, |before| ends[before]);
-                std::str::from_utf8(&out[start..ends[row]]).unwrap()
-            })
-            .collect();
+        encoder.encode(&rows, &mut out).unwrap();
+        let text = |record| std::str::from_utf8(record).unwrap();
+        let records: Vec<_> = out.iter().map(text).collect();
         let found = match &pushed {
             Ok(()) => Ok(&records[1][5..records[1].len() - 1]),
             Err(error) => Err(error.0.as_str()),
@@ -199,13 +195,13 @@ fn what_is_no_number_in_json_is_named_with_its_path() {
     let mut decoder = format.decoder(&schema, &schema);
     decoder.push(br#"{"v":[{"x":{"k":"NaN"}}]}"#).unwrap();
     let rows = decoder.finish();
-    let (mut out, mut ends) = (Vec::new(), Vec::new());
-    let error = format.encoder(&schema).encode(&rows, &mut out, &mut ends);
+    let mut out = EncodedRecords::default();
+    let error = format.encoder(&schema).encode(&rows, &mut out);
     assert_eq!(
         error.unwrap_err().0,
         "column 'v[].x[]': NaN is not a number in JSON"
     );
-    assert!(out.is_empty() && ends.is_empty());
+    assert!(out.is_empty() && out.bytes().is_empty());
     assert_eq!(row_to_json(&rows, 0), br#"{"v":[{"x":{"k":"NaN"}}]}"#);
 }
 

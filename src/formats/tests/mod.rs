@@ -147,10 +147,10 @@ fn rows_are_written_in_flinks_forms() {
         ),
     ] {
         let mut encoder = made(options, &schema).unwrap().encoder(&schema);
-        let (mut out, mut ends) = (Vec::new(), Vec::new());
-        encoder.encode(&rows, &mut out, &mut ends).unwrap();
-        let (first, second) = out.split_at(ends[0]);
-        let found = [first, second].map(|record| String::from_utf8(record.to_vec()).unwrap());
+        let mut out = EncodedRecords::default();
+        encoder.encode(&rows, &mut out).unwrap();
+        let text = |record: &[u8]| String::from_utf8(record.to_vec()).unwrap();
+        let found: Vec<_> = out.iter().map(text).collect();
         assert_eq!(found, expected, "{options:?}");
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use tokio::runtime::Builder;
 use uuid::Uuid;
 
 use crate::stream::OperatorId;
@@ -67,10 +68,11 @@ fn names(directory: &Path) -> Vec<String> {
 
 /// Runs a test, which must not take for ever if an event never comes.
 fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    run_on(Builder::new_current_thread(), test);
+}
+
+fn run_on(mut engine: Builder, test: impl Future<Output = ()>) {
+    let runtime = engine.enable_all().build().unwrap();
     let limit = std::time::Duration::from_secs(20);
     runtime
         .block_on(async { tokio::time::timeout(limit, test).await })

@@ -8,8 +8,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use arrow::datatypes::DataType;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::runtime::Builder;
 
-use super::{job, run, schema_of, table, values};
+use super::{job, run, run_on, schema_of, table, values};
 use crate::connectors::source;
 use crate::runtime::{Enumerator, Result, SourceEvent, SourceFactory, SourceReader, Split};
 
@@ -82,6 +83,78 @@ fn set_modified(path: &Path, seconds: u64) {
     let file = File::options().append(true).open(path).unwrap();
     file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds))
         .unwrap();
+}
+
+/// Lines of many lengths, some of them too long for a record, and what comes of them: the
+/// rows, and where the letters stand.
+fn lines_of_many_lengths() -> (String, Vec<String>, Vec<u64>) {
+    let (mut text, mut rows, mut letters) = (String::new(), Vec::new(), Vec::new());
+    for n in 0..30_000_u32 {
+        let length = if n % 9_000 == 8_999 {
+            1_500_000
+        } else {
+            n % 97
+        };
+        let line = format!("{n}:{}", "x".repeat(length as usize));
+        if length > 1 << 20 {
+            letters.push(text.len() as u64);
+        } else {
+            rows.push(line.clone());
+        }
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text.push_str("the end");
+    rows.push("the end".to_owned());
+    (text, rows, letters)
+}
+
+#[test]
+fn threads_keep_the_order_of_a_file() {
+    let mut engine = Builder::new_multi_thread();
+    engine.worker_threads(3);
+    run_on(engine, async {
+        let directory = TempDir::new().unwrap();
+        let (text, rows, letters) = lines_of_many_lengths();
+        fs::write(directory.path().join("a"), &text).unwrap();
+        for block_size in ["80 kb", "4 mb"] {
+            let options = [("format", "raw"), ("source.block-size", block_size)];
+            let mut lab = Lab::new(directory.path(), &options);
+            lab.discover().await;
+            let mut seen = (Vec::new(), Vec::new());
+            let (mut read, mut positions) = (0, Vec::new());
+            while let SourceEvent::Rows {
+                records,
+                position,
+                dead_letters,
+                bytes,
+                ..
+            } = lab.reader.next().await.unwrap()
+            {
+                read += bytes;
+                assert_eq!(position["offset"], read);
+                seen.0.extend(values(&records));
+                let places = dead_letters.into_iter().map(|letter| letter.position);
+                seen.1.extend(places.map(|place| place.unwrap().offset));
+                positions.push((position, seen.0.len()));
+            }
+            assert_eq!(read, text.len() as u64);
+            assert!(
+                seen == (rows.clone(), letters.clone()),
+                "in blocks of {block_size}"
+            );
+            // And from any position on.
+            let (position, done) = positions.swap_remove(positions.len() / 2);
+            let mut lab = Lab::new(directory.path(), &options);
+            let split = lab.enumerator.discover(&[]).await.unwrap().found.remove(0);
+            lab.reader.add_split(&split, Some(&position)).await.unwrap();
+            let mut rest = Vec::new();
+            while let SourceEvent::Rows { records, .. } = lab.reader.next().await.unwrap() {
+                rest.extend(values(&records));
+            }
+            assert!(rest == rows[done..], "from {position} on");
+        }
+    });
 }
 
 #[test]
