@@ -12,24 +12,15 @@ use tokio::task::JoinHandle;
 
 use super::identity::{ReadAt, read_cached_at, read_full_at};
 use super::options::OnTruncation;
-use super::parallel::ParallelDecoding;
-use super::record_window::{Decoded, RecordWindow};
+use super::parallel::{MakeDecoder, ParallelDecoding, Step};
+use super::record_window::{ROOM_BYTES, RecordWindow};
 use super::source::FileSpec;
 use crate::formats::Decoder;
 use crate::runtime::{Error, Result, SourceEvent};
 
-/// Free bytes before a block, for what is left of the one before: a few records.
-const ROOM_BYTES: usize = 16 << 10;
-
 /// The most bytes of a block that the operating system has in its cache: they are
 /// still in the processor's cache when they are decoded.
 const CACHED_BLOCK_BYTES: usize = 256 << 10;
-
-/// The same of a block that another thread may decode: it is a batch and more.
-const PARALLEL_BLOCK_BYTES: usize = 2 << 20;
-
-/// Fewer bytes are decoded here: those that were appended to a followed file.
-const PARALLEL_BYTES_MIN: usize = 64 << 10;
 
 /// A split that a reader was given and has not finished.
 pub(super) struct OpenFile {
@@ -39,7 +30,7 @@ pub(super) struct OpenFile {
     on_truncation: OnTruncation,
     block_bytes: usize,
     window: RecordWindow,
-    /// Where whole lines are decoded; `None` if that is done here.
+    /// What other threads decode before this window goes on behind it.
     parallel: Option<ParallelDecoding>,
     /// A buffer for a block: new memory would cost as much as reading into it.
     spare: Vec<u8>,
@@ -86,16 +77,6 @@ impl Block {
     }
 }
 
-/// How far the decoding on other threads is.
-enum Parallel {
-    /// The next batch is here.
-    Batch(Decoded),
-    /// It is not here yet.
-    Working,
-    /// There is nothing to be decoded there.
-    Idle,
-}
-
 /// What became of the file itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FileState {
@@ -114,7 +95,6 @@ impl OpenFile {
         file: File,
         window: RecordWindow,
         (on_truncation, block_bytes): (OnTruncation, usize),
-        parallel: Option<ParallelDecoding>,
     ) -> Self {
         Self {
             id,
@@ -124,11 +104,23 @@ impl OpenFile {
             block_bytes,
             read_to: window.position(),
             window,
-            parallel,
+            parallel: None,
             spare: Vec::new(),
             progress: Progress::Unfetched,
             end_was_told: false,
         }
+    }
+
+    /// Lets other threads decode it as far as it is long enough; it must end somewhere.
+    pub(super) fn decode_in_parallel(&mut self, threads: usize, make_decoder: &MakeDecoder) {
+        let bytes = self.read_to..self.spec.length.unwrap_or(0);
+        let window = self.window.at(self.read_to);
+        self.parallel = Some(ParallelDecoding::new(
+            (Arc::clone(&self.file), bytes),
+            threads,
+            Arc::new(move |start| window.at(start)),
+            Arc::clone(make_decoder),
+        ));
     }
 
     /// A split of which nothing is left.
@@ -139,7 +131,8 @@ impl OpenFile {
 
     /// Whether its next block has to be fetched before anything can happen.
     pub(super) fn is_reading(&self) -> bool {
-        !matches!(self.progress, Progress::AtEnd { .. } | Progress::Ended)
+        self.parallel.is_none()
+            && !matches!(self.progress, Progress::AtEnd { .. } | Progress::Ended)
     }
 
     /// The open file and where it was read to, if the last fetch has shown its end.
@@ -161,12 +154,8 @@ impl OpenFile {
             return;
         }
         let (from, bytes) = (self.read_to, self.block_bytes);
-        let (cached_bytes, used) = match &mut self.parallel {
-            Some(parallel) => (PARALLEL_BLOCK_BYTES, parallel.buffer()),
-            None => (CACHED_BLOCK_BYTES, None),
-        };
-        let mut buffer = used.unwrap_or_else(|| std::mem::take(&mut self.spare));
-        let cached = (bytes.min(cached_bytes), read_cached_at as ReadAt);
+        let mut buffer = std::mem::take(&mut self.spare);
+        let cached = (bytes.min(CACHED_BLOCK_BYTES), read_cached_at as ReadAt);
         if let Ok(found) = fetch_block(&self.file, &self.spec, from, cached, &mut buffer) {
             self.fetched(found, buffer);
             return;
@@ -185,20 +174,16 @@ impl OpenFile {
         self.progress = Progress::Fetched(block);
     }
 
-    /// Ready when there is something to do: a block was decoded, or has come and can be
-    /// taken over.
+    /// Ready when there is something to do: lines were decoded, or a block has come.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
-        if let Some(parallel) = self
-            .parallel
-            .as_mut()
-            .filter(|parallel| !parallel.is_empty())
-        {
-            let decoded = parallel.poll(context);
-            if decoded.is_ready() || !parallel.has_room() || self.window.is_too_long() {
-                return decoded;
-            }
+        match &mut self.parallel {
+            Some(parallel) => parallel.poll(context).map_err(|error| self.failed(&error)),
+            None => self.poll_fetch(context),
         }
-        self.poll_fetch(context)
+    }
+
+    fn failed(&self, error: &io::Error) -> Error {
+        Error::Retryable(format!("cannot read '{}': {error}", self.id))
     }
 
     fn poll_fetch(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
@@ -211,10 +196,8 @@ impl OpenFile {
             return Poll::Pending;
         };
         self.progress = Progress::Unfetched;
-        let (found, bytes) = joined
-            .map_err(io::Error::other)
-            .flatten()
-            .map_err(|error| Error::Retryable(format!("cannot read '{}': {error}", self.id)))?;
+        let joined = joined.map_err(io::Error::other).flatten();
+        let (found, bytes) = joined.map_err(|error| self.failed(&error))?;
         self.fetched(found, bytes);
         Poll::Ready(Ok(()))
     }
@@ -222,10 +205,16 @@ impl OpenFile {
     /// What it has to say without waiting.
     pub(super) fn step(&mut self, decoder: &mut dyn Decoder) -> Result<Option<SourceEvent>> {
         let split = self.id.clone();
-        let batch = match self.decode_in_parallel()? {
-            Parallel::Batch(batch) => Some(batch),
-            Parallel::Working => return Ok(None),
-            Parallel::Idle => {
+        let batch = match self.parallel.as_mut().map(ParallelDecoding::step) {
+            Some(Step::Working) => return Ok(None),
+            Some(Step::Batch(batch)) => Some(batch),
+            Some(Step::Done { behind }) => {
+                self.parallel = None;
+                self.window = self.window.at(behind);
+                self.read_to = behind;
+                return self.step(decoder);
+            }
+            None => {
                 self.fill(decoder)?;
                 self.window.take(decoder)
             }
@@ -248,37 +237,6 @@ impl OpenFile {
             return Ok(Some(SourceEvent::AtEnd { split }));
         }
         Ok(None)
-    }
-
-    /// Starts to decode what is here, and takes what is decoded.
-    fn decode_in_parallel(&mut self) -> Result<Parallel> {
-        while let Some(parallel) = &mut self.parallel
-            && parallel.has_room()
-        {
-            if self.window.rest_bytes() >= PARALLEL_BYTES_MIN
-                && let Some(lines) = self.window.cut_lines()
-            {
-                parallel.start(lines);
-                continue;
-            }
-            if self.window.is_too_long() {
-                break;
-            }
-            match std::mem::replace(&mut self.progress, Progress::Unfetched) {
-                Progress::Fetched(block) => self.take(block)?,
-                other => {
-                    self.progress = other;
-                    break;
-                }
-            }
-        }
-        Ok(match &mut self.parallel {
-            Some(parallel) if !parallel.is_empty() => match parallel.next() {
-                Some(batch) => Parallel::Batch(batch),
-                None => Parallel::Working,
-            },
-            _ => Parallel::Idle,
-        })
     }
 
     /// Decodes until a batch is full or the next block is not there.

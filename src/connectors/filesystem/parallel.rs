@@ -1,111 +1,289 @@
-//! Decodes blocks of one file on all threads of the engine. What comes out is in the
-//! order of the file, so a large file is one split with one event time.
+//! Decodes a large file on several threads at once. What comes out is in the order of
+//! the file, so that it is still one split with one event time.
+//!
+//! The file is cut into ranges of equal length. A range stands for the lines that
+//! *begin* in it: whoever decodes it steps over the end of a line that began before,
+//! and reads on to the end of the last line.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::task::JoinHandle;
 
-use super::record_window::{Decoded, RecordWindow};
-use crate::formats::Decoder;
-use crate::runtime::{Error, Result};
+use super::identity::read_full_at;
+use super::record_window::{Decoded, ROOM_BYTES, RecordWindow};
+use crate::formats::{Decoder, line_length};
+
+/// How long a range is.
+const RANGE_BYTES: u64 = 4 << 20;
+
+/// How much of it is read at a time: it is still in the processor's cache when it is
+/// decoded.
+const PART_BYTES: u64 = 256 << 10;
+
+/// How much is read at a time to find the end of a line.
+const LINE_BYTES: u64 = 4 << 10;
 
 /// Makes decoders that are all alike.
 pub(super) type MakeDecoder = Arc<dyn Fn() -> Box<dyn Decoder> + Send + Sync>;
 
-/// Blocks of one file that are being decoded.
+/// Makes an empty window of the split that begins at an offset.
+pub(super) type MakeWindow = Arc<dyn Fn(u64) -> RecordWindow + Send + Sync>;
+
+/// The ranges of one file that are being decoded.
 pub(super) struct ParallelDecoding {
+    file: Arc<File>,
+    window: MakeWindow,
     make_decoder: MakeDecoder,
-    blocks_max: usize,
+    ranges_max: usize,
+    /// What no range stands for yet; where it begins is known to be a line's beginning
+    /// only for the first.
+    rest: Range<u64>,
+    is_first: bool,
+    /// Behind the last batch that was taken.
+    behind: u64,
     /// The oldest first.
-    running: VecDeque<JoinHandle<DecodedBlock>>,
-    /// Batches of a block that is done.
+    running: VecDeque<JoinHandle<io::Result<DecodedRange>>>,
+    /// Batches of a range that is done.
     done: VecDeque<Decoded>,
-    /// Decoders between two blocks: they learn what their records look like.
+    /// Decoders between two ranges: they learn what their records look like.
     decoders: Vec<Box<dyn Decoder>>,
-    /// The buffers of blocks that are done.
-    buffers: Vec<Vec<u8>>,
 }
 
-/// What has become of a block.
-struct DecodedBlock {
+/// What has become of a range.
+struct DecodedRange {
     batches: VecDeque<Decoded>,
     decoder: Box<dyn Decoder>,
-    buffer: Vec<u8>,
+}
+
+/// What there is to take.
+pub(super) enum Step {
+    /// The next batch in the order of the file.
+    Batch(Decoded),
+    /// It is not there yet.
+    Working,
+    /// Everything was taken; the rest of the file is too short for this.
+    Done {
+        /// Where it begins.
+        behind: u64,
+    },
 }
 
 impl ParallelDecoding {
-    /// Decodes up to `blocks_max` blocks at once.
-    pub(super) fn new(make_decoder: MakeDecoder, blocks_max: usize) -> Self {
+    /// Decodes up to `ranges_max` ranges of these bytes at once, the first of which
+    /// begins with a line.
+    pub(super) fn new(
+        (file, bytes): (Arc<File>, Range<u64>),
+        ranges_max: usize,
+        window: MakeWindow,
+        make_decoder: MakeDecoder,
+    ) -> Self {
         Self {
+            file,
+            window,
             make_decoder,
-            blocks_max,
+            ranges_max,
+            behind: bytes.start,
+            rest: bytes,
+            is_first: true,
             running: VecDeque::new(),
             done: VecDeque::new(),
             decoders: Vec::new(),
-            buffers: Vec::new(),
         }
     }
 
-    /// Whether another block may be started.
-    pub(super) fn has_room(&self) -> bool {
-        self.running.len() < self.blocks_max
-    }
-
-    /// Whether everything that was started has been taken.
-    pub(super) fn is_empty(&self) -> bool {
-        self.running.is_empty() && self.done.is_empty()
-    }
-
-    /// Starts to decode whole lines that follow those started before.
-    pub(super) fn start(&mut self, mut lines: RecordWindow) {
-        let decoder = self.decoders.pop();
-        let mut decoder = decoder.unwrap_or_else(|| (self.make_decoder)());
-        self.running.push_back(tokio::spawn(async move {
-            let mut batches = VecDeque::new();
-            loop {
-                let is_full = lines.fill(decoder.as_mut());
-                batches.extend(lines.take(decoder.as_mut()));
-                if !is_full {
-                    break;
-                }
+    /// Starts what there is room for, and takes what is done.
+    pub(super) fn step(&mut self) -> Step {
+        while self.running.len() < self.ranges_max
+            && self.rest.end.saturating_sub(self.rest.start) >= RANGE_BYTES
+        {
+            let start = self.rest.start;
+            self.rest.start += RANGE_BYTES;
+            let range = LineRange {
+                file: Arc::clone(&self.file),
+                bytes: start..self.rest.start,
+                is_first: std::mem::take(&mut self.is_first),
+                part_bytes: PART_BYTES,
+            };
+            let decoder = self.decoders.pop();
+            let mut decoder = decoder.unwrap_or_else(|| (self.make_decoder)());
+            let window = Arc::clone(&self.window);
+            self.running.push_back(tokio::task::spawn_blocking(move || {
+                let batches = range.decode(|start| window(start), decoder.as_mut())?;
+                Ok(DecodedRange { batches, decoder })
+            }));
+        }
+        match self.done.pop_front() {
+            Some(batch) => {
+                self.behind = batch.position;
+                Step::Batch(batch)
             }
-            DecodedBlock {
-                batches,
-                decoder,
-                buffer: lines.into_buffer(),
-            }
-        }));
+            None if self.running.is_empty() => Step::Done {
+                behind: self.behind,
+            },
+            None => Step::Working,
+        }
     }
 
-    /// The next batch in the order of the file, if it is done.
-    pub(super) fn next(&mut self) -> Option<Decoded> {
-        self.done.pop_front()
-    }
-
-    /// A buffer that was used before.
-    pub(super) fn buffer(&mut self) -> Option<Vec<u8>> {
-        self.buffers.pop()
-    }
-
-    /// Ready when [`Self::next`] may have another batch.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+    /// Ready when another step may find something.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.done.is_empty() {
             return Poll::Ready(Ok(()));
         }
         let Some(oldest) = self.running.front_mut() else {
-            return Poll::Pending;
+            return Poll::Ready(Ok(()));
         };
         let Poll::Ready(joined) = Pin::new(oldest).poll(context) else {
             return Poll::Pending;
         };
         self.running.pop_front();
-        let block = joined.map_err(|error| Error::Fatal(format!("cannot decode: {error}")))?;
-        self.done = block.batches;
-        self.decoders.push(block.decoder);
-        self.buffers.push(block.buffer);
+        let range = joined.map_err(io::Error::other).flatten()?;
+        self.done = range.batches;
+        self.decoders.push(range.decoder);
         Poll::Ready(Ok(()))
+    }
+}
+
+/// The lines that begin in some bytes of a file.
+struct LineRange {
+    file: Arc<File>,
+    bytes: Range<u64>,
+    /// Whether the bytes begin with a line; else their first line may have begun before.
+    is_first: bool,
+    /// How much is read at a time.
+    part_bytes: u64,
+}
+
+impl LineRange {
+    fn decode(
+        &self,
+        window: impl FnOnce(u64) -> RecordWindow,
+        decoder: &mut dyn Decoder,
+    ) -> io::Result<VecDeque<Decoded>> {
+        let mut batches = VecDeque::new();
+        let Some(mut at) = self.first_line()? else {
+            return Ok(batches);
+        };
+        let (mut window, end) = (window(at), self.bytes.end);
+        let mut buffer = Vec::new();
+        while at < end {
+            let block = self.read(at, self.part_bytes.min(end - at), buffer)?;
+            let read = (block.len() - ROOM_BYTES) as u64;
+            buffer = window.append(block, ROOM_BYTES);
+            while window.fill(decoder) {
+                batches.extend(window.take(decoder));
+            }
+            if read == 0 {
+                break;
+            }
+            at += read;
+        }
+        // The line that began last may end behind the range.
+        while !window.is_at_line_start() {
+            let mut block = self.read(at, LINE_BYTES.min(self.part_bytes), buffer)?;
+            let bytes = block.get(ROOM_BYTES..).unwrap_or_default();
+            let length = line_length(bytes).unwrap_or(bytes.len());
+            if length == 0 {
+                break;
+            }
+            block.truncate(ROOM_BYTES + length);
+            at += length as u64;
+            buffer = window.append(block, ROOM_BYTES);
+            window.fill(decoder);
+        }
+        batches.extend(window.take(decoder));
+        Ok(batches)
+    }
+
+    /// Where the first line begins; `None` if none does in these bytes.
+    fn first_line(&self) -> io::Result<Option<u64>> {
+        if self.is_first {
+            return Ok(Some(self.bytes.start));
+        }
+        // A line begins with the range if the byte before it ends one.
+        let (mut at, end) = (self.bytes.start - 1, self.bytes.end - 1);
+        let mut block = Vec::new();
+        while at < end {
+            block = self.read(at, LINE_BYTES.min(self.part_bytes).min(end - at), block)?;
+            let bytes = block.get(ROOM_BYTES..).unwrap_or_default();
+            if let Some(length) = line_length(bytes) {
+                return Ok(Some(at + length as u64));
+            }
+            if bytes.is_empty() {
+                break;
+            }
+            at += bytes.len() as u64;
+        }
+        Ok(None)
+    }
+
+    /// So many bytes from `at` on, or as many as there are, behind [`ROOM_BYTES`] others.
+    fn read(&self, at: u64, length: u64, mut buffer: Vec<u8>) -> io::Result<Vec<u8>> {
+        let length = usize::try_from(length).map_err(io::Error::other)?;
+        buffer.resize(ROOM_BYTES + length, 0);
+        let place = buffer.get_mut(ROOM_BYTES..).unwrap_or_default();
+        let read = read_full_at(&self.file, place, at)?;
+        buffer.truncate(ROOM_BYTES + read);
+        Ok(buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::super::record_window::tests::{Seen, apart, decoder, read, seen_in, window};
+    use super::*;
+    use crate::formats::Framing;
+
+    /// What the lines of a file become when ranges of it are decoded apart.
+    fn in_ranges(text: &[u8], start: u64, range_bytes: u64, part_bytes: u64) -> (Vec<Seen>, u64) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text).unwrap();
+        let (file, mut seen) = (Arc::new(file), Vec::new());
+        let (mut at, mut behind) = (start, start);
+        while at + range_bytes <= text.len() as u64 {
+            let range = LineRange {
+                file: Arc::clone(&file),
+                bytes: at..at + range_bytes,
+                is_first: at == start,
+                part_bytes,
+            };
+            let mut decoder = decoder();
+            let batches = range.decode(|start| window(Framing::Lines, start), decoder.as_mut());
+            for batch in batches.unwrap() {
+                assert_eq!(batch.position, behind + batch.bytes);
+                behind = batch.position;
+                seen.extend(seen_in(batch));
+            }
+            at += range_bytes;
+        }
+        (seen, behind)
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_have_the_lines_of_the_file(
+            text in "[ab\r\n]{0,60}",
+            start in 0_usize..20,
+            range_bytes in 1_u64..30,
+            part_bytes in 1_u64..12,
+        ) {
+            let text = text.as_bytes();
+            // Where a line begins.
+            let start = text.iter().skip(start).position(|b| *b == b'\n').map_or(0, |n| start + n + 1);
+            let (mut seen, behind) = in_ranges(text, start as u64, range_bytes, part_bytes);
+            let (rest, _) = read(Framing::Lines, text, behind, &[7]);
+            seen.extend(rest);
+            let (expected, _) = read(Framing::Lines, text, start as u64, &[5]);
+            prop_assert_eq!(apart(seen), apart(expected));
+        }
     }
 }

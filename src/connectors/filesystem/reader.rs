@@ -7,7 +7,6 @@ use std::future::poll_fn;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use tokio::time::Instant;
 use super::enumerator;
 use super::open_file::{OpenFile, check_truncation};
 use super::options::SourceOptions;
-use super::parallel::{MakeDecoder, ParallelDecoding};
+use super::parallel::MakeDecoder;
 use super::record_window::RecordWindow;
 use super::source::FileSpec;
 use crate::formats::{Decoder, Framing};
@@ -63,13 +62,6 @@ impl FileReader {
             look: None,
             look_at: None,
         }
-    }
-
-    /// Where the lines of a file are decoded, if the engine has more than one thread.
-    fn parallel_decoding(&self) -> Option<ParallelDecoding> {
-        let threads = Handle::current().metrics().num_workers();
-        let is_parallel = threads > 1 && self.options.format.framing() == Framing::Lines;
-        is_parallel.then(|| ParallelDecoding::new(Arc::clone(&self.make_decoder), threads))
     }
 
     /// What any of the files has to say without waiting.
@@ -206,10 +198,12 @@ impl SourceReader for FileReader {
             }
         };
         let how = (self.options.on_truncation, self.options.block_bytes);
-        let parallel = self.parallel_decoding();
-        let mut file = OpenFile::new(split.id.clone(), spec, file, window, how, parallel);
+        let mut file = OpenFile::new(split.id.clone(), spec, file, window, how);
+        let threads = Handle::current().metrics().num_workers();
         if is_gone {
             file.end();
+        } else if threads > 1 && framing == Framing::Lines {
+            file.decode_in_parallel(threads, &self.make_decoder);
         }
         self.files.push(file);
         Ok(())

@@ -7,6 +7,9 @@ use arrow::array::RecordBatch;
 use crate::formats::{Decoder, Framing, Limits, LineBounds, Refused, line_length};
 use crate::stream::{DeadLetter, Position};
 
+/// Free bytes before a block, for what is left of the one before: a few records.
+pub(super) const ROOM_BYTES: usize = 16 << 10;
+
 /// The most records of one batch.
 const RECORDS_PER_BATCH_MAX: usize = 8_192;
 
@@ -128,45 +131,17 @@ impl RecordWindow {
         block
     }
 
-    /// Cuts the whole lines off that stand here, as a window of their own; `None` if
-    /// there is none, or if what stands here has to be read in one piece.
-    pub(super) fn cut_lines(&mut self) -> Option<Self> {
-        if self.framing != Framing::Lines || self.long.is_some() {
-            return None;
-        }
-        let lines = self.bytes.get(self.done..).unwrap_or_default();
-        let length = memchr::memrchr(b'\n', lines)? + 1;
-        let rest = lines.get(length..).unwrap_or_default().to_vec();
-        let mut cut = Self::new(
-            self.origin.clone(),
-            self.split.clone(),
-            self.framing,
-            self.offset,
-        );
-        cut.limits = self.limits;
-        cut.bytes = std::mem::replace(&mut self.bytes, rest);
-        cut.bytes.truncate(self.done + length);
-        cut.done = self.done;
-        cut.is_exhausted = false;
-        self.done = 0;
-        self.offset += length as u64;
-        self.batch.start = self.offset;
-        Some(cut)
+    /// An empty window of the same split at another offset.
+    pub(super) fn at(&self, start: u64) -> Self {
+        let (origin, split) = (self.origin.clone(), self.split.clone());
+        let mut window = Self::new(origin, split, self.framing, start);
+        window.limits = self.limits;
+        window
     }
 
-    /// Whether what stands here, if it holds no whole line, is a record that is too long.
-    pub(super) fn is_too_long(&self) -> bool {
-        self.long.is_some() || self.rest_bytes() > self.limits.record_bytes_max
-    }
-
-    /// How many bytes were read and not decoded.
-    pub(super) fn rest_bytes(&self) -> usize {
-        self.bytes.len() - self.done
-    }
-
-    /// The buffer of a window that is no longer needed.
-    pub(super) fn into_buffer(self) -> Vec<u8> {
-        self.bytes
+    /// Whether what follows begins a line.
+    pub(super) fn is_at_line_start(&self) -> bool {
+        self.long.is_none() && self.done == self.bytes.len()
     }
 
     fn advance(&mut self, bytes: usize) {
@@ -342,7 +317,7 @@ impl RecordWindow {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use arrow::array::AsArray;
@@ -366,27 +341,37 @@ mod tests {
         comment: None,
     });
 
-    fn decoder() -> Box<dyn Decoder> {
+    pub fn decoder() -> Box<dyn Decoder> {
         let schema = Arc::new(Schema::new(vec![Field::new("v", DataType::Utf8, false)]));
         let given = IndexMap::from([("format".to_owned(), "raw".to_owned())]);
         let format = formats::format(&mut Options::new(&given), &schema).unwrap();
         format.decoder(&schema, &schema)
     }
 
-    fn window(framing: Framing, start: u64) -> RecordWindow {
+    pub fn window(framing: Framing, start: u64) -> RecordWindow {
         RecordWindow::new("t".to_owned(), "s".to_owned(), framing, start).with_limits(LIMITS)
     }
 
     /// What one record has become.
     #[derive(Clone, Debug, PartialEq, Eq)]
-    enum Seen {
+    pub enum Seen {
         Row(String),
         Letter(u64, Vec<u8>),
     }
 
+    /// What a batch has become: rows, then letters, as they have no common order.
+    pub fn seen_in(decoded: Decoded) -> Vec<Seen> {
+        let rows = decoded.records.column(0).as_string::<i32>().iter();
+        let rows = rows.map(|row| Seen::Row(row.unwrap().to_owned()));
+        let letters = decoded.dead_letters.into_iter();
+        let letters =
+            letters.map(|letter| Seen::Letter(letter.position.unwrap().offset, letter.bytes));
+        rows.chain(letters).collect()
+    }
+
     /// Reads `file` from `start` on in blocks of these sizes, over and over; what
     /// was seen, and after each batch the position and how much was seen until then.
-    fn read(
+    pub fn read(
         framing: Framing,
         file: &[u8],
         start: u64,
@@ -402,15 +387,8 @@ mod tests {
             while let Some(decoded) = window.take(decoder.as_mut()) {
                 assert_eq!(decoded.position, next_position + decoded.bytes);
                 next_position = decoded.position;
-                // Rows and letters of a batch have no common order to compare.
-                let rows = decoded.records.column(0).as_string::<i32>().iter();
-                seen.extend(rows.map(|row| Seen::Row(row.unwrap().to_owned())));
-                let letters = decoded.dead_letters.into_iter();
-                seen.extend(
-                    letters
-                        .map(|letter| Seen::Letter(letter.position.unwrap().offset, letter.bytes)),
-                );
-                positions.push((decoded.position, seen.len()));
+                seen.extend(seen_in(decoded));
+                positions.push((next_position, seen.len()));
                 window.fill(decoder.as_mut());
             }
             if rest.is_empty() && window.is_finished() {
@@ -426,7 +404,7 @@ mod tests {
     }
 
     /// Rows in order, then letters in order: batches may be cut differently.
-    fn apart(mut seen: Vec<Seen>) -> (Vec<Seen>, Vec<Seen>) {
+    pub fn apart(mut seen: Vec<Seen>) -> (Vec<Seen>, Vec<Seen>) {
         let letters = seen
             .extract_if(.., |one| matches!(one, Seen::Letter(..)))
             .collect();
