@@ -139,7 +139,14 @@ impl<'a> Cursor<'a> {
             return None;
         }
         let start = self.at + 1;
-        let end = sweep::special(self.bytes, start);
+        let end = match self.bytes.get(start..).and_then(<[u8]>::first_chunk) {
+            // Most strings are short.
+            Some(chunk) => match sweep::specials(chunk) {
+                0 => sweep::special(self.bytes, start + chunk.len()),
+                found => start + found.trailing_zeros() as usize,
+            },
+            None => sweep::special(self.bytes, start),
+        };
         if self.bytes.get(end) != Some(&b'"') {
             let end = self.end_behind_escapes(end)?;
             self.at = end + 1;
@@ -204,7 +211,7 @@ impl<'a> Cursor<'a> {
         depth >= self.limits.depth_max
     }
 
-    /// Steps over the value that begins here, `depth` levels deep.
+    /// Steps over the value that begins here or behind some space, `depth` levels deep.
     #[inline(always)]
     pub(super) fn value(&mut self, depth: usize) -> Option<()> {
         match self.byte() {
@@ -233,6 +240,16 @@ impl<'a> Cursor<'a> {
             b'{' | b'[' if self.is_too_deep(depth) => return None,
             b'{' => self.object(depth + 1)?,
             b'[' => self.array(depth + 1)?,
+            b' ' | b'\t' | b'\r' | b'\n' => {
+                let start = self.at;
+                self.next_byte();
+                return (self.at > start)
+                    .then(|| self.end_of_value(depth))
+                    .flatten();
+            }
+            b'"' => self.string().map(drop)?,
+            b'n' => self.word(b"null")?,
+            b'-' | b'0'..=b'9' => return self.end_of_number(),
             _ => return None,
         }
         Some(self.at)
@@ -286,11 +303,20 @@ impl<'a> Cursor<'a> {
     /// the `end` of the object or array.
     #[inline(always)]
     pub(super) fn goes_on(&mut self, end: u8) -> Option<bool> {
-        let byte = self.next_byte();
+        let byte = self.byte();
         self.at += 1;
         match byte {
             b',' => Some(true),
             byte if byte == end => Some(false),
+            byte if byte <= b' ' => {
+                self.at = self.behind_space();
+                self.at += 1;
+                match self.bytes.get(self.at - 1) {
+                    Some(b',') => Some(true),
+                    Some(byte) if *byte == end => Some(false),
+                    _ => None,
+                }
+            }
             _ => None,
         }
     }

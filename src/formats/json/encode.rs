@@ -27,6 +27,9 @@ struct Style {
 
 /// The values of one column, looked at once by type and then row by row.
 enum Values<'a> {
+    Text(&'a StringArray),
+    /// Quoted, and nothing in them is escaped.
+    Plain(Cells<'a>),
     Flat(Cells<'a>),
     Row(Object<'a>, Option<&'a NullBuffer>),
     List {
@@ -203,13 +206,18 @@ impl<'a> Values<'a> {
                     nulls,
                 }
             }
-            _ => Self::Flat(Cells::new(array)),
+            DataType::Utf8 => Self::Text(array.as_string()),
+            _ => match Cells::new(array) {
+                cells if cells.is_plain() => Self::Plain(cells),
+                cells => Self::Flat(cells),
+            },
         }
     }
 
     fn is_null(&self, row: usize) -> bool {
         match self {
-            Self::Flat(cells) => cells.is_null(row),
+            Self::Text(strings) => strings.is_null(row),
+            Self::Plain(cells) | Self::Flat(cells) => cells.is_null(row),
             Self::Row(_, nulls) | Self::List { nulls, .. } | Self::Map { nulls, .. } => {
                 nulls.is_some_and(|nulls| nulls.is_null(row))
             }
@@ -223,6 +231,16 @@ impl<'a> Values<'a> {
             return Ok(());
         }
         match self {
+            Self::Text(strings) => {
+                write_string(strings.value(row), out);
+                Ok(())
+            }
+            Self::Plain(cells) => {
+                out.push(b'"');
+                cells.write(row, style.form, out);
+                out.push(b'"');
+                Ok(())
+            }
             Self::Flat(cells) => write_cell(cells, row, style, out),
             Self::Row(object, _) => object.write(row, style, out),
             Self::List { ends, elements, .. } => {
@@ -263,7 +281,7 @@ fn range(ends: &[i32], row: usize) -> std::ops::Range<usize> {
     end(row).unwrap_or(0)..end(row + 1).unwrap_or(0)
 }
 
-/// Appends a value that is not null.
+/// Appends a value that is not null and may be a number.
 #[inline]
 fn write_cell(
     cells: &Cells<'_>,
@@ -271,16 +289,6 @@ fn write_cell(
     style: Style,
     out: &mut Vec<u8>,
 ) -> Result<(), NotFinite> {
-    if let Some(text) = cells.text(row) {
-        write_string(text, out);
-        return Ok(());
-    }
-    if cells.is_plain() {
-        out.push(b'"');
-        cells.write(row, style.form, out);
-        out.push(b'"');
-        return Ok(());
-    }
     let start = out.len();
     let written = cells.write(row, style.form, out);
     if written == Written::Bare {

@@ -91,7 +91,7 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// Reads the value that begins here into a column.
+    /// Reads the value that begins here, or behind some space, into a column.
     #[inline(always)]
     fn value(
         &mut self,
@@ -100,16 +100,25 @@ impl Reader<'_> {
         inner: &mut Inner,
         depth: usize,
     ) -> Option<()> {
-        if cursor.byte() == b'n' {
-            cursor.word(b"null")?;
-            return column.push_null().ok();
-        }
-        let start = cursor.at();
-        if self.usual(cursor, column, inner, depth).is_none() {
+        loop {
+            if cursor.byte() == b'n' {
+                cursor.word(b"null")?;
+                return column.push_null().ok();
+            }
+            let start = cursor.at();
+            if self.usual(cursor, column, inner, depth).is_some() {
+                return Some(());
+            }
             cursor.go_to(start);
-            cursor.go_to(self.unusual(*cursor, column, depth)?);
+            if cursor.byte() > b' ' {
+                cursor.go_to(self.unusual(*cursor, column, depth)?);
+                return Some(());
+            }
+            cursor.next_byte();
+            if cursor.at() == start {
+                return None;
+            }
         }
-        Some(())
     }
 
     /// Reads a value in the form that its type usually has. What it has left in a

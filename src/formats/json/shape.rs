@@ -178,8 +178,8 @@ impl Shape {
         self.found.get(column) == Some(&self.object)
     }
 
-    /// Steps over the name that stands here, to the field's value. `before` is the
-    /// place of the field before it.
+    /// Steps over the name that stands here, to the field's value or to space before it.
+    /// `before` is the place of the field before it.
     #[inline(always)]
     pub(super) fn name(&mut self, cursor: &mut Cursor, before: Option<usize>) -> Option<Found> {
         let place = match before.and_then(|before| self.fields.get(before)) {
@@ -189,7 +189,6 @@ impl Shape {
         match self.fields.get(place) {
             Some(field) if field.label.stands_at(cursor) => {
                 cursor.step(field.label.bytes.len());
-                cursor.next_byte();
                 Some(Found {
                     place: Some(place),
                     column: field.column,
@@ -231,7 +230,6 @@ impl Shape {
                 && field.label.stands_at(&cursor)
             {
                 cursor.step(field.label.bytes.len());
-                cursor.next_byte();
                 let found = Found {
                     place: Some(place),
                     column: field.column,
