@@ -4,22 +4,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, ensure};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use clap::{Args, ValueEnum};
-use indexmap::IndexMap;
-use thalweg::connectors::{self, JobContext, TableOptions};
 use thalweg::expr::{AggregateCall, AggregateFunction, AggregateLayout};
 use thalweg::formats::EncodedRecords;
 use thalweg::operators::{Input, Slicing, WindowAggregate, WindowAggregateSpec};
-use thalweg::runtime::{Operator, Output, Progress, SourceEvent};
+use thalweg::runtime::{Operator, Output, Progress};
 use thalweg::stream::{
     Barrier, BarrierKind, Batch, CheckpointId, DeadLetter, EventTime, KeyGroups, OperatorId,
 };
-use uuid::Uuid;
 
 use crate::bids::{self, Form};
+use crate::generator::Generator;
 use crate::json_codec::{decode_lines, json_batches, json_format};
 use crate::keyed_state::{Key, KeyedState, sample};
 
@@ -113,46 +111,8 @@ fn nexmark() -> Result<()> {
         Field::new("auction", DataType::Int64, true),
         Field::new("dateTime", time, true),
     ]));
-    let options = [
-        ("event", "bid"),
-        ("events.num", "500000"),
-        ("start-time", "2026-01-01 00:00:00"),
-    ];
-    let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let table = TableOptions {
-        name: "bid".to_owned(),
-        options: IndexMap::from(options),
-        schema: Arc::clone(&schema),
-        primary_key: Vec::new(),
-    };
-    let job = JobContext {
-        job: Uuid::nil(),
-        pipeline: "bid".to_owned(),
-        operator: OperatorId(0),
-    };
-    let source = connectors::source("nexmark", &table, &job)
-        .map_err(|errors| anyhow!("the table is wrong: {errors:?}"))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let splits = runtime.block_on(source.enumerator().discover(&[]))?.found;
-    let mut reader = source.reader(&schema)?;
-    for split in &splits {
-        runtime.block_on(reader.add_split(split, None))?;
-    }
-    let rows = counted(|| {
-        runtime.block_on(async {
-            let (mut rows, mut finished) = (0, 0);
-            while finished < splits.len() {
-                match reader.next().await? {
-                    SourceEvent::Rows { records, .. } => rows += records.num_rows(),
-                    SourceEvent::Finished { .. } => finished += 1,
-                    other => bail!("a generator said {other:?}"),
-                }
-            }
-            Ok(rows)
-        })
-    })?;
+    let generator = Generator::new(&schema, 500_000)?;
+    let rows = counted(|| generator.read())?;
     ensure!(rows == 460_000, "{rows} bids came");
     Ok(())
 }

@@ -4,6 +4,7 @@ mod bids;
 mod checkpoint_stall;
 mod cost;
 mod ends;
+mod generator;
 mod hot_paths;
 mod json_codec;
 mod keyed_state;

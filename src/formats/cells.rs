@@ -117,10 +117,10 @@ impl<'a> Cells<'a> {
                 out.extend_from_slice(if values.value(row) { b"true" } else { b"false" });
                 Written::Bare
             }
-            Values::Int8(values) => write_number(&values[row], out),
-            Values::Int16(values) => write_number(&values[row], out),
-            Values::Int32(values) => write_number(&values[row], out),
-            Values::Int64(values) => write_number(&values[row], out),
+            Values::Int8(values) => write_integer(values[row], out),
+            Values::Int16(values) => write_integer(values[row], out),
+            Values::Int32(values) => write_integer(values[row], out),
+            Values::Int64(values) => write_integer(values[row], out),
             Values::Float32(values) => match values[row] {
                 value if value.is_finite() => write_number(&value, out),
                 value => write_not_finite(f64::from(value), out),
@@ -219,6 +219,11 @@ fn timestamps(array: &ArrayRef, unit: TimeUnit) -> &[i64] {
 
 fn slice<T: ArrowPrimitiveType>(array: &ArrayRef) -> &[T::Native] {
     array.as_primitive::<T>().values()
+}
+
+fn write_integer(value: impl itoa::Integer, out: &mut Vec<u8>) -> Written {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    Written::Bare
 }
 
 fn write_number(value: &impl serde::Serialize, out: &mut Vec<u8>) -> Written {

@@ -79,7 +79,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         option(
             "source.block-size",
             OptionDefault::Value("4mb"),
-            "How much of a file is read at a time.",
+            "How much of a file is read at a time, at most.",
         ),
         option(
             "sink.rolling-policy.file-size",

@@ -62,8 +62,11 @@ struct Field<'a> {
 /// How many bytes of a label are copied at once.
 const LABEL_HEAD_BYTES: usize = 16;
 
-/// Why a value cannot be written: the fields that lead to it, and the value.
-struct NotFinite {
+/// Why a value cannot be written; a pointer, as hardly any value is one.
+struct NotFinite(Box<Unwritten>);
+
+/// The fields that lead to a value, and the value.
+struct Unwritten {
     path: String,
     text: String,
 }
@@ -89,7 +92,8 @@ impl Encoder for JsonEncoder {
         let object = Object::new(schema.fields(), records.columns());
         for row in 0..records.num_rows() {
             let written = out.push(|out| object.write(row, self.style, out));
-            written.map_err(|NotFinite { path, text }| {
+            written.map_err(|NotFinite(unwritten)| {
+                let Unwritten { path, text } = *unwritten;
                 RowError(format!("column '{path}': {text} is not a number in JSON"))
             })?;
         }
@@ -172,13 +176,13 @@ impl Field<'_> {
 }
 
 impl NotFinite {
-    fn inside(self, name: &str) -> Self {
-        let path = match self.path.as_str() {
+    fn inside(mut self, name: &str) -> Self {
+        self.0.path = match self.0.path.as_str() {
             "" => name.to_owned(),
             within if within.starts_with('[') => format!("{name}{within}"),
             within => format!("{name}.{within}"),
         };
-        Self { path, ..self }
+        self
     }
 
     fn inside_element(self) -> Self {
@@ -298,7 +302,7 @@ fn write_cell(
     out.truncate(start);
     if written == Written::NotFinite && !style.quotes_not_finite {
         let path = String::new();
-        return Err(NotFinite { path, text });
+        return Err(NotFinite(Box::new(Unwritten { path, text })));
     }
     write_string(&text, out);
     Ok(())

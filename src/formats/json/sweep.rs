@@ -5,18 +5,20 @@ use wide::u8x16;
 /// Where the first quote, backslash or control character stands from `at` on;
 /// behind the last byte if there is none.
 #[inline]
-pub(super) fn special(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        let found = specials(chunk);
+pub(super) fn special(bytes: &[u8], at: usize) -> usize {
+    let (pairs, rest) = bytes.get(at..).unwrap_or_default().as_chunks::<32>();
+    for (pair, at) in pairs.iter().zip((at..).step_by(32)) {
+        let [low, high] =
+            [pair.first_chunk(), pair.last_chunk()].map(|half| half.map_or(0, specials));
+        let found = high << 16 | low;
         if found != 0 {
             return at + found.trailing_zeros() as usize;
         }
-        at += chunk.len();
     }
-    special_in_rest(bytes, at)
+    special_in_rest(bytes, bytes.len() - rest.len())
 }
 
-/// The same of fewer than sixteen bytes.
+/// The same of fewer than 32 bytes.
 #[inline(never)]
 fn special_in_rest(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
