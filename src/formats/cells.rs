@@ -221,7 +221,8 @@ fn slice<T: ArrowPrimitiveType>(array: &ArrayRef) -> &[T::Native] {
     array.as_primitive::<T>().values()
 }
 
-fn write_integer(value: impl itoa::Integer, out: &mut Vec<u8>) -> Written {
+/// Appends an integer.
+pub(super) fn write_integer(value: impl itoa::Integer, out: &mut Vec<u8>) -> Written {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     Written::Bare
 }

@@ -303,20 +303,14 @@ impl<'a> Cursor<'a> {
     /// the `end` of the object or array.
     #[inline(always)]
     pub(super) fn goes_on(&mut self, end: u8) -> Option<bool> {
-        let byte = self.byte();
+        let mut byte = self.byte();
+        if byte != b',' && byte != end {
+            byte = self.next_byte();
+        }
         self.at += 1;
         match byte {
             b',' => Some(true),
             byte if byte == end => Some(false),
-            byte if byte <= b' ' => {
-                self.at = self.behind_space();
-                self.at += 1;
-                match self.bytes.get(self.at - 1) {
-                    Some(b',') => Some(true),
-                    Some(byte) if *byte == end => Some(false),
-                    _ => None,
-                }
-            }
             _ => None,
         }
     }

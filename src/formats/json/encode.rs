@@ -2,11 +2,11 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, Fields, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, Fields, Int64Type, SchemaRef};
 
 use super::Json;
 use super::sweep;
-use crate::formats::cells::{Cells, Form, Written};
+use crate::formats::cells::{Cells, Form, Written, write_integer};
 use crate::formats::datetime::TimestampForm;
 use crate::formats::{EncodedRecords, Encoder, RowError};
 
@@ -25,23 +25,32 @@ struct Style {
     quotes_not_finite: bool,
 }
 
-/// The values of one column, looked at once by type and then row by row.
+/// One column, looked at once by type and then row by row.
+struct Column<'a> {
+    nulls: Option<&'a NullBuffer>,
+    values: Values<'a>,
+}
+
+/// The values of a column; the most frequent types come first.
 enum Values<'a> {
     Text(&'a StringArray),
+    Integer(&'a [i64]),
+    Other(Other<'a>),
+}
+
+enum Other<'a> {
     /// Quoted, and nothing in them is escaped.
     Plain(Cells<'a>),
     Flat(Cells<'a>),
-    Row(Object<'a>, Option<&'a NullBuffer>),
+    Row(Object<'a>),
     List {
         ends: &'a [i32],
-        elements: Box<Values<'a>>,
-        nulls: Option<&'a NullBuffer>,
+        elements: Box<Column<'a>>,
     },
     Map {
         ends: &'a [i32],
         keys: &'a StringArray,
-        values: Box<Values<'a>>,
-        nulls: Option<&'a NullBuffer>,
+        values: Box<Column<'a>>,
     },
 }
 
@@ -56,7 +65,7 @@ struct Field<'a> {
     label: Vec<u8>,
     /// How it begins; mostly all of it.
     label_head: [u8; LABEL_HEAD_BYTES],
-    values: Values<'a>,
+    column: Column<'a>,
 }
 
 /// How many bytes of a label are copied at once.
@@ -121,7 +130,7 @@ pub(in crate::formats) fn row_to_json(records: &RecordBatch, row: usize) -> Vec<
 
 impl<'a> Object<'a> {
     fn new(fields: &'a Fields, columns: &'a [ArrayRef]) -> Self {
-        let field = |(field, column): (&'a arrow::datatypes::FieldRef, &'a ArrayRef)| {
+        let field = |(field, column): (&'a FieldRef, &'a ArrayRef)| {
             let mut label = vec![b','];
             write_string(field.name(), &mut label);
             label.push(b':');
@@ -133,7 +142,7 @@ impl<'a> Object<'a> {
                 name: field.name(),
                 label,
                 label_head,
-                values: Values::new(column),
+                column: Column::new(column),
             }
         };
         Self {
@@ -145,11 +154,11 @@ impl<'a> Object<'a> {
     fn write(&self, row: usize, style: Style, out: &mut Vec<u8>) -> Result<(), NotFinite> {
         let start = out.len();
         for field in &self.fields {
-            if style.ignore_null_fields && field.values.is_null(row) {
+            if style.ignore_null_fields && field.column.is_null(row) {
                 continue;
             }
             field.write_label(out);
-            let written = field.values.write(row, style, out);
+            let written = field.column.write(row, style, out);
             written.map_err(|within| within.inside(field.name))?;
         }
         // The first label begins with a comma.
@@ -190,27 +199,56 @@ impl NotFinite {
     }
 }
 
-impl<'a> Values<'a> {
+impl<'a> Column<'a> {
     fn new(array: &'a ArrayRef) -> Self {
-        let nulls = array.nulls();
-        match array.data_type() {
-            DataType::Struct(fields) => {
-                Self::Row(Object::new(fields, array.as_struct().columns()), nulls)
+        let values = match array.data_type() {
+            DataType::Utf8 => Values::Text(array.as_string()),
+            DataType::Int64 => Values::Integer(array.as_primitive::<Int64Type>().values()),
+            _ => Values::Other(Other::new(array)),
+        };
+        Self {
+            nulls: array.nulls(),
+            values,
+        }
+    }
+
+    fn is_null(&self, row: usize) -> bool {
+        self.nulls.is_some_and(|nulls| nulls.is_null(row))
+    }
+
+    /// Appends the value of a row.
+    #[inline]
+    fn write(&self, row: usize, style: Style, out: &mut Vec<u8>) -> Result<(), NotFinite> {
+        if self.is_null(row) {
+            out.extend_from_slice(b"null");
+            return Ok(());
+        }
+        match &self.values {
+            Values::Text(strings) => write_string(strings.value(row), out),
+            Values::Integer(integers) => {
+                write_integer(integers[row], out);
             }
+            Values::Other(values) => values.write(row, style, out)?,
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Other<'a> {
+    fn new(array: &'a ArrayRef) -> Self {
+        match array.data_type() {
+            DataType::Struct(fields) => Self::Row(Object::new(fields, array.as_struct().columns())),
             DataType::List(_) => Self::List {
                 ends: array.as_list::<i32>().value_offsets(),
-                elements: Box::new(Self::new(array.as_list::<i32>().values())),
-                nulls,
+                elements: Box::new(Column::new(array.as_list::<i32>().values())),
             },
             DataType::Map(..) if *array.as_map().keys().data_type() == DataType::Utf8 => {
                 Self::Map {
                     ends: array.as_map().value_offsets(),
                     keys: array.as_map().keys().as_string(),
-                    values: Box::new(Self::new(array.as_map().values())),
-                    nulls,
+                    values: Box::new(Column::new(array.as_map().values())),
                 }
             }
-            DataType::Utf8 => Self::Text(array.as_string()),
             _ => match Cells::new(array) {
                 cells if cells.is_plain() => Self::Plain(cells),
                 cells => Self::Flat(cells),
@@ -218,27 +256,10 @@ impl<'a> Values<'a> {
         }
     }
 
-    fn is_null(&self, row: usize) -> bool {
-        match self {
-            Self::Text(strings) => strings.is_null(row),
-            Self::Plain(cells) | Self::Flat(cells) => cells.is_null(row),
-            Self::Row(_, nulls) | Self::List { nulls, .. } | Self::Map { nulls, .. } => {
-                nulls.is_some_and(|nulls| nulls.is_null(row))
-            }
-        }
-    }
-
-    /// Appends the value of a row.
+    /// Appends a value that is not null.
+    #[inline(never)]
     fn write(&self, row: usize, style: Style, out: &mut Vec<u8>) -> Result<(), NotFinite> {
-        if self.is_null(row) {
-            out.extend_from_slice(b"null");
-            return Ok(());
-        }
         match self {
-            Self::Text(strings) => {
-                write_string(strings.value(row), out);
-                Ok(())
-            }
             Self::Plain(cells) => {
                 out.push(b'"');
                 cells.write(row, style.form, out);
@@ -246,8 +267,8 @@ impl<'a> Values<'a> {
                 Ok(())
             }
             Self::Flat(cells) => write_cell(cells, row, style, out),
-            Self::Row(object, _) => object.write(row, style, out),
-            Self::List { ends, elements, .. } => {
+            Self::Row(object) => object.write(row, style, out),
+            Self::List { ends, elements } => {
                 out.push(b'[');
                 for (count, place) in range(ends, row).enumerate() {
                     if count > 0 {
@@ -259,9 +280,7 @@ impl<'a> Values<'a> {
                 out.push(b']');
                 Ok(())
             }
-            Self::Map {
-                ends, keys, values, ..
-            } => {
+            Self::Map { ends, keys, values } => {
                 out.push(b'{');
                 for (count, place) in range(ends, row).enumerate() {
                     if count > 0 {

@@ -99,6 +99,27 @@ fn strict() -> Json {
     }
 }
 
+/// A byte that is neither space nor part of JSON was once stepped over behind a value.
+#[test]
+fn what_is_no_space_is_not_stepped_over() {
+    let places = [
+        "{@\"n\":1}",
+        "{\"n\"@:1}",
+        "{\"n\":@1}",
+        "{\"n\":1@}",
+        "{\"n\":1}@",
+    ];
+    for place in places.into_iter().chain(["{\"n\":1@,\"s\":\"a\"}"]) {
+        for byte in 0..=b' ' {
+            let record = place.replace('@', std::str::from_utf8(&[byte]).unwrap());
+            check_both_ways(Json::default(), &[record.as_bytes()]);
+            let is_space = matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+            let pushed = decoder(Json::default()).push(record.as_bytes());
+            assert_eq!(pushed.is_ok(), is_space, "{}", record.escape_debug());
+        }
+    }
+}
+
 /// Changes that leave a record nearly what it was.
 fn mutant(record: &str, changes: &[(usize, u8, u8)]) -> Vec<u8> {
     let mut bytes = record.as_bytes().to_vec();
