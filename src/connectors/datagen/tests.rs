@@ -276,6 +276,29 @@ fn the_rate_holds_rows_back() {
     });
 }
 
+/// With eight splits the first eight rows at one a second once came after eight seconds.
+#[test]
+fn splits_take_turns_at_a_rate() {
+    run(async {
+        let factory = factory(&[("rows-per-second", "4"), ("splits", "8")]).unwrap();
+        let mut reader = factory.reader(&schema()).unwrap();
+        for split in splits(factory.as_ref()).await {
+            reader.add_split(&split, None).await.unwrap();
+        }
+        for place in ["0", "1"] {
+            let event = reader.next().await.unwrap();
+            let SourceEvent::Rows { split, records, .. } = event else {
+                panic!("no rows: {event:?}");
+            };
+            assert_eq!((split.as_str(), records.num_rows()), (place, 1));
+            assert!(
+                reader.next().now_or_never().is_none(),
+                "the next row is due a quarter of a second later"
+            );
+        }
+    });
+}
+
 #[test]
 fn wrong_options_are_named() {
     for (options, expected) in [

@@ -213,12 +213,17 @@ impl SourceReader for GeneratedReader {
                     ))
                 })?,
         };
+        // One row after the other is due, not one of each split at once.
+        let now = Instant::now();
+        let head_start = self.rows_per_second.map_or(Duration::ZERO, |rate| {
+            Duration::from_nanos((spec.splits - 1 - spec.place) * 1_000_000_000 / rate)
+        });
         self.splits.push(Running {
             id: split.id.clone(),
             spec,
             len,
             next,
-            paced_from: Instant::now(),
+            paced_from: now.checked_sub(head_start).unwrap_or(now),
             made: 0,
         });
         Ok(())
