@@ -51,14 +51,21 @@ pub(super) struct ParallelDecoding {
     running: VecDeque<JoinHandle<io::Result<DecodedRange>>>,
     /// Batches of a range that is done.
     done: VecDeque<Decoded>,
-    /// Decoders between two ranges: they learn what their records look like.
-    decoders: Vec<Box<dyn Decoder>>,
+    /// Tools between two ranges.
+    idle: Vec<Tools>,
+}
+
+/// What a range is decoded with. It is used again: a decoder learns what its records
+/// look like, and new memory would cost as much as reading into it.
+struct Tools {
+    decoder: Box<dyn Decoder>,
+    buffers: [Vec<u8>; 2],
 }
 
 /// What has become of a range.
 struct DecodedRange {
     batches: VecDeque<Decoded>,
-    decoder: Box<dyn Decoder>,
+    tools: Tools,
 }
 
 /// What there is to take.
@@ -93,7 +100,7 @@ impl ParallelDecoding {
             is_first: true,
             running: VecDeque::new(),
             done: VecDeque::new(),
-            decoders: Vec::new(),
+            idle: Vec::new(),
         }
     }
 
@@ -108,14 +115,17 @@ impl ParallelDecoding {
                 file: Arc::clone(&self.file),
                 bytes: start..self.rest.start,
                 is_first: std::mem::take(&mut self.is_first),
+                limit: self.rest.end,
                 part_bytes: PART_BYTES,
             };
-            let decoder = self.decoders.pop();
-            let mut decoder = decoder.unwrap_or_else(|| (self.make_decoder)());
+            let mut tools = self.idle.pop().unwrap_or_else(|| Tools {
+                decoder: (self.make_decoder)(),
+                buffers: Default::default(),
+            });
             let window = Arc::clone(&self.window);
             self.running.push_back(tokio::task::spawn_blocking(move || {
-                let batches = range.decode(|start| window(start), decoder.as_mut())?;
-                Ok(DecodedRange { batches, decoder })
+                let batches = range.decode(|start| window(start), &mut tools)?;
+                Ok(DecodedRange { batches, tools })
             }));
         }
         match self.done.pop_front() {
@@ -144,7 +154,7 @@ impl ParallelDecoding {
         self.running.pop_front();
         let range = joined.map_err(io::Error::other).flatten()?;
         self.done = range.batches;
-        self.decoders.push(range.decoder);
+        self.idle.push(range.tools);
         Poll::Ready(Ok(()))
     }
 }
@@ -155,6 +165,8 @@ struct LineRange {
     bytes: Range<u64>,
     /// Whether the bytes begin with a line; else their first line may have begun before.
     is_first: bool,
+    /// Where the split ends; nothing behind it is read, even if the file has grown.
+    limit: u64,
     /// How much is read at a time.
     part_bytes: u64,
 }
@@ -163,18 +175,20 @@ impl LineRange {
     fn decode(
         &self,
         window: impl FnOnce(u64) -> RecordWindow,
-        decoder: &mut dyn Decoder,
+        tools: &mut Tools,
     ) -> io::Result<VecDeque<Decoded>> {
+        let decoder = tools.decoder.as_mut();
+        let [mut buffer, other] = std::mem::take(&mut tools.buffers);
         let mut batches = VecDeque::new();
-        let Some(mut at) = self.first_line()? else {
+        let Some(mut at) = self.first_line(&mut buffer)? else {
+            tools.buffers = [buffer, other];
             return Ok(batches);
         };
-        let (mut window, end) = (window(at), self.bytes.end);
-        let mut buffer = Vec::new();
+        let (mut window, end) = (window(at).with_buffer(other), self.bytes.end);
         while at < end {
-            let block = self.read(at, self.part_bytes.min(end - at), buffer)?;
-            let read = (block.len() - ROOM_BYTES) as u64;
-            buffer = window.append(block, ROOM_BYTES);
+            self.read(at, self.part_bytes.min(end - at), &mut buffer)?;
+            let read = (buffer.len() - ROOM_BYTES) as u64;
+            buffer = window.append(buffer, ROOM_BYTES);
             while window.fill(decoder) {
                 batches.extend(window.take(decoder));
             }
@@ -185,32 +199,34 @@ impl LineRange {
         }
         // The line that began last may end behind the range.
         while !window.is_at_line_start() {
-            let mut block = self.read(at, LINE_BYTES.min(self.part_bytes), buffer)?;
-            let bytes = block.get(ROOM_BYTES..).unwrap_or_default();
+            let length = LINE_BYTES.min(self.part_bytes).min(self.limit - at);
+            self.read(at, length, &mut buffer)?;
+            let bytes = buffer.get(ROOM_BYTES..).unwrap_or_default();
             let length = line_length(bytes).unwrap_or(bytes.len());
             if length == 0 {
                 break;
             }
-            block.truncate(ROOM_BYTES + length);
+            buffer.truncate(ROOM_BYTES + length);
             at += length as u64;
-            buffer = window.append(block, ROOM_BYTES);
+            buffer = window.append(buffer, ROOM_BYTES);
             window.fill(decoder);
         }
         batches.extend(window.take(decoder));
+        tools.buffers = [buffer, window.into_buffer()];
         Ok(batches)
     }
 
     /// Where the first line begins; `None` if none does in these bytes.
-    fn first_line(&self) -> io::Result<Option<u64>> {
+    fn first_line(&self, buffer: &mut Vec<u8>) -> io::Result<Option<u64>> {
         if self.is_first {
             return Ok(Some(self.bytes.start));
         }
         // A line begins with the range if the byte before it ends one.
         let (mut at, end) = (self.bytes.start - 1, self.bytes.end - 1);
-        let mut block = Vec::new();
         while at < end {
-            block = self.read(at, LINE_BYTES.min(self.part_bytes).min(end - at), block)?;
-            let bytes = block.get(ROOM_BYTES..).unwrap_or_default();
+            let length = LINE_BYTES.min(self.part_bytes).min(end - at);
+            self.read(at, length, buffer)?;
+            let bytes = buffer.get(ROOM_BYTES..).unwrap_or_default();
             if let Some(length) = line_length(bytes) {
                 return Ok(Some(at + length as u64));
             }
@@ -223,13 +239,13 @@ impl LineRange {
     }
 
     /// So many bytes from `at` on, or as many as there are, behind [`ROOM_BYTES`] others.
-    fn read(&self, at: u64, length: u64, mut buffer: Vec<u8>) -> io::Result<Vec<u8>> {
+    fn read(&self, at: u64, length: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
         let length = usize::try_from(length).map_err(io::Error::other)?;
         buffer.resize(ROOM_BYTES + length, 0);
         let place = buffer.get_mut(ROOM_BYTES..).unwrap_or_default();
         let read = read_full_at(&self.file, place, at)?;
         buffer.truncate(ROOM_BYTES + read);
-        Ok(buffer)
+        Ok(())
     }
 }
 
@@ -247,6 +263,7 @@ mod tests {
     fn in_ranges(text: &[u8], start: u64, range_bytes: u64, part_bytes: u64) -> (Vec<Seen>, u64) {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(text).unwrap();
+        file.write_all(b"written later\n").unwrap();
         let (file, mut seen) = (Arc::new(file), Vec::new());
         let (mut at, mut behind) = (start, start);
         while at + range_bytes <= text.len() as u64 {
@@ -254,10 +271,14 @@ mod tests {
                 file: Arc::clone(&file),
                 bytes: at..at + range_bytes,
                 is_first: at == start,
+                limit: text.len() as u64,
                 part_bytes,
             };
-            let mut decoder = decoder();
-            let batches = range.decode(|start| window(Framing::Lines, start), decoder.as_mut());
+            let mut tools = Tools {
+                decoder: decoder(),
+                buffers: Default::default(),
+            };
+            let batches = range.decode(|start| window(Framing::Lines, start), &mut tools);
             for batch in batches.unwrap() {
                 assert_eq!(batch.position, behind + batch.bytes);
                 behind = batch.position;

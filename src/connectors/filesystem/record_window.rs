@@ -139,6 +139,18 @@ impl RecordWindow {
         window
     }
 
+    /// With a buffer that was used before.
+    pub(super) fn with_buffer(mut self, mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        self.bytes = buffer;
+        self
+    }
+
+    /// Its buffer, when it is no longer needed.
+    pub(super) fn into_buffer(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Whether what follows begins a line.
     pub(super) fn is_at_line_start(&self) -> bool {
         self.long.is_none() && self.done == self.bytes.len()
