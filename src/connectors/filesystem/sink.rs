@@ -182,8 +182,8 @@ impl FileSink {
     fn write_out(&mut self) -> io::Result<()> {
         if let Some(open) = &mut self.open {
             open.file.write_all(self.lines.bytes())?;
+            self.lines.clear();
         }
-        self.lines.clear();
         Ok(())
     }
 

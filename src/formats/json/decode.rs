@@ -147,7 +147,7 @@ impl Decoder for JsonDecoder {
             let before = refused.len();
             let lines = memchr::memrchr(b'\n', piece).and_then(|at| piece.get(..=at));
             let more = match lines {
-                Some(lines) if lines.is_ascii() || std::str::from_utf8(lines).is_ok() => {
+                Some(lines) if simdutf8::basic::from_utf8(lines).is_ok() => {
                     self.push_piece(rest, lines.len(), left, refused)
                 }
                 // One long line, or one of these lines is not UTF-8.
