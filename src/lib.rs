@@ -11,6 +11,7 @@ pub mod config;
 pub mod connectors;
 pub mod expr;
 pub mod formats;
+pub mod kafka;
 pub mod metrics;
 pub mod operators;
 pub mod pipeline;

@@ -4,6 +4,8 @@
 //! traits; it knows nothing of SQL or of the plan. A new one is a folder or a
 //! file here, a line in `registry.rs`, and its descriptor.
 
+use std::sync::Arc;
+
 use arrow::datatypes::SchemaRef;
 use indexmap::IndexMap;
 use uuid::Uuid;
@@ -15,6 +17,7 @@ mod console;
 mod datagen;
 mod filesystem;
 mod generated;
+mod kafka;
 mod lines;
 mod nexmark;
 mod print;
@@ -25,6 +28,7 @@ mod testing;
 
 pub use crate::formats::{OptionDefault, OptionDoc, OptionError};
 pub use console::{ConsoleFormat, console};
+pub use kafka::JobTransaction;
 pub use registry::{Descriptor, descriptors, sink, source};
 
 /// A table as a connector sees it.
@@ -41,12 +45,30 @@ pub struct TableOptions {
 }
 
 /// The job for which a connector works.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct JobContext {
     /// The job's identity: what it leaves in a shared place is named after it.
     pub job: Uuid,
     /// The pipeline's name, for people.
     pub pipeline: String,
+    /// The name of the node in the job.
+    pub node: String,
     /// The plan node: two sinks that write one place keep apart by it.
     pub operator: OperatorId,
+    /// The transaction of this life of the job, which its Kafka sinks share.
+    pub transaction: Arc<JobTransaction>,
+}
+
+impl JobContext {
+    /// A context for looking at tables without running them: nothing is left anywhere
+    /// under its name.
+    pub fn for_inspection(pipeline: String, operator: OperatorId) -> Self {
+        Self {
+            job: Uuid::nil(),
+            pipeline,
+            node: String::new(),
+            operator,
+            transaction: Arc::default(),
+        }
+    }
 }

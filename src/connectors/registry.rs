@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    JobContext, OptionDoc, OptionError, TableOptions, blackhole, datagen, filesystem, nexmark,
-    print,
+    JobContext, OptionDoc, OptionError, TableOptions, blackhole, datagen, filesystem, kafka,
+    nexmark, print,
 };
 use crate::formats::nearest;
 use crate::runtime::{SinkFactory, SourceFactory};
@@ -55,6 +55,11 @@ const CONNECTORS: &[Connector] = &[
         descriptor: &filesystem::DESCRIPTOR,
         source: Some(filesystem::source),
         sink: Some(filesystem::sink),
+    },
+    Connector {
+        descriptor: &kafka::DESCRIPTOR,
+        source: Some(kafka::source),
+        sink: Some(kafka::sink),
     },
     Connector {
         descriptor: &blackhole::DESCRIPTOR,

@@ -1,5 +1,7 @@
 //! Tables and a job for the tests of connectors.
 
+use std::sync::Arc;
+
 use arrow::datatypes::SchemaRef;
 use uuid::Uuid;
 
@@ -24,6 +26,8 @@ pub(super) fn job() -> JobContext {
     JobContext {
         job: Uuid::nil(),
         pipeline: "p".to_owned(),
+        node: "node-0".to_owned(),
         operator: OperatorId(0),
+        transaction: Arc::default(),
     }
 }

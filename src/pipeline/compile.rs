@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use uuid::Uuid;
 
 use super::ends::{Connectors, Ends, sink_of, source_of};
 use super::explain::explain;
@@ -73,11 +72,7 @@ pub fn compile_with(
         let span_of = |key: &str| program.settings.get(key).map(|(_, span)| *span);
         diagnostics.extend(errors.into_iter().map(|error| at_setting(error, span_of)));
     });
-    let job = JobContext {
-        job: Uuid::nil(),
-        pipeline: String::new(),
-        operator: OperatorId(0),
-    };
+    let job = JobContext::for_inspection(String::new(), OperatorId(0));
     for dataflow in std::iter::once(&program.dataflow).chain(&program.explains) {
         for node in &dataflow.nodes {
             diagnostics.extend(check_ends(&*ends, &node.kind, &node.schema, &job));

@@ -243,11 +243,7 @@ impl Life<'_> {
             let id = node.id;
             let (read, _) = store.call(move |store| store.splits(id)).await?;
             let known: HashSet<_> = read.into_iter().map(|split| split.split).collect();
-            let nobody = JobContext {
-                job: uuid::Uuid::nil(),
-                pipeline: self.program.name.clone(),
-                operator: id,
-            };
+            let nobody = JobContext::for_inspection(self.program.name.clone(), id);
             if let Ok(source) = source_of(&*self.program.ends, table, &nobody)
                 // It looks as a new job would: of a list that it knows it finds no more.
                 && let Ok(discovery) = source.factory.enumerator().discover(&[]).await
@@ -368,7 +364,9 @@ fn context(header: &Header, operator: OperatorId) -> JobContext {
     JobContext {
         job: header.job,
         pipeline: header.pipeline.clone(),
+        node: "node-0".to_owned(),
         operator,
+        transaction: Arc::default(),
     }
 }
 

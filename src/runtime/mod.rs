@@ -24,7 +24,7 @@ pub use error::{Error, Result};
 pub use operator::{Operator, Output, Progress};
 pub use operator_task::OperatorTask;
 pub use report::{Command, Report, SinkSnapshot, TaskSnapshot};
-pub use sink::{Committer, Prepared, Sink, SinkFactory, SinkTask, Written};
+pub use sink::{Committer, Prepared, Sink, SinkFactory, SinkTask, Transaction, Written};
 pub use source::{
     Discovery, Enumerator, SourceEvent, SourceFactory, SourceReader, Split, WatermarkStrategy,
 };

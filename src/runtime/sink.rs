@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::runtime::Result;
-use crate::stream::{Barrier, Batch};
+use crate::stream::{Barrier, Batch, CheckpointId};
 
 /// One sink in one task.
 #[async_trait]
@@ -72,6 +72,46 @@ pub trait SinkFactory: Send + Sync {
 
     /// Who publishes; `None` if rows are out when they are written (`print`).
     fn committer(&self) -> Option<Arc<dyn Committer>>;
+
+    /// The transaction in which the sink writes, if it writes in one. All sinks of a
+    /// job that do write in the same.
+    fn transaction(&self) -> Option<Arc<dyn Transaction>> {
+        None
+    }
+}
+
+/// A transaction of another system, whose commit decides a checkpoint.
+///
+/// Sinks write into the open one. At a barrier a sink makes sure that everything so far
+/// is in it, and keeps back what follows until the checkpoint is decided or skipped.
+#[async_trait]
+pub trait Transaction: Send + Sync {
+    /// The checkpoint that was decided last, by the system's own record; `None` if it
+    /// has none.
+    ///
+    /// # Errors
+    /// If the system cannot be asked.
+    async fn marker(&self) -> Result<Option<CheckpointId>>;
+
+    /// Shuts every other process out that had the same part in the job, waits until the
+    /// outcome of what it had begun is final, and opens a transaction.
+    ///
+    /// # Errors
+    /// If the system cannot be reached or refuses.
+    async fn begin(&self) -> Result<()>;
+
+    /// Commits the open transaction with this marker and opens the next. After an error
+    /// only the marker tells whether it was committed.
+    ///
+    /// # Errors
+    /// If the outcome is not known.
+    async fn commit(&self, checkpoint: CheckpointId) -> Result<()>;
+
+    /// The checkpoint of the last barrier has nothing in it: the open transaction stays.
+    fn skipped(&self);
+
+    /// Leaves nothing open, so that nobody has to wait for it.
+    async fn end(&self);
 }
 
 /// Which task of a sink this is, and in which life of the job.
@@ -81,5 +121,5 @@ pub struct SinkTask {
     pub index: usize,
     /// The checkpoint from which this life of the job starts: files that it
     /// opens are named after it, so that no name is ever used twice.
-    pub restored: crate::stream::CheckpointId,
+    pub restored: CheckpointId,
 }

@@ -8,6 +8,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("clock", &["stream"]),
     ("metrics", &["stream", "clock"]),
     ("formats", &["stream", "clock", "metrics"]),
+    ("kafka", &["stream", "clock", "metrics"]),
     ("state", GROUND),
     ("expr", GROUND),
     (
@@ -38,7 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "connectors",
-        &["stream", "clock", "metrics", "formats", "runtime"],
+        &["stream", "clock", "metrics", "formats", "kafka", "runtime"],
     ),
     (
         "pipeline",

@@ -1,0 +1,204 @@
+//! Reads the partitions that one task was given, and decodes records where the client
+//! keeps them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::failed;
+use super::options::SourceOptions;
+use super::source::{PartitionPosition, PartitionSpec};
+use crate::formats::Decoder;
+use crate::kafka::{Consumer, Messages, Partition, PartitionEnd, Polled};
+use crate::runtime::{Error, Result, SourceEvent, SourceReader, Split};
+use crate::stream::{DeadLetter, Position};
+
+/// How many records make a batch, at most.
+const BATCH_RECORDS: usize = 8_192;
+
+/// The reader of one task.
+pub(super) struct KafkaReader {
+    consumer: Consumer,
+    decoder: Box<dyn Decoder>,
+    table: String,
+    /// By the consumer's number.
+    partitions: BTreeMap<usize, Reading>,
+    /// What is known already, the oldest first.
+    events: VecDeque<SourceEvent>,
+}
+
+/// A partition that is being read.
+struct Reading {
+    split: String,
+    /// The next offset.
+    next: i64,
+    end: Option<i64>,
+}
+
+impl Reading {
+    fn is_finished(&self) -> bool {
+        self.end.is_some_and(|end| self.next >= end)
+    }
+}
+
+impl KafkaReader {
+    pub fn new(
+        options: &SourceOptions,
+        table: &str,
+        group: &str,
+        decoder: Box<dyn Decoder>,
+    ) -> Result<Self> {
+        let name = format!("table {table}");
+        Ok(Self {
+            consumer: Consumer::new(&options.properties, &name, group).map_err(failed)?,
+            decoder,
+            table: table.to_owned(),
+            partitions: BTreeMap::new(),
+            events: VecDeque::new(),
+        })
+    }
+
+    /// What there is without waiting.
+    fn step(&mut self) -> Result<Option<SourceEvent>> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ok(Some(event));
+            }
+            match self.consumer.poll().map_err(failed)? {
+                None => return Ok(None),
+                Some(Polled::Records(slot, messages)) => {
+                    let Some(reading) = self.partitions.get_mut(&slot) else {
+                        messages.pass();
+                        continue;
+                    };
+                    let read = read(reading, messages, self.decoder.as_mut(), &self.table);
+                    let finished = reading.is_finished();
+                    self.events.extend(read);
+                    if finished {
+                        self.finish(slot)?;
+                    }
+                }
+                Some(Polled::End(slot, end)) => self.at_end(slot, end)?,
+            }
+        }
+    }
+
+    fn at_end(&mut self, slot: usize, end: PartitionEnd) -> Result<()> {
+        let Some(reading) = self.partitions.get_mut(&slot) else {
+            return Ok(());
+        };
+        // Behind the last record there may be marks of transactions, which count too.
+        reading.next = reading.next.max(end.offset);
+        if reading.is_finished() {
+            return self.finish(slot);
+        }
+        if end.is_log_end {
+            let split = reading.split.clone();
+            self.events.push_back(SourceEvent::AtEnd { split });
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, slot: usize) -> Result<()> {
+        self.consumer.unassign(slot).map_err(failed)?;
+        if let Some(reading) = self.partitions.remove(&slot) {
+            let split = reading.split;
+            self.events.push_back(SourceEvent::Finished { split });
+        }
+        Ok(())
+    }
+}
+
+/// Decodes the records of one partition that come next.
+fn read(
+    reading: &mut Reading,
+    messages: &mut Messages,
+    decoder: &mut dyn Decoder,
+    table: &str,
+) -> Option<SourceEvent> {
+    let (mut dead_letters, mut bytes, mut taken) = (Vec::new(), 0, 0);
+    while let Some(message) = messages.next_of_partition()
+        && taken < BATCH_RECORDS
+        && !reading.is_finished()
+    {
+        let offset = message.offset();
+        if reading.end.is_some_and(|end| offset >= end) {
+            // Records in front of the end may have been deleted.
+            reading.next = offset;
+            break;
+        }
+        // A record without a value is no row of an append-only table.
+        if let Some(value) = message.payload() {
+            bytes += value.len() as u64;
+            if let Err(error) = decoder.push(value) {
+                dead_letters.push(DeadLetter {
+                    origin: table.to_owned(),
+                    reason: error.0,
+                    position: Some(Position {
+                        split: reading.split.clone(),
+                        offset: u64::try_from(offset).unwrap_or(0),
+                    }),
+                    bytes: value.to_vec(),
+                });
+            }
+        }
+        reading.next = offset + 1;
+        taken += 1;
+        messages.pass();
+    }
+    (taken > 0).then(|| SourceEvent::Rows {
+        split: reading.split.clone(),
+        records: decoder.finish(),
+        dead_letters,
+        bytes,
+        position: PartitionPosition {
+            offset: reading.next,
+        }
+        .to_value(),
+    })
+}
+
+#[async_trait]
+impl SourceReader for KafkaReader {
+    async fn add_split(&mut self, split: &Split, position: Option<&Value>) -> Result<()> {
+        let unreadable = |error: serde_json::Error| {
+            Error::Fatal(format!("the split '{}' is no partition: {error}", split.id))
+        };
+        let spec: PartitionSpec = serde_json::from_value(split.spec.clone()).map_err(unreadable)?;
+        let position = match position {
+            Some(value) => {
+                let position: PartitionPosition =
+                    serde_json::from_value(value.clone()).map_err(unreadable)?;
+                Some(position.offset)
+            }
+            None => spec.start,
+        };
+        let reading = Reading {
+            split: split.id.clone(),
+            next: position.unwrap_or(0),
+            end: spec.end,
+        };
+        if reading.is_finished() {
+            let split = reading.split;
+            self.events.push_back(SourceEvent::Finished { split });
+            return Ok(());
+        }
+        let partition = Partition {
+            topic: spec.topic,
+            number: spec.partition,
+        };
+        let slot = self.consumer.assign(partition, position).map_err(failed)?;
+        self.partitions.insert(slot, reading);
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<SourceEvent> {
+        loop {
+            if let Some(event) = self.step()? {
+                return Ok(event);
+            }
+            self.consumer.wait().await;
+        }
+    }
+}

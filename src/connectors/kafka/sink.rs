@@ -1,0 +1,384 @@
+//! Writes rows as records.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::options::{Guarantee, Part, Partitioner, SinkOptions};
+use super::{JobContext, JobTransaction, OptionError, TableOptions, blocking, failed};
+use crate::connectors::lines;
+use crate::formats::{EncodedRecords, Encoder, row_to_json};
+use crate::kafka::{Identity, Producer, Record};
+use crate::runtime::{
+    Committer, Error, Prepared, Result, Sink, SinkFactory, SinkTask, Transaction, Written,
+};
+use crate::stream::{Barrier, Batch, DeadLetter};
+
+/// How many rows are encoded at once.
+const ENCODED_ROWS: usize = 1_024;
+
+/// How many bytes a sink keeps back while a checkpoint is being decided.
+const KEPT_BYTES_MAX: usize = 16 << 20;
+
+/// How long it may take to write what was handed over.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The sink of a table.
+pub(in crate::connectors) fn sink(
+    table: &TableOptions,
+    job: &JobContext,
+) -> std::result::Result<Arc<dyn SinkFactory>, Vec<OptionError>> {
+    let options = SinkOptions::new(table)?;
+    if options.guarantee == Guarantee::ExactlyOnce {
+        let identity = Identity {
+            job: job.job,
+            node: job.node.clone(),
+        };
+        let joined = job
+            .transaction
+            .join(&options.properties, identity, &options.topic);
+        joined.map_err(|message| {
+            vec![OptionError {
+                key: Some("properties.bootstrap.servers".to_owned()),
+                message,
+            }]
+        })?;
+    }
+    Ok(Arc::new(KafkaSinkFactory {
+        table: table.name.clone(),
+        transaction: Arc::clone(&job.transaction),
+        options,
+    }))
+}
+
+struct KafkaSinkFactory {
+    table: String,
+    options: SinkOptions,
+    transaction: Arc<JobTransaction>,
+}
+
+impl SinkFactory for KafkaSinkFactory {
+    fn sink(&self, task: SinkTask) -> Result<Box<dyn Sink>> {
+        let options = &self.options;
+        let way = if options.guarantee == Guarantee::ExactlyOnce {
+            Way::Transaction(Gate {
+                settled: self.transaction.settled(),
+                passed: *self.transaction.settled().borrow(),
+                transaction: Arc::clone(&self.transaction),
+                kept: VecDeque::new(),
+                kept_bytes: 0,
+            })
+        } else {
+            let name = format!("table {}", self.table);
+            let producer = Producer::new(&options.properties, &name).map_err(failed)?;
+            Way::Direct {
+                producer: Arc::new(producer),
+                flushes: options.guarantee == Guarantee::AtLeastOnce,
+            }
+        };
+        Ok(Box::new(KafkaSink {
+            encoder: RecordEncoder {
+                table: self.table.clone(),
+                value: HalfEncoder::new(&options.value),
+                key: options.key.as_ref().map(HalfEncoder::new),
+            },
+            target: Target {
+                topic: options.topic.clone(),
+                partitioner: options.partitioner,
+                partitions: None,
+                turn: i32::try_from(task.index).unwrap_or(0),
+            },
+            way,
+        }))
+    }
+
+    fn committer(&self) -> Option<Arc<dyn Committer>> {
+        None
+    }
+
+    fn transaction(&self) -> Option<Arc<dyn Transaction>> {
+        let decides = self.options.guarantee == Guarantee::ExactlyOnce;
+        decides.then(|| Arc::clone(&self.transaction) as Arc<dyn Transaction>)
+    }
+}
+
+/// The sink of one task.
+struct KafkaSink {
+    encoder: RecordEncoder,
+    target: Target,
+    way: Way,
+}
+
+/// How records get out.
+enum Way {
+    Direct {
+        producer: Arc<Producer>,
+        /// Whether a checkpoint waits until they are written.
+        flushes: bool,
+    },
+    Transaction(Gate),
+}
+
+/// Keeps records back while the checkpoint in front of them is being decided.
+struct Gate {
+    transaction: Arc<JobTransaction>,
+    settled: watch::Receiver<u64>,
+    /// How many barriers this sink has seen, counted as `settled` counts.
+    passed: u64,
+    kept: VecDeque<Encoded>,
+    kept_bytes: usize,
+}
+
+impl Gate {
+    fn is_open(&self) -> bool {
+        *self.settled.borrow() >= self.passed
+    }
+
+    async fn opened(&mut self) -> Result<()> {
+        let passed = self.passed;
+        let opened = self.settled.wait_for(|settled| *settled >= passed).await;
+        opened
+            .map(drop)
+            .map_err(|_| Error::Retryable("the transaction has ended".to_owned()))
+    }
+}
+
+/// Records of some rows.
+struct Encoded {
+    keys: Option<EncodedRecords>,
+    values: EncodedRecords,
+}
+
+/// Where records go.
+struct Target {
+    topic: String,
+    partitioner: Partitioner,
+    /// How many partitions there are, once that was asked.
+    partitions: Option<i32>,
+    /// The next partition, or the task's number.
+    turn: i32,
+}
+
+impl KafkaSink {
+    /// Hands records over to a producer.
+    async fn send(
+        target: &mut Target,
+        producer: &Arc<Producer>,
+        encoded: &Encoded,
+        table: &str,
+    ) -> Result<Vec<DeadLetter>> {
+        target.ask(producer).await?;
+        let mut keys = encoded.keys.as_ref().map(EncodedRecords::iter);
+        let mut dead_letters = Vec::new();
+        for value in encoded.values.iter() {
+            let partition = target.next_partition();
+            let record = Record {
+                topic: &target.topic,
+                partition,
+                key: keys.as_mut().and_then(Iterator::next),
+                value: Some(value),
+            };
+            if let Err(refused) = producer.send(record).await.map_err(failed)? {
+                dead_letters.push(DeadLetter {
+                    origin: table.to_owned(),
+                    reason: refused.to_string(),
+                    position: None,
+                    bytes: value.to_vec(),
+                });
+            }
+        }
+        Ok(dead_letters)
+    }
+
+    /// Sends what was kept back.
+    async fn send_kept(&mut self) -> Result<Vec<DeadLetter>> {
+        let Way::Transaction(gate) = &mut self.way else {
+            return Ok(Vec::new());
+        };
+        let mut dead_letters = Vec::new();
+        if gate.kept.is_empty() {
+            return Ok(dead_letters);
+        }
+        let producer = gate.transaction.producer()?;
+        while let Some(encoded) = gate.kept.pop_front() {
+            let table = &self.encoder.table;
+            dead_letters.extend(Self::send(&mut self.target, &producer, &encoded, table).await?);
+        }
+        gate.kept_bytes = 0;
+        Ok(dead_letters)
+    }
+
+    async fn put(&mut self, encoded: Encoded) -> Result<Vec<DeadLetter>> {
+        let producer = match &mut self.way {
+            Way::Direct { producer, .. } => Arc::clone(producer),
+            Way::Transaction(gate) => {
+                if !gate.is_open() {
+                    gate.kept_bytes += encoded.values.bytes().len();
+                    gate.kept.push_back(encoded);
+                    if gate.kept_bytes < KEPT_BYTES_MAX {
+                        return Ok(Vec::new());
+                    }
+                    gate.opened().await?;
+                    return self.send_kept().await;
+                }
+                gate.transaction.producer()?
+            }
+        };
+        let mut dead_letters = self.send_kept().await?;
+        let table = &self.encoder.table;
+        dead_letters.extend(Self::send(&mut self.target, &producer, &encoded, table).await?);
+        Ok(dead_letters)
+    }
+}
+
+#[async_trait]
+impl Sink for KafkaSink {
+    async fn write(&mut self, batch: Batch) -> Result<Written> {
+        let mut written = Written::default();
+        let rows = batch.records.num_rows();
+        for start in (0..rows).step_by(ENCODED_ROWS) {
+            let some = batch.records.slice(start, ENCODED_ROWS.min(rows - start));
+            let (encoded, refused) = self.encoder.encode(&some)?;
+            written.bytes += encoded.values.bytes().len();
+            written.dead_letters.extend(refused);
+            written.dead_letters.extend(self.put(encoded).await?);
+        }
+        Ok(written)
+    }
+
+    async fn prepare(&mut self, _: Barrier) -> Result<Prepared> {
+        if let Way::Transaction(gate) = &mut self.way {
+            gate.opened().await?;
+        }
+        let refused = self.send_kept().await?;
+        if let Some(letter) = refused.first() {
+            // They came too late to be put aside with this checkpoint.
+            return Err(Error::Fatal(letter.reason.clone()));
+        }
+        let producer = match &mut self.way {
+            Way::Direct { flushes: false, .. } => return Ok(Prepared::default()),
+            Way::Direct { producer, .. } => Arc::clone(producer),
+            Way::Transaction(gate) => {
+                gate.passed += 1;
+                gate.transaction.producer()?
+            }
+        };
+        blocking(move || producer.flush(FLUSH_PATIENCE)).await?;
+        Ok(Prepared::default())
+    }
+}
+
+impl Target {
+    /// Asks once how many partitions there are, which also tells a wrong name.
+    async fn ask(&mut self, producer: &Arc<Producer>) -> Result<()> {
+        if self.partitions.is_none() {
+            let (producer, topic) = (Arc::clone(producer), self.topic.clone());
+            let partitions = blocking(move || producer.partitions_of(&topic)).await?;
+            self.partitions = Some(partitions);
+        }
+        Ok(())
+    }
+
+    fn next_partition(&mut self) -> Option<i32> {
+        let partitions = self.partitions.unwrap_or(1);
+        match self.partitioner {
+            Partitioner::Default => None,
+            Partitioner::Fixed => Some(self.turn % partitions),
+            Partitioner::RoundRobin => {
+                self.turn = (self.turn + 1) % partitions;
+                Some(self.turn)
+            }
+        }
+    }
+}
+
+/// Turns rows into keys and values.
+struct RecordEncoder {
+    table: String,
+    value: HalfEncoder,
+    key: Option<HalfEncoder>,
+}
+
+/// Turns some columns of rows into keys, or into values.
+struct HalfEncoder {
+    encoder: Box<dyn Encoder>,
+    columns: Vec<usize>,
+}
+
+impl HalfEncoder {
+    fn new(part: &Part) -> Self {
+        Self {
+            encoder: part.format.encoder(&part.schema),
+            columns: part.columns.clone(),
+        }
+    }
+
+    /// The records of rows, and the rows that have none.
+    fn encode(
+        &mut self,
+        records: &RecordBatch,
+        table: &str,
+    ) -> Result<(EncodedRecords, Vec<DeadLetter>)> {
+        let mut encoded = EncodedRecords::default();
+        let columns = records.project(&self.columns);
+        let columns = columns.map_err(|error| Error::Fatal(error.to_string()))?;
+        let refused = lines::encode(self.encoder.as_mut(), &columns, table, &mut encoded);
+        Ok((encoded, refused))
+    }
+}
+
+impl RecordEncoder {
+    fn encode(&mut self, records: &RecordBatch) -> Result<(Encoded, Vec<DeadLetter>)> {
+        let (values, refused) = self.value.encode(records, &self.table)?;
+        let Some(key) = &mut self.key else {
+            let keys = None;
+            return Ok((Encoded { keys, values }, refused));
+        };
+        let (keys, refused_keys) = key.encode(records, &self.table)?;
+        if refused.is_empty() && refused_keys.is_empty() {
+            let keys = Some(keys);
+            return Ok((Encoded { keys, values }, refused));
+        }
+        self.encode_each(records)
+    }
+
+    /// Row by row, so that a key stays with its value where some row lacks one of them.
+    fn encode_each(&mut self, records: &RecordBatch) -> Result<(Encoded, Vec<DeadLetter>)> {
+        let (mut keys, mut values) = (EncodedRecords::default(), EncodedRecords::default());
+        let mut dead_letters = Vec::new();
+        for row in 0..records.num_rows() {
+            let one = records.slice(row, 1);
+            let (value, mut refused) = self.value.encode(&one, &self.table)?;
+            let mut key_of_row = EncodedRecords::default();
+            if let Some(key) = &mut self.key {
+                let (key, refused_key) = key.encode(&one, &self.table)?;
+                key_of_row = key;
+                refused.extend(refused_key);
+            }
+            if let Some(mut letter) = refused.into_iter().next() {
+                letter.bytes = row_to_json(records, row);
+                dead_letters.push(letter);
+                continue;
+            }
+            copy(&key_of_row, &mut keys);
+            copy(&value, &mut values);
+        }
+        let keys = Some(keys);
+        Ok((Encoded { keys, values }, dead_letters))
+    }
+}
+
+/// Appends the records of one to another.
+fn copy(from: &EncodedRecords, to: &mut EncodedRecords) {
+    for record in from.iter() {
+        let pushed: Result<(), std::convert::Infallible> = to.push(|bytes| {
+            bytes.extend_from_slice(record);
+            Ok(())
+        });
+        let Ok(()) = pushed;
+    }
+}

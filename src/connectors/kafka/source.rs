@@ -1,0 +1,80 @@
+//! The source of a table.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use serde_json::Value;
+
+use super::enumerator::KafkaEnumerator;
+use super::options::SourceOptions;
+use super::reader::KafkaReader;
+use super::{JobContext, OptionError, TableOptions};
+use crate::runtime::{Enumerator, Result, SourceFactory, SourceReader, Split};
+
+/// The source of a table.
+pub(in crate::connectors) fn source(
+    table: &TableOptions,
+    job: &JobContext,
+) -> std::result::Result<Arc<dyn SourceFactory>, Vec<OptionError>> {
+    Ok(Arc::new(KafkaSource {
+        options: Arc::new(SourceOptions::new(table)?),
+        name: table.name.clone(),
+        table: Arc::clone(&table.schema),
+        group: format!("thalweg.{}", job.job),
+    }))
+}
+
+struct KafkaSource {
+    options: Arc<SourceOptions>,
+    name: String,
+    table: SchemaRef,
+    /// The group that the client is told, if the table names none.
+    group: String,
+}
+
+impl SourceFactory for KafkaSource {
+    fn enumerator(&self) -> Box<dyn Enumerator> {
+        Box::new(KafkaEnumerator::new(
+            Arc::clone(&self.options),
+            &self.name,
+            &self.group,
+        ))
+    }
+
+    fn reader(&self, schema: &SchemaRef) -> Result<Box<dyn SourceReader>> {
+        let decoder = self.options.format.decoder(&self.table, schema);
+        let reader = KafkaReader::new(&self.options, &self.name, &self.group, decoder)?;
+        Ok(Box::new(reader))
+    }
+
+    fn bounded(&self) -> bool {
+        self.options.bound.is_some()
+    }
+
+    fn split_bytes(&self, _: &Split) -> Option<u64> {
+        None
+    }
+}
+
+/// A split as the state keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct PartitionSpec {
+    pub topic: String,
+    pub partition: i32,
+    /// The first offset that is read; `None` begins with the oldest record.
+    pub start: Option<i64>,
+    /// The first offset that is not read any more.
+    pub end: Option<i64>,
+}
+
+/// Where a partition is read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct PartitionPosition {
+    pub offset: i64,
+}
+
+impl PartitionPosition {
+    pub fn to_value(self) -> Value {
+        serde_json::json!({ "offset": self.offset })
+    }
+}

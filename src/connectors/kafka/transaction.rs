@@ -1,0 +1,130 @@
+//! The transaction that the Kafka sinks of one node share, in one life of its job.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::{blocking, failed};
+use crate::kafka::{self, Identity, Producer, Properties};
+use crate::runtime::{Error, Result, Transaction};
+use crate::stream::CheckpointId;
+
+/// The transaction of one life. It stays unused if no sink writes in it.
+#[derive(Default)]
+pub struct JobTransaction {
+    joined: Mutex<Option<Joined>>,
+    client: Mutex<Option<Arc<kafka::Transaction>>>,
+    /// How many barriers have found their end: decided or skipped.
+    settled: watch::Sender<u64>,
+}
+
+impl std::fmt::Debug for JobTransaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JobTransaction").finish_non_exhaustive()
+    }
+}
+
+/// What the first sink has brought.
+struct Joined {
+    properties: Properties,
+    identity: Identity,
+    topic: String,
+}
+
+impl JobTransaction {
+    /// Takes a sink in.
+    ///
+    /// # Errors
+    /// A sentence, if the sink writes to another cluster than those before.
+    pub(super) fn join(
+        &self,
+        properties: &Properties,
+        identity: Identity,
+        topic: &str,
+    ) -> Result<(), String> {
+        let mut joined = self.joined.lock();
+        let Some(first) = &*joined else {
+            *joined = Some(Joined {
+                properties: properties.clone(),
+                identity,
+                topic: topic.to_owned(),
+            });
+            return Ok(());
+        };
+        const SERVERS: &str = "bootstrap.servers";
+        let (own, others) = (properties.get(SERVERS), first.properties.get(SERVERS));
+        if own != others {
+            return Err(format!(
+                "the rows of a checkpoint are one transaction, which cannot be of two clusters \
+                 ('{}' and '{}'); set 'sink.delivery-guarantee' to 'at-least-once' for one of them",
+                others.unwrap_or_default(),
+                own.unwrap_or_default()
+            ));
+        }
+        Ok(())
+    }
+
+    /// Who writes into the open transaction.
+    pub(super) fn producer(&self) -> Result<Arc<Producer>> {
+        let client = self.client.lock().clone();
+        let client = client.ok_or_else(|| Error::Retryable("no transaction is open".to_owned()))?;
+        client.producer().map_err(failed)
+    }
+
+    /// How many barriers have found their end.
+    pub(super) fn settled(&self) -> watch::Receiver<u64> {
+        self.settled.subscribe()
+    }
+
+    async fn client(&self) -> Result<Arc<kafka::Transaction>> {
+        if let Some(client) = &*self.client.lock() {
+            return Ok(Arc::clone(client));
+        }
+        let (properties, identity, topic) = match &*self.joined.lock() {
+            Some(joined) => (
+                joined.properties.clone(),
+                joined.identity.clone(),
+                joined.topic.clone(),
+            ),
+            None => return Err(Error::Fatal("no sink writes in a transaction".to_owned())),
+        };
+        let made = blocking(move || kafka::Transaction::new(properties, identity, &topic)).await?;
+        let made = Arc::new(made);
+        *self.client.lock() = Some(Arc::clone(&made));
+        Ok(made)
+    }
+}
+
+#[async_trait]
+impl Transaction for JobTransaction {
+    async fn marker(&self) -> Result<Option<CheckpointId>> {
+        let client = self.client().await?;
+        let marker = blocking(move || client.marker()).await?;
+        Ok(marker.map(CheckpointId))
+    }
+
+    async fn begin(&self) -> Result<()> {
+        let client = self.client().await?;
+        blocking(move || client.begin()).await
+    }
+
+    async fn commit(&self, checkpoint: CheckpointId) -> Result<()> {
+        let client = self.client().await?;
+        blocking(move || client.commit(checkpoint.0)).await?;
+        self.settled.send_modify(|settled| *settled += 1);
+        Ok(())
+    }
+
+    fn skipped(&self) {
+        self.settled.send_modify(|settled| *settled += 1);
+    }
+
+    async fn end(&self) {
+        let client = self.client.lock().take();
+        if let Some(client) = client {
+            let _ = tokio::task::spawn_blocking(move || client.abort()).await;
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Questions to the cluster: which partitions there are, and which offsets. The calls
+//! block and have a time limit.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::time::Duration;
+
+use rdkafka::TopicPartitionList;
+use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::topic_partition_list::Offset;
+use regex::Regex;
+
+use super::context::Context;
+use super::{Error, Properties, Result};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A partition of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Partition {
+    /// The topic.
+    pub topic: String,
+    /// The number, from 0.
+    pub number: i32,
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "partition {} of '{}'", self.number, self.topic)
+    }
+}
+
+/// A connection for questions.
+pub struct Cluster {
+    client: BaseConsumer<Context>,
+    context: Context,
+}
+
+impl Cluster {
+    /// A connection; `name` is for people. `group` is the group whose offsets
+    /// [`Self::committed`] tells, if the properties name none.
+    ///
+    /// # Errors
+    /// If a property is wrong or a secret cannot be read.
+    pub fn new(properties: &Properties, name: &str, group: &str) -> Result<Self> {
+        let mut config = properties.client_config()?;
+        if config.get("group.id").is_none() {
+            config.set("group.id", group);
+        }
+        config.set("enable.auto.commit", "false");
+        let context = Context::new(name);
+        let client = BaseConsumer::from_config_and_context(&config, context.clone())
+            .map_err(|error| Error::of("make a Kafka client", &error))?;
+        Ok(Self { client, context })
+    }
+
+    /// The partitions of these topics, in order.
+    ///
+    /// # Errors
+    /// If the cluster cannot be asked, or a topic does not exist.
+    pub fn partitions_of(&self, topics: &[String]) -> Result<Vec<Partition>> {
+        let mut partitions = Vec::new();
+        for name in topics {
+            let doing = format!("find the partitions of '{name}'");
+            let metadata = self.asked(&doing, self.client.fetch_metadata(Some(name), PATIENCE))?;
+            let topic = metadata.topics().iter().find(|topic| topic.name() == name);
+            let found = topic.filter(|topic| topic.error().is_none());
+            let count = found.map_or(0, |topic| topic.partitions().len());
+            if count == 0 {
+                return Err(Error::Retryable(format!(
+                    "there is no topic '{name}'; create it, or check its name"
+                )));
+            }
+            partitions.extend(numbered(name, count));
+        }
+        Ok(partitions)
+    }
+
+    /// The partitions of all topics whose whole name matches.
+    ///
+    /// # Errors
+    /// If the cluster cannot be asked.
+    pub fn partitions_matching(&self, pattern: &Regex) -> Result<Vec<Partition>> {
+        let doing = "find the topics";
+        let metadata = self.asked(doing, self.client.fetch_metadata(None, PATIENCE))?;
+        let mut partitions = Vec::new();
+        for topic in metadata.topics() {
+            if topic.error().is_none() && pattern.is_match(topic.name()) {
+                partitions.extend(numbered(topic.name(), topic.partitions().len()));
+            }
+        }
+        partitions.sort();
+        Ok(partitions)
+    }
+
+    /// Where a partition ends now, for a reader of committed records.
+    ///
+    /// # Errors
+    /// If the cluster cannot be asked.
+    pub fn end_of(&self, partition: &Partition) -> Result<i64> {
+        let doing = format!("find the end of {partition}");
+        let Partition { topic, number } = partition;
+        let found = self.client.fetch_watermarks(topic, *number, PATIENCE);
+        self.asked(&doing, found).map(|(_, end)| end)
+    }
+
+    /// The offsets that the group has committed of these partitions, `None` where it
+    /// has none, with the text beside them. It waits for transactions that are about
+    /// to commit some.
+    ///
+    /// # Errors
+    /// If the cluster cannot be asked.
+    pub fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<(i64, String)>>> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(&partition.topic, partition.number);
+        }
+        let doing = "read the committed offsets";
+        let found = self.asked(doing, self.client.committed_offsets(list, PATIENCE))?;
+        let mut committed = Vec::with_capacity(partitions.len());
+        for partition in partitions {
+            let element = found.find_partition(&partition.topic, partition.number);
+            committed.push(match element {
+                Some(element) => {
+                    self.asked(doing, element.error())?;
+                    match element.offset() {
+                        Offset::Offset(offset) => Some((offset, element.metadata().to_owned())),
+                        _ => None,
+                    }
+                }
+                None => None,
+            });
+        }
+        Ok(committed)
+    }
+
+    /// The first offset of each partition whose record is not older than `millis`
+    /// since 1970; `None` if there is none.
+    ///
+    /// # Errors
+    /// If the cluster cannot be asked.
+    pub fn offsets_at(&self, partitions: &[Partition], millis: i64) -> Result<Vec<Option<i64>>> {
+        let doing = "find the offsets of a time";
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            let Partition { topic, number } = partition;
+            let added = list.add_partition_offset(topic, *number, Offset::Offset(millis));
+            self.asked(doing, added)?;
+        }
+        let found = self.asked(doing, self.client.offsets_for_times(list, PATIENCE))?;
+        let offsets = partitions.iter().map(|partition| {
+            let element = found.find_partition(&partition.topic, partition.number)?;
+            match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            }
+        });
+        Ok(offsets.collect())
+    }
+
+    /// How many brokers there are, to see that one answers.
+    ///
+    /// # Errors
+    /// If none answers.
+    pub fn brokers(&self) -> Result<usize> {
+        let metadata = self.client.fetch_metadata(Some(""), PATIENCE);
+        let metadata = self.asked("reach the brokers", metadata)?;
+        let brokers: HashSet<i32> = metadata
+            .brokers()
+            .iter()
+            .map(|broker| broker.id())
+            .collect();
+        Ok(brokers.len())
+    }
+
+    /// An answer; that nobody answered may have a better reason.
+    fn asked<T>(&self, doing: &str, answer: rdkafka::error::KafkaResult<T>) -> Result<T> {
+        answer.map_err(|error| {
+            let _ = self.client.poll(Duration::ZERO);
+            match self.context.check() {
+                Err(why) => why,
+                Ok(()) => Error::of(doing, &error),
+            }
+        })
+    }
+}
+
+fn numbered(topic: &str, count: usize) -> impl Iterator<Item = Partition> {
+    let count = i32::try_from(count).unwrap_or(i32::MAX);
+    (0..count).map(move |number| Partition {
+        topic: topic.to_owned(),
+        number,
+    })
+}

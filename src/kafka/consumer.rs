@@ -1,0 +1,227 @@
+//! Reads partitions that it was given: `assign`, never `subscribe`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::TopicPartitionList;
+use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::topic_partition_list::Offset;
+
+use super::cluster::Partition;
+use super::context::Context;
+use super::queue::{MessageQueue, Messages};
+use super::{Error, Properties, Result};
+
+/// How many records are taken at a time.
+const MESSAGES_MAX: usize = 8_192;
+
+/// Memory for records that were fetched and not yet taken, unless it is given.
+const QUEUE_KBYTES: &str = "16384";
+
+/// Reads some partitions. Partitions are told apart by the numbers that they were
+/// assigned with.
+pub struct Consumer {
+    queue: Arc<MessageQueue>,
+    context: Context,
+    partitions: HashMap<usize, Partition>,
+    /// From the library's handle of a topic and the partition's number.
+    slots: HashMap<(usize, i32), usize>,
+    messages: Messages,
+    next_slot: usize,
+}
+
+/// What has come.
+pub enum Polled<'a> {
+    /// Records of this partition are next in [`Consumer::messages`].
+    Records(usize, &'a mut Messages),
+    /// A partition has been read to its end.
+    End(usize, PartitionEnd),
+}
+
+/// How far a partition could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionEnd {
+    /// The next offset that would be read.
+    pub offset: i64,
+    /// Whether that is the end of the log: behind it there is not even a transaction
+    /// that is still open.
+    pub is_log_end: bool,
+}
+
+impl Consumer {
+    /// A consumer of nothing; `name` is for people, `group` is used if the
+    /// properties name no group.
+    ///
+    /// # Errors
+    /// If a property is wrong or a secret cannot be read.
+    pub fn new(properties: &Properties, name: &str, group: &str) -> Result<Self> {
+        let mut config = properties.client_config()?;
+        config.set("enable.auto.commit", "false");
+        config.set("enable.auto.offset.store", "false");
+        config.set("enable.partition.eof", "true");
+        default(&mut config, "group.id", group);
+        default(&mut config, "auto.offset.reset", "error");
+        default(&mut config, "queued.max.messages.kbytes", QUEUE_KBYTES);
+        let context = Context::new(name);
+        let client = BaseConsumer::from_config_and_context(&config, context.clone())
+            .map_err(|error| Error::of("make a Kafka consumer", &error))?;
+        let queue = Arc::new(MessageQueue::new(client));
+        Ok(Self {
+            messages: queue.take(0),
+            queue,
+            context,
+            partitions: HashMap::new(),
+            slots: HashMap::new(),
+            next_slot: 0,
+        })
+    }
+
+    /// Reads a partition from an offset on, or from its start; returns its number here.
+    ///
+    /// # Errors
+    /// If the library refuses it.
+    pub fn assign(&mut self, partition: Partition, from: Option<i64>) -> Result<usize> {
+        self.queue.forward(&partition.topic, partition.number)?;
+        let offset = from.map_or(Offset::Beginning, Offset::Offset);
+        let list = list(&partition, offset)?;
+        let doing = format!("read {partition}");
+        let assigned = self.queue.client.incremental_assign(&list);
+        assigned.map_err(|error| Error::of(&doing, &error))?;
+        let slot = self.next_slot;
+        self.next_slot += 1;
+        self.partitions.insert(slot, partition);
+        Ok(slot)
+    }
+
+    /// Reads a partition no more.
+    ///
+    /// # Errors
+    /// If the library refuses it.
+    pub fn unassign(&mut self, slot: usize) -> Result<()> {
+        let Some(partition) = self.partitions.remove(&slot) else {
+            return Ok(());
+        };
+        self.slots.retain(|_, known| *known != slot);
+        let list = list(&partition, Offset::Invalid)?;
+        let doing = format!("leave {partition}");
+        let left = self.queue.client.incremental_unassign(&list);
+        left.map_err(|error| Error::of(&doing, &error))
+    }
+
+    /// What is there without waiting.
+    ///
+    /// # Errors
+    /// If a partition cannot be read on.
+    pub fn poll(&mut self) -> Result<Option<Polled<'_>>> {
+        loop {
+            if self.messages.peek().is_none() {
+                self.messages = self.queue.take(MESSAGES_MAX);
+            }
+            let Some(message) = self.messages.peek() else {
+                self.serve()?;
+                return Ok(None);
+            };
+            let handle = (message.topic_handle(), message.partition());
+            let slot = match self.slots.get(&handle) {
+                Some(slot) => Some(*slot),
+                None => self.slot_of(message.topic(), message.partition()),
+            };
+            let Some(slot) = slot else {
+                // Of a partition that was left meanwhile.
+                self.messages.pass();
+                continue;
+            };
+            self.slots.insert(handle, slot);
+            let Some(code) = message.error() else {
+                self.messages.name_partition(handle);
+                return Ok(Some(Polled::Records(slot, &mut self.messages)));
+            };
+            let (offset, text) = (message.offset(), message.error_text());
+            self.messages.pass();
+            if code == RDKafkaErrorCode::PartitionEOF {
+                return Ok(Some(Polled::End(slot, self.end_of(slot, offset))));
+            }
+            self.trouble(slot, code, &text)?;
+        }
+    }
+
+    /// Waits until something may be there.
+    pub async fn wait(&self) {
+        // The library also has to be heard now and then.
+        let _ = tokio::time::timeout(Duration::from_millis(100), self.queue.filled()).await;
+    }
+
+    fn slot_of(&self, topic: &str, number: i32) -> Option<usize> {
+        let mut partitions = self.partitions.iter();
+        let is_it = |partition: &Partition| partition.topic == topic && partition.number == number;
+        partitions.find_map(|(slot, partition)| is_it(partition).then_some(*slot))
+    }
+
+    fn end_of(&self, slot: usize, offset: i64) -> PartitionEnd {
+        let high = self.partitions.get(&slot).and_then(|partition| {
+            self.queue
+                .high_watermark(&partition.topic, partition.number)
+        });
+        PartitionEnd {
+            offset,
+            is_log_end: high.is_some_and(|high| offset >= high),
+        }
+    }
+
+    /// Hears what the library says besides.
+    fn serve(&self) -> Result<()> {
+        if let Some(Err(error)) = self.queue.client.poll(Duration::ZERO) {
+            match Error::of("read from Kafka", &error) {
+                Error::Retryable(reason) => tracing::warn!("{reason}"),
+                fatal => return Err(fatal),
+            }
+        }
+        self.context.check()
+    }
+
+    fn trouble(&self, slot: usize, code: RDKafkaErrorCode, text: &str) -> Result<()> {
+        let Some(partition) = self.partitions.get(&slot) else {
+            return Ok(());
+        };
+        let doing = format!("read {partition}");
+        match code {
+            RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
+                Err(Error::Fatal(format!(
+                    "cannot {doing}: the records at which it is to go on are no longer there; they \
+                     were deleted before they were read ({text}). Start anew with --fresh, or set \
+                     'properties.auto.offset.reset' to 'earliest' to go on behind the gap"
+                )))
+            }
+            RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition => Err(Error::Retryable(format!(
+                "cannot {doing}: there is no such partition; was the topic deleted?"
+            ))),
+            code => match Error::of_code(&doing, code, text) {
+                // The library tries again by itself.
+                Error::Retryable(reason) => {
+                    tracing::warn!("{reason}");
+                    Ok(())
+                }
+                fatal => Err(fatal),
+            },
+        }
+    }
+}
+
+fn default(config: &mut ClientConfig, key: &str, value: &str) {
+    if config.get(key).is_none() {
+        config.set(key, value);
+    }
+}
+
+fn list(partition: &Partition, offset: Offset) -> Result<TopicPartitionList> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&partition.topic, partition.number, offset)
+        .map_err(|error| Error::of(&format!("read {partition}"), &error))?;
+    Ok(list)
+}

@@ -1,0 +1,91 @@
+//! What went wrong, and whether it may go right later.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+/// A failure of the client or of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The cluster cannot be reached or is busy; it may be there later.
+    #[error("{0}")]
+    Retryable(String),
+    /// A person must change something first.
+    #[error("{0}")]
+    Fatal(String),
+}
+
+/// The result of a call of the client.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What cannot become right by itself, and what a person can do about it.
+const FATAL: &[(RDKafkaErrorCode, &str)] = &[
+    (
+        RDKafkaErrorCode::Authentication,
+        "the user name or the password is wrong; check 'properties.sasl.username' and \
+         'properties.sasl.password'",
+    ),
+    (
+        RDKafkaErrorCode::SaslAuthenticationFailed,
+        "the user name or the password is wrong; check 'properties.sasl.username' and \
+         'properties.sasl.password'",
+    ),
+    (
+        RDKafkaErrorCode::UnsupportedSASLMechanism,
+        "the broker does not take this 'properties.sasl.mechanism'",
+    ),
+    (
+        RDKafkaErrorCode::SSL,
+        "the TLS handshake failed; check 'properties.ssl.ca.pem' and the broker's certificate",
+    ),
+    (
+        RDKafkaErrorCode::TopicAuthorizationFailed,
+        "the user may not use this topic; ask for the right to read, write or describe it",
+    ),
+    (
+        RDKafkaErrorCode::GroupAuthorizationFailed,
+        "the user may not use this group; ask for the right to read it",
+    ),
+    (
+        RDKafkaErrorCode::ClusterAuthorizationFailed,
+        "the user may not write idempotently; ask for the right IdempotentWrite",
+    ),
+    (
+        RDKafkaErrorCode::TransactionalIdAuthorizationFailed,
+        "the user may not use this transactional id; ask for the right to write and describe it",
+    ),
+    (
+        RDKafkaErrorCode::InvalidTransactionTimeout,
+        "the broker allows no transaction this long; lower \
+         'properties.transaction.timeout.ms' or raise 'transaction.max.timeout.ms' of the broker",
+    ),
+    (
+        RDKafkaErrorCode::Fenced,
+        "another process has taken over the transactional id of this job; only one may run it",
+    ),
+    (
+        RDKafkaErrorCode::ProducerFenced,
+        "another process has taken over the transactional id of this job; only one may run it",
+    ),
+    (
+        RDKafkaErrorCode::InvalidProducerEpoch,
+        "another process has taken over the transactional id of this job; only one may run it",
+    ),
+];
+
+impl Error {
+    /// What a failed call of the library means; `doing` says what was tried, as in
+    /// `read the partitions of 'orders'`.
+    pub(super) fn of(doing: &str, error: &KafkaError) -> Self {
+        match error.rdkafka_error_code() {
+            Some(code) => Self::of_code(doing, code, &error.to_string()),
+            None => Self::Fatal(format!("cannot {doing}: {error}")),
+        }
+    }
+
+    /// The same of a code, with the library's text if it has one.
+    pub(super) fn of_code(doing: &str, code: RDKafkaErrorCode, text: &str) -> Self {
+        match FATAL.iter().find(|(fatal, _)| *fatal == code) {
+            Some((_, why)) => Self::Fatal(format!("cannot {doing}: {why}")),
+            None => Self::Retryable(format!("cannot {doing}: {text}")),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The Kafka client: connections, batches of records, transactions and their marker.
+//!
+//! It knows librdkafka and nothing of rows, tables or checkpoints' contents. Blocking
+//! calls of the library are made on threads of their own; records are taken from the
+//! library's queue without a thread in between.
+//!
+//! *Unsafe code* is in `queue.rs` alone: the library hands over many records at a time
+//! only through its C interface.
+
+mod cluster;
+mod consumer;
+mod context;
+mod error;
+mod marker;
+mod producer;
+mod properties;
+mod queue;
+mod transaction;
+
+pub use cluster::{Cluster, Partition};
+pub use consumer::{Consumer, PartitionEnd, Polled};
+pub use error::{Error, Result};
+pub use producer::{Producer, Record};
+pub use properties::{Properties, PropertyError};
+pub use queue::{Message, Messages};
+pub use transaction::{Identity, Transaction};

@@ -1,0 +1,169 @@
+//! Writes records. The library sends them in the background; a failure is told by the
+//! next call.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
+
+use super::context::Context;
+use super::{Error, Properties, Result};
+
+/// How long to wait when the library's buffer is full before trying again.
+const FULL_PAUSE: Duration = Duration::from_millis(1);
+
+/// A record to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition's number; `None` leaves it to the key.
+    pub partition: Option<i32>,
+    /// The key.
+    pub key: Option<&'a [u8]>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+}
+
+/// A producer. Clones share it.
+pub struct Producer {
+    pub(super) client: ThreadedProducer<Context>,
+    context: Context,
+    name: String,
+}
+
+impl Producer {
+    /// A producer that writes each record once, in the order of the calls; `name` is
+    /// for people.
+    ///
+    /// # Errors
+    /// If a property is wrong or a secret cannot be read.
+    pub fn new(properties: &Properties, name: &str) -> Result<Self> {
+        let mut config = properties.client_config()?;
+        config.set("enable.idempotence", "true");
+        Self::with_config(config, name)
+    }
+
+    pub(super) fn with_config(mut config: ClientConfig, name: &str) -> Result<Self> {
+        config.set("delivery.report.only.error", "true");
+        // Kafka's own partitioner, so that a key goes where other producers send it.
+        config.set("partitioner", "murmur2_random");
+        for (key, value) in [
+            ("linger.ms", "20"),
+            ("batch.size", "1000000"),
+            ("queue.buffering.max.messages", "1000000"),
+            ("queue.buffering.max.kbytes", "65536"),
+        ] {
+            if config.get(key).is_none() {
+                config.set(key, value);
+            }
+        }
+        let context = Context::new(name);
+        let client = ThreadedProducer::from_config_and_context(&config, context.clone())
+            .map_err(|error| Error::of("make a Kafka producer", &error))?;
+        Ok(Self {
+            client,
+            context,
+            name: name.to_owned(),
+        })
+    }
+
+    /// How many partitions a topic has. It blocks.
+    ///
+    /// # Errors
+    /// If the cluster cannot be asked or has no such topic.
+    pub fn partitions_of(&self, topic: &str) -> Result<i32> {
+        let doing = format!("find the partitions of '{topic}'");
+        let metadata = self
+            .client
+            .client()
+            .fetch_metadata(Some(topic), Duration::from_secs(10));
+        let metadata = metadata.map_err(|error| self.failure(&doing, &error))?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        let found = found.filter(|topic| topic.error().is_none());
+        let count = found.map_or(0, |topic| topic.partitions().len());
+        if count == 0 {
+            return Err(Error::Retryable(format!(
+                "there is no topic '{topic}'; create it, or check its name"
+            )));
+        }
+        Ok(i32::try_from(count).unwrap_or(i32::MAX))
+    }
+
+    /// Hands a record over, once there is room for it.
+    ///
+    /// # Errors
+    /// If this or an earlier record cannot be written. A record that is larger than the
+    /// cluster takes is the caller's ([`Refused`]).
+    pub async fn send(&self, record: Record<'_>) -> Result<Result<(), Refused>> {
+        let mut wanted = BaseRecord::<[u8], [u8]>::to(record.topic);
+        wanted.partition = record.partition;
+        wanted.key = record.key;
+        wanted.payload = record.value;
+        loop {
+            let Err((error, back)) = self.client.send(wanted) else {
+                return Ok(Ok(()));
+            };
+            let code = error.rdkafka_error_code();
+            match code {
+                Some(RDKafkaErrorCode::QueueFull) => {
+                    self.check()?;
+                    wanted = back;
+                    tokio::time::sleep(FULL_PAUSE).await;
+                }
+                Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
+                    let bytes = record.value.map_or(0, <[u8]>::len);
+                    return Ok(Err(Refused { bytes }));
+                }
+                _ => return Err(self.failure("write a record", &error)),
+            }
+        }
+    }
+
+    /// Waits until everything handed over is written. It blocks.
+    ///
+    /// # Errors
+    /// If a record could not be written.
+    pub fn flush(&self, patience: Duration) -> Result<()> {
+        let flushed = self.client.flush(patience);
+        self.check()?;
+        flushed.map_err(|error| self.failure("write the records of the interval", &error))
+    }
+
+    /// A failure that was not told yet.
+    ///
+    /// # Errors
+    /// That failure.
+    pub fn check(&self) -> Result<()> {
+        self.context.check()?;
+        match self.client.client().fatal_error() {
+            Some((code, text)) => Err(Error::of_code(
+                &format!("write to Kafka as {}", self.name),
+                code,
+                &text,
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// What a failed call means, if nothing told earlier says it better.
+    pub(super) fn failure(&self, doing: &str, error: &KafkaError) -> Error {
+        match self.check() {
+            Err(why) => why,
+            Ok(()) => Error::of(doing, error),
+        }
+    }
+}
+
+/// A record that is too large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the record has {bytes} bytes, more than 'properties.max.request.size' allows; raise it, and \
+     'max.message.bytes' of the topic"
+)]
+pub struct Refused {
+    /// How long its value is.
+    pub bytes: usize,
+}

@@ -1,0 +1,156 @@
+//! The transactions of one node: one transactional id, one open transaction, and a
+//! marker in each, so that nobody has to believe what a failed commit says.
+//!
+//! *What an error means*: nothing. After one, whoever wants to know the outcome begins
+//! anew ([`Transaction::begin`] returns only once the outcome is final) and reads the
+//! marker.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
+use rdkafka::producer::Producer as _;
+use rdkafka::topic_partition_list::Offset;
+use std::sync::Arc;
+
+pub use super::marker::Identity;
+use super::{Cluster, Error, Partition, Producer, Properties, Result};
+
+/// How long one call may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a transaction may be open, unless it is given.
+const TIMEOUT_MS: &str = "60000";
+
+/// The transactions of one node.
+pub struct Transaction {
+    identity: Identity,
+    /// Where the marker is kept.
+    marker_at: Partition,
+    properties: Properties,
+    cluster: Cluster,
+    group: ConsumerGroupMetadata,
+    producer: Mutex<Option<Arc<Producer>>>,
+}
+
+impl Transaction {
+    /// Nothing is open yet. The marker is kept beside partition 0 of `topic`. It blocks.
+    ///
+    /// # Errors
+    /// If a property is wrong or a secret cannot be read.
+    pub fn new(properties: Properties, identity: Identity, topic: &str) -> Result<Self> {
+        let id = identity.transactional_id();
+        let mut own = properties.clone();
+        own.set("group.id", &id);
+        let mut config = own.client_config()?;
+        config.set("enable.auto.commit", "false");
+        let consumer: BaseConsumer = config
+            .create()
+            .map_err(|error| Error::of("make a Kafka client", &error))?;
+        let group = consumer.group_metadata().ok_or_else(|| {
+            Error::Retryable("the Kafka client gives no metadata of its group".to_owned())
+        })?;
+        Ok(Self {
+            cluster: Cluster::new(&own, "the marker", &id)?,
+            identity,
+            marker_at: Partition {
+                topic: topic.to_owned(),
+                number: 0,
+            },
+            properties,
+            group,
+            producer: Mutex::new(None),
+        })
+    }
+
+    /// The checkpoint whose transaction was committed last; `None` if there was none. It
+    /// blocks.
+    ///
+    /// # Errors
+    /// If the cluster cannot be asked, or what is there is not ours.
+    pub fn marker(&self) -> Result<Option<u64>> {
+        let found = self
+            .cluster
+            .committed(std::slice::from_ref(&self.marker_at))?;
+        match found.into_iter().next().flatten() {
+            Some((_, text)) => self.identity.read(&text).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Ends every earlier owner of the transactional id, waits until what it has begun
+    /// is committed or aborted, and opens a transaction. It blocks.
+    ///
+    /// # Errors
+    /// If the cluster cannot be reached or refuses.
+    pub fn begin(&self) -> Result<()> {
+        let mut config = self.properties.client_config()?;
+        config.set("transactional.id", self.identity.transactional_id());
+        for key in ["transaction.timeout.ms", "message.timeout.ms"] {
+            // What cannot be sent within the transaction is of no use behind it.
+            if config.get(key).is_none() {
+                config.set(
+                    key,
+                    config
+                        .get("transaction.timeout.ms")
+                        .unwrap_or(TIMEOUT_MS)
+                        .to_owned(),
+                );
+            }
+        }
+        let producer = Producer::with_config(config, "the transaction")?;
+        let begun = producer.client.init_transactions(PATIENCE);
+        begun.map_err(|error| producer.failure("begin the transactions of the job", &error))?;
+        let opened = producer.client.begin_transaction();
+        opened.map_err(|error| producer.failure("open a transaction", &error))?;
+        *self.producer.lock() = Some(Arc::new(producer));
+        Ok(())
+    }
+
+    /// Who writes into the open transaction.
+    ///
+    /// # Errors
+    /// If none is open.
+    pub fn producer(&self) -> Result<Arc<Producer>> {
+        let producer = self.producer.lock().clone();
+        producer.ok_or_else(|| Error::Retryable("no Kafka transaction is open".to_owned()))
+    }
+
+    /// Commits what is open with a marker, and opens the next. It blocks. Once it has
+    /// returned, readers of committed records see the transaction; if it fails, only the
+    /// marker tells.
+    ///
+    /// # Errors
+    /// If the outcome is not known.
+    pub fn commit(&self, checkpoint: u64) -> Result<()> {
+        let producer = self.producer()?;
+        let client = &producer.client;
+        producer.flush(PATIENCE)?;
+        let doing = "commit the transaction of a checkpoint";
+        let failed = |error| producer.failure(doing, &error);
+        let mut list = TopicPartitionList::new();
+        let Partition { topic, number } = &self.marker_at;
+        // Offsets have to be there; only the text is looked at.
+        let offset = Offset::Offset(i64::try_from(checkpoint).unwrap_or(i64::MAX));
+        list.add_partition(topic, *number)
+            .set_metadata(self.identity.write(checkpoint));
+        list.set_all_offsets(offset).map_err(failed)?;
+        client
+            .send_offsets_to_transaction(&list, &self.group, PATIENCE)
+            .map_err(failed)?;
+        client.commit_transaction(PATIENCE).map_err(failed)?;
+        client.begin_transaction().map_err(failed)
+    }
+
+    /// Aborts what is open, so that no reader has to wait for it. It blocks.
+    pub fn abort(&self) {
+        if let Some(producer) = self.producer.lock().take() {
+            // Nothing depends on it: the broker aborts it after its timeout.
+            let aborted = producer.client.abort_transaction(Duration::from_secs(5));
+            if let Err(error) = aborted {
+                tracing::debug!(%error, "cannot abort the open transaction");
+            }
+        }
+    }
+}

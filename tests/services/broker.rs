@@ -1,0 +1,216 @@
+//! A real Kafka for the tests, and a client that has nothing to do with the program's.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::executor::block_on;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::Message as _;
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Brokers that run as long as the tests do.
+pub struct Brokers {
+    directory: TempDir,
+    /// Where they listen.
+    pub addresses: String,
+}
+
+/// A record as an independent reader sees it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    pub partition: i32,
+    pub offset: i64,
+    pub key: Option<String>,
+    pub value: String,
+}
+
+/// One broker, shared by all tests of the process.
+pub fn one() -> &'static Brokers {
+    static ONE: OnceLock<Brokers> = OnceLock::new();
+    ONE.get_or_init(|| Brokers::start(1))
+}
+
+impl Brokers {
+    /// Starts so many brokers; they end with this process.
+    pub fn start(count: u32) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        // A static is never dropped: somebody else has to see the process end.
+        let watch = format!(
+            "while kill -0 {} 2>/dev/null; do sleep 0.2; done; '{}' stop '{directory}'; rm -rf '{directory}'",
+            std::process::id(),
+            script().display(),
+            directory = directory.path().display(),
+        );
+        let watcher = Command::new("bash")
+            .args(["-c", &watch])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        watcher.expect("bash");
+        let started = Command::new(script())
+            .arg("start")
+            .arg(directory.path())
+            .arg(count.to_string())
+            .output();
+        let started = started.expect("scripts/kafka");
+        assert!(started.status.success(), "no broker: {started:?}");
+        let addresses = String::from_utf8(started.stdout).expect("text");
+        Self {
+            directory,
+            addresses: addresses.trim().to_owned(),
+        }
+    }
+
+    /// `kill -9` of a broker.
+    pub fn kill(&self, id: u32) {
+        self.script(&["kill"], id);
+    }
+
+    /// Starts a broker again.
+    pub fn up(&self, id: u32) {
+        self.script(&["up"], id);
+    }
+
+    fn script(&self, arguments: &[&str], id: u32) {
+        let done = Command::new(script())
+            .args(arguments)
+            .arg(self.directory.path())
+            .arg(id.to_string())
+            .status();
+        assert!(done.expect("scripts/kafka").success(), "{arguments:?} {id}");
+    }
+
+    /// A topic that no other test has.
+    pub fn topic(&self, partitions: i32) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let admin: AdminClient<DefaultClientContext> =
+            self.config().create().expect("an admin client");
+        let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(-1));
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let made = block_on(admin.create_topics([&topic], &options)).expect("an answer");
+        made.into_iter().for_each(|one| drop(one.expect("a topic")));
+        name
+    }
+
+    /// Adds partitions to a topic.
+    pub fn grow(&self, topic: &str, partitions: usize) {
+        let admin: AdminClient<DefaultClientContext> =
+            self.config().create().expect("an admin client");
+        let grown = rdkafka::admin::NewPartitions::new(topic, partitions);
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let made = block_on(admin.create_partitions([&grown], &options)).expect("an answer");
+        made.into_iter()
+            .for_each(|one| drop(one.expect("partitions")));
+    }
+
+    /// Writes records into one partition.
+    pub fn write(&self, topic: &str, partition: i32, values: impl IntoIterator<Item = String>) {
+        let producer: ThreadedProducer<DefaultProducerContext> = self
+            .config()
+            .set("enable.idempotence", "true")
+            .create()
+            .expect("a producer");
+        for value in values {
+            let mut record = BaseRecord::<str, str>::to(topic)
+                .partition(partition)
+                .payload(&value);
+            while let Err((_, back)) = producer.send(record) {
+                record = back;
+                producer.poll(Duration::from_millis(5));
+            }
+        }
+        producer.flush(PATIENCE).expect("written records");
+    }
+
+    /// All committed records of a topic, by partition and offset. It fails if a
+    /// transaction stays open that hides some.
+    pub fn committed(&self, topic: &str) -> Vec<Seen> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let [seen, all] = ["read_committed", "read_uncommitted"].map(|isolation| {
+                let mut config = self.config();
+                config.set("isolation.level", isolation);
+                self.ends(&config, topic)
+            });
+            if seen == all {
+                return self.read(topic, &all);
+            }
+            assert!(
+                Instant::now() < deadline,
+                "a transaction stays open in {topic}: committed until {seen:?}, written until {all:?}"
+            );
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
+    }
+
+    fn ends(&self, config: &ClientConfig, topic: &str) -> Vec<i64> {
+        let consumer: BaseConsumer = config.create().expect("a consumer");
+        let metadata = consumer
+            .fetch_metadata(Some(topic), PATIENCE)
+            .expect("metadata");
+        let partitions = metadata.topics()[0].partitions().len();
+        let ends = (0..partitions).map(|partition| {
+            let number = i32::try_from(partition).expect("few partitions");
+            let found = consumer.fetch_watermarks(topic, number, PATIENCE);
+            found.expect("the end of a partition").1
+        });
+        ends.collect()
+    }
+
+    fn read(&self, topic: &str, ends: &[i64]) -> Vec<Seen> {
+        let mut config = self.config();
+        config
+            .set("group.id", "verifier")
+            .set("isolation.level", "read_committed")
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true");
+        let consumer: BaseConsumer = config.create().expect("a consumer");
+        let mut list = TopicPartitionList::new();
+        for partition in 0..ends.len() {
+            let number = i32::try_from(partition).expect("few partitions");
+            list.add_partition_offset(topic, number, Offset::Beginning)
+                .expect("an offset");
+        }
+        consumer.assign(&list).expect("an assignment");
+        let (mut seen, mut at_end) = (Vec::new(), 0);
+        while at_end < ends.len() {
+            match consumer.poll(PATIENCE).expect("a record in time") {
+                Ok(message) => {
+                    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+                    seen.push(Seen {
+                        partition: message.partition(),
+                        offset: message.offset(),
+                        key: message.key().map(text),
+                        value: message.payload().map(text).unwrap_or_default(),
+                    });
+                }
+                Err(rdkafka::error::KafkaError::PartitionEOF(_)) => at_end += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        seen.sort();
+        seen
+    }
+
+    fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.addresses);
+        config
+    }
+}
+
+fn script() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/kafka")
+}

@@ -1,0 +1,6 @@
+//! The binary with real services, which the project's own scripts start.
+
+mod broker;
+mod kafka_source;
+#[path = "../node/process.rs"]
+mod process;
