@@ -1,0 +1,56 @@
+//! Writing topics.
+
+use crate::broker;
+use crate::process::Workspace;
+
+/// What copies the file `in/1.json` into a topic, with these options of the table.
+fn program(topic: &str, options: &str) -> String {
+    let servers = &broker::one().addresses;
+    format!(
+        "CREATE TABLE numbers (n BIGINT, name STRING)
+           WITH ('connector' = 'filesystem', 'path' = 'in', 'format' = 'json');
+         CREATE TABLE topic (n BIGINT, name STRING)
+           WITH ('connector' = 'kafka', 'topic' = '{topic}', 'format' = 'json',
+                 'properties.bootstrap.servers' = '{servers}' {options});
+         INSERT INTO topic SELECT n, name FROM numbers;"
+    )
+}
+
+fn workspace(rows: u32, program: &str) -> Workspace {
+    let workspace = Workspace::new();
+    let lines: Vec<_> = (0..rows).map(line).collect();
+    workspace.write("in/1.json", &lines.concat());
+    workspace.write("copy.sql", program);
+    workspace
+}
+
+fn line(n: u32) -> String {
+    format!("{{\"n\":{n},\"name\":\"k{}\"}}\n", n % 100)
+}
+
+const RUN: [&str; 4] = ["run", "--listen", "127.0.0.1:0", "copy.sql"];
+
+#[test]
+fn every_guarantee_writes_every_row_once_if_nothing_fails() {
+    let brokers = broker::one();
+    for guarantee in ["exactly-once", "at-least-once"] {
+        let topic = brokers.topic(3);
+        let options = format!(
+            ", 'sink.delivery-guarantee' = '{guarantee}', 'key.format' = 'raw', \
+             'key.fields' = 'name'"
+        );
+        let workspace = workspace(20_000, &program(&topic, &options));
+        let ended = workspace.run(&RUN);
+        assert_eq!(ended.status, 0, "{guarantee}: {}", ended.stderr);
+        let seen = brokers.committed(&topic);
+        let mut lines: Vec<_> = seen.iter().map(|one| format!("{}\n", one.value)).collect();
+        lines.sort();
+        let mut expected: Vec<_> = (0..20_000).map(line).collect();
+        expected.sort();
+        assert!(lines == expected, "{guarantee}: {} rows", lines.len());
+        for one in &seen {
+            let key = one.key.as_deref().expect("a key");
+            assert!(one.value.ends_with(&format!("\"{key}\"}}")), "{one:?}");
+        }
+    }
+}
