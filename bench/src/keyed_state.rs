@@ -12,8 +12,8 @@ use thalweg::clock;
 use thalweg::expr::{AggregateCall, AggregateFunction, AggregateLayout};
 use thalweg::operators::WindowFold;
 use thalweg::state::{
-    Checkpoint, DeltaKind, DeltaRows, Header, OpenOptions, OperatorDelta, StateSchema, Stats,
-    Store, Written,
+    Checkpoint, Decider, DeltaKind, DeltaRows, Header, OpenOptions, OperatorDelta, StateSchema,
+    Stats, Store, Written,
 };
 use thalweg::stream::{CheckpointId, EventTime, KeyGroups, OperatorId};
 
@@ -77,7 +77,13 @@ impl KeyedState {
     pub fn create(dir: &Path, key: Key) -> Result<Self> {
         let mut state = Self::open(dir, key)?;
         let plan = "COUNT(*), SUM(amount)".to_owned();
-        let header = Header::new("bench".to_owned(), plan, KeyGroups::DEFAULT, clock::now());
+        let header = Header::new(
+            "bench".to_owned(),
+            plan,
+            KeyGroups::DEFAULT,
+            Decider::State,
+            clock::now(),
+        );
         state.store.create_job(header)?;
         Ok(state)
     }

@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::decider::{self, Outcome};
-use crate::state::Decider;
 use crate::stream::{Barrier, BarrierKind, CheckpointId};
 
 /// How long to wait before an output that could not be published is tried again.
@@ -42,7 +40,7 @@ pub enum Event {
         /// Whether anything in it has to be kept.
         changed: bool,
     },
-    /// A checkpoint is durable.
+    /// A checkpoint is durable and decided, whoever decides.
     Committed(CheckpointId),
     /// All outputs of a checkpoint are visible.
     Published(CheckpointId),
@@ -59,7 +57,7 @@ pub enum Event {
 pub enum Action {
     /// Send this barrier into the stream at every source.
     InjectBarrier(Barrier),
-    /// Make the checkpoint durable, and with it note that the outputs of these
+    /// Make the checkpoint durable and have it decided, and with it note that the outputs of these
     /// earlier ones are published. Answered by [`Event::Committed`]; if it fails,
     /// the job fails.
     Commit {
@@ -131,7 +129,7 @@ pub enum Phase {
         /// Whether a part holds anything that has to be kept.
         changed: bool,
     },
-    /// All parts are there: waiting for the transaction to be durable.
+    /// All parts are there: waiting until the checkpoint is durable and decided.
     Committing {
         /// The barrier.
         barrier: Barrier,
@@ -155,7 +153,6 @@ enum Ending {
 #[derive(Debug)]
 pub struct Coordinator {
     timing: Timing,
-    decider: Decider,
     tasks: BTreeSet<TaskId>,
     reading: BTreeSet<TaskId>,
     now_ms: u64,
@@ -187,7 +184,6 @@ impl Coordinator {
     /// among them that read.
     pub fn new(
         timing: Timing,
-        decider: Decider,
         tasks: impl IntoIterator<Item = TaskId>,
         sources: impl IntoIterator<Item = TaskId>,
         restored: CheckpointId,
@@ -195,7 +191,6 @@ impl Coordinator {
     ) -> Self {
         Self {
             timing,
-            decider,
             tasks: tasks.into_iter().collect(),
             reading: sources.into_iter().collect(),
             now_ms,
@@ -361,16 +356,12 @@ impl Coordinator {
         self.confirmed = &self.confirmed - &self.confirming;
         self.confirming.clear();
         self.next = checkpoint.next();
-        match decider::after_commit(self.decider) {
-            Outcome::Decided => {
-                actions.push(Action::NotifyDecided(checkpoint));
-                actions.push(Action::Publish(checkpoint));
-                self.publications.push(Publication {
-                    checkpoint,
-                    retry_ms: None,
-                });
-            }
-        }
+        actions.push(Action::NotifyDecided(checkpoint));
+        actions.push(Action::Publish(checkpoint));
+        self.publications.push(Publication {
+            checkpoint,
+            retry_ms: None,
+        });
         self.end_checkpoint(barrier);
     }
 

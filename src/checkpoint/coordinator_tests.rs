@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::{Action, Coordinator, Event, Phase, TaskId, Timing};
-use crate::state::Decider;
 use crate::stream::{Barrier, BarrierKind, CheckpointId};
 
 const TIMING: Timing = Timing {
@@ -18,14 +17,7 @@ const SINK: TaskId = TaskId(1);
 
 fn coordinator() -> Coordinator {
     let restored = CheckpointId(4);
-    Coordinator::new(
-        TIMING,
-        Decider::State,
-        [SOURCE, SINK],
-        [SOURCE],
-        restored,
-        0,
-    )
+    Coordinator::new(TIMING, [SOURCE, SINK], [SOURCE], restored, 0)
 }
 
 fn inject(checkpoint: u64, kind: BarrierKind) -> Action {
@@ -300,9 +292,8 @@ proptest! {
     #[test]
     fn any_order_of_events_keeps_the_protocol(choices in prop::collection::vec(any::<u8>(), 1..400)) {
         let patient = Timing { timeout_ms: u64::MAX, ..TIMING };
-        let mut coordinator = Coordinator::new(
-            patient, Decider::State, [SOURCE, SINK], [SOURCE], CheckpointId(4), 0,
-        );
+        let restored = CheckpointId(4);
+        let mut coordinator = Coordinator::new(patient, [SOURCE, SINK], [SOURCE], restored, 0);
         let mut world = World::default();
         let mut step = |world: &mut World, event| {
             for action in coordinator.step(event) {

@@ -6,7 +6,8 @@
 //!
 //! *Invariants.* At most one checkpoint is in flight. An output is published only
 //! after its checkpoint is decided, and a job is finished only after every output
-//! was confirmed. What was decided is published again until it is confirmed.
+//! was confirmed. What was decided is published again until it is confirmed. No task
+//! runs on a checkpoint of which it is not known whether it counts.
 
 mod coordinator;
 #[cfg(test)]
@@ -15,5 +16,5 @@ mod decider;
 mod restore;
 
 pub use coordinator::{Action, Coordinator, Event, Failure, Phase, TaskId, Timing};
-pub use decider::{Outcome, Undecidable, after_commit, last_decided};
+pub use decider::{Dispute, Undecidable, Verdict, last_decided, resolve};
 pub use restore::{Program, Refusal, Start, decide};

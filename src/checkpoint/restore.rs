@@ -6,7 +6,7 @@ use similar::{ChangeTag, TextDiff};
 use uuid::Uuid;
 
 use super::decider;
-use crate::state::{Finished, Job};
+use crate::state::{Decider, Finished, Job};
 use crate::stream::{CheckpointId, HASH_FUNCTION, KeyGroups};
 
 /// Changed lines of a plan that a refusal shows.
@@ -28,6 +28,9 @@ pub enum Start {
     Fresh,
     /// The job goes on behind this checkpoint; 0 if it has made none yet.
     Resume(CheckpointId),
+    /// The job goes on, but another system decides its checkpoints: its marker
+    /// says behind which one ([`super::resolve`]).
+    Resolve,
     /// The job has finished: nothing is left to do.
     Finished(Finished),
     /// The state is not for this program.
@@ -77,7 +80,10 @@ pub fn decide(job: Option<&Job>, program: &Program) -> Start {
     }
     match (&progress.finished, decided) {
         (Some(finished), Ok(_)) if changes.is_empty() => Start::Finished(finished.clone()),
-        (None, Ok(checkpoint)) if changes.is_empty() => Start::Resume(checkpoint),
+        (None, Ok(checkpoint)) if changes.is_empty() => match header.decider {
+            Decider::State => Start::Resume(checkpoint),
+            Decider::Kafka => Start::Resolve,
+        },
         _ => Start::Refuse(Refusal {
             pipeline: header.pipeline.clone(),
             job: header.job,
@@ -131,11 +137,17 @@ mod tests {
     fn job(change: impl FnOnce(&mut Job)) -> Job {
         let groups = KeyGroups::DEFAULT;
         let mut job = Job {
-            header: Header::new("orders".into(), PLAN.into(), groups, EventTime::MIN),
+            header: Header::new(
+                "orders".into(),
+                PLAN.into(),
+                groups,
+                Decider::State,
+                EventTime::MIN,
+            ),
             progress: Progress {
                 prepared: CheckpointId(7),
                 committed: CheckpointId(7),
-                finished: None,
+                ..Progress::default()
             },
         };
         change(&mut job);
@@ -225,5 +237,27 @@ mod tests {
             lines,
             ["checkpoint 8 was prepared but 7 is the last decided one"]
         );
+    }
+    #[test]
+    fn where_kafka_decides_it_is_asked_first() {
+        for prepared in [7, 8] {
+            let job = job(|job| {
+                job.header.decider = Decider::Kafka;
+                job.progress.prepared = CheckpointId(prepared);
+            });
+            assert_eq!(start(&job, PLAN, None), Start::Resolve);
+            assert_eq!(changes(start(&job, "", None)).len(), 3);
+        }
+        let finished = Finished {
+            at: EventTime::MIN,
+            rows_read: 0,
+            bytes_read: 0,
+            splits: 0,
+        };
+        let job = job(|job| {
+            job.header.decider = Decider::Kafka;
+            job.progress.finished = Some(finished.clone());
+        });
+        assert_eq!(start(&job, PLAN, None), Start::Finished(finished));
     }
 }

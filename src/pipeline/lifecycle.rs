@@ -24,12 +24,18 @@ use crate::connectors::{self, ConsoleFormat, JobContext};
 use crate::plan::NodeKind;
 use crate::runtime::{Committer, Error, Result, SinkFactory};
 use crate::state::{
-    DeadLetterWriter, Finished, Header, OpenOptions, Store, StoreHandle, recover_dead_letters,
+    DeadLetterWriter, Decider, Finished, Header, OpenOptions, Store, StoreHandle,
+    recover_dead_letters,
 };
 use crate::stream::{CheckpointId, KeyGroups, OperatorId};
 
 /// How long closing the state may take once the job is to stop.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// No connector writes to Kafka yet, so no job that this program began has a
+/// decider that would have to be asked.
+const CANNOT_ASK: &str = "Kafka decides the checkpoints of the job whose state this is, which this thalweg cannot \
+     ask yet; run the version that wrote it";
 
 /// What one life needs.
 pub struct Life<'a> {
@@ -122,6 +128,7 @@ impl Life<'_> {
                 let since = self.splits_since(store).await?;
                 return Ok(LifeEnd::AlreadyFinished { finished, since });
             }
+            (Start::Resolve, _) => return Err(Error::Fatal(CANNOT_ASK.to_owned())),
             (Start::Resume(checkpoint), Some(job)) => (job.header, checkpoint),
             (Start::Fresh | Start::Resume(_), _) => {
                 let groups = self
@@ -129,7 +136,8 @@ impl Life<'_> {
                     .settings
                     .key_groups
                     .unwrap_or(KeyGroups::DEFAULT);
-                let header = Header::new(self.program.name.clone(), plan, groups, clock::now());
+                let name = self.program.name.clone();
+                let header = Header::new(name, plan, groups, Decider::State, clock::now());
                 let created = header.clone();
                 store.call(move |store| store.create_job(created)).await?;
                 (header, CheckpointId(0))
@@ -173,7 +181,6 @@ impl Life<'_> {
         let driver = Driver {
             coordinator: Coordinator::new(
                 self.timing(),
-                header.decider,
                 controls.tasks,
                 controls.commands.keys().copied(),
                 restored,
@@ -207,6 +214,10 @@ impl Life<'_> {
         };
         if job.progress.finished.is_none() {
             let settled = async {
+                // Its last outputs may be undecided.
+                if job.header.decider == Decider::Kafka {
+                    return Err(Error::Fatal(CANNOT_ASK.to_owned()));
+                }
                 // The outputs of another program are not known to this one.
                 if job.header.plan != self.program.identity() {
                     return Err(Error::Fatal(

@@ -24,6 +24,10 @@ pub struct Header {
     pub hash_function: String,
     /// Who decides a checkpoint.
     pub decider: Decider,
+    /// The node's name: what tells its transactions from those of the job's other
+    /// nodes.
+    #[serde(default = "default_node")]
+    pub node: String,
     /// When the job began, by the wall clock.
     pub created: EventTime,
 }
@@ -34,6 +38,10 @@ pub enum Decider {
     /// The commit of the state is the decision.
     #[serde(rename = "redb")]
     State,
+    /// The commit of the state only prepares; the commit of a Kafka transaction
+    /// that carries the checkpoint's number is the decision.
+    #[serde(rename = "kafka")]
+    Kafka,
 }
 
 /// How far a job has come.
@@ -41,8 +49,13 @@ pub enum Decider {
 pub struct Progress {
     /// The last checkpoint that was made durable; 0 before the first.
     pub prepared: CheckpointId,
-    /// The last checkpoint that was decided. With [`Decider::State`] the two are equal.
+    /// The last checkpoint that is known to be decided. With [`Decider::State`] the
+    /// two are equal; else this is at most one behind.
     pub committed: CheckpointId,
+    /// Whether the decider holds a marker of this job for certain, so that from
+    /// now on it may be missing only for a bad reason.
+    #[serde(default)]
+    pub anchored: bool,
     /// Set once every output has confirmed that everything is published.
     pub finished: Option<Finished>,
 }
@@ -69,9 +82,26 @@ pub struct Job {
     pub progress: Progress,
 }
 
+fn default_node() -> String {
+    "node-0".to_owned()
+}
+
+impl Progress {
+    /// The checkpoint that is prepared and not known to be decided.
+    pub fn undecided(&self) -> Option<CheckpointId> {
+        (self.prepared != self.committed).then_some(self.prepared)
+    }
+}
+
 impl Header {
     /// The header of a job that begins at `created`, with a new identity.
-    pub fn new(pipeline: String, plan: String, key_groups: KeyGroups, created: EventTime) -> Self {
+    pub fn new(
+        pipeline: String,
+        plan: String,
+        key_groups: KeyGroups,
+        decider: Decider,
+        created: EventTime,
+    ) -> Self {
         Self {
             job: Uuid::new_v4(),
             pipeline,
@@ -79,8 +109,28 @@ impl Header {
             plan,
             key_groups,
             hash_function: HASH_FUNCTION.to_owned(),
-            decider: Decider::State,
+            decider,
+            node: default_node(),
             created,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_earlier_versions_are_read() {
+        let (name, plan, groups) = ("orders".to_owned(), String::new(), KeyGroups::DEFAULT);
+        let header = Header::new(name, plan, groups, Decider::Kafka, EventTime::MIN);
+        let mut json = serde_json::to_value(&header).unwrap();
+        assert_eq!(json["decider"], "kafka");
+        json.as_object_mut().unwrap().remove("node");
+        assert_eq!(serde_json::from_value::<Header>(json).unwrap(), header);
+        let progress = r#"{ "prepared": 7, "committed": 7, "finished": null }"#;
+        let progress: Progress = serde_json::from_str(progress).unwrap();
+        assert!(!progress.anchored);
+        assert_eq!(progress.undecided(), None);
     }
 }

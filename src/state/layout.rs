@@ -47,7 +47,11 @@ pub(super) const OPEN: TableDefinition<'_, (u32, u32, u32), &[u8]> = TableDefini
 pub(super) const DEAD_LETTERS: TableDefinition<'_, &str, (u64, u64)> =
     TableDefinition::new("dead_letters");
 
-/// Makes every table that is not there.
+/// Checkpoint → what it has written over, as JSON: the one checkpoint that may be
+/// rolled back. The table is made with its first row.
+pub(super) const UNDO: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("undo");
+
+/// Makes every table that is not there but [`UNDO`], which few jobs need.
 pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<()> {
     transaction.open_table(META).doing("create")?;
     transaction.open_table(SCHEMAS).doing("create")?;
@@ -155,6 +159,11 @@ const SIGN: u64 = 1 << 63;
 /// The bounds of a checkpoint's outputs.
 pub(super) fn outputs_of(checkpoint: CheckpointId) -> std::ops::Range<(u64, u32, u32)> {
     (checkpoint.0, 0, 0)..(checkpoint.next().0, 0, 0)
+}
+
+/// The bounds of a checkpoint's blobs.
+pub(super) fn blobs_of(checkpoint: CheckpointId) -> std::ops::Range<(u64, u32, u16, i64, u32)> {
+    (checkpoint.0, 0, 0, i64::MIN, 0)..(checkpoint.next().0, 0, 0, i64::MIN, 0)
 }
 
 /// The key of a task's record in [`OPERATORS`].

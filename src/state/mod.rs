@@ -10,13 +10,20 @@
 //! with a later checkpoint. Closing a time is a fact of one line; the blobs and
 //! pages that it makes needless are deleted with later checkpoints.
 //!
-//! *Invariants.* Whatever a call has returned is durable. Of a checkpoint that did
-//! not commit nothing is ever seen. Blobs and pages of closed times are never
+//! *Deciding.* Where another system decides, a commit only **prepares** its
+//! checkpoint. It keeps what it has written over, and nothing that an earlier
+//! checkpoint needs is folded or deleted until the decision: so it can be rolled
+//! back.
+//!
+//! *Invariants.* Whatever a call has returned is durable, but for [`Store::decided`],
+//! which the decider remembers. Of a checkpoint that did not commit nothing is ever
+//! seen, and of one that was rolled back nothing is left. Blobs and pages of closed times are never
 //! read. After one failure the store refuses everything until it is opened anew.
 
 mod closed;
 mod codec;
 mod dead_letters;
+mod deciding;
 mod delta;
 mod error;
 mod failure;
@@ -34,6 +41,7 @@ mod runs;
 mod store;
 #[cfg(test)]
 mod tests;
+mod undo;
 mod units;
 mod upkeep;
 mod writing;

@@ -145,7 +145,11 @@ impl Store {
     ///
     /// # Errors
     /// If they cannot be read.
+    ///
+    /// # Panics
+    /// If a checkpoint is undecided: its outputs are among them.
     pub fn outputs(&mut self, operator: OperatorId) -> Result<Outputs> {
+        self.assert_decided("outputs were asked for");
         self.guarded(|store| {
             store.read(|snapshot| {
                 let mut outputs = Outputs::default();
@@ -193,13 +197,14 @@ impl Store {
         })
     }
 
-    /// Work for another thread, if units wait to be folded and no result of
-    /// earlier work waits to be written.
+    /// Work for another thread, if units wait to be folded, no result of earlier
+    /// work waits to be written, and everything is decided.
     ///
     /// # Errors
     /// If no snapshot can be had.
     pub fn plan_fold(&mut self) -> Result<Option<FoldJob>> {
-        if self.folding || self.staged.is_some() {
+        // What is undecided may be rolled back, and cannot be out of a page.
+        if self.folding || self.staged.is_some() || self.undecided().is_some() {
             return Ok(None);
         }
         self.guarded(|store| {

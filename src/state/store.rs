@@ -197,13 +197,19 @@ impl Store {
             file: None,
             hold: Hold::default(),
         };
-        store.job = store.read(read_job)?;
-        store.closed = store.read(read_closed)?;
-        store.units = store.read(|snapshot| {
-            let units = Units::new(options.fold_bytes_min);
-            read_units(snapshot, &store.closed, units)
-        })?;
+        store.read_index()?;
         Ok(store)
+    }
+
+    /// Reads from the file what is kept of it in memory.
+    pub(super) fn read_index(&mut self) -> Result<()> {
+        self.job = self.read(read_job)?;
+        self.closed = self.read(read_closed)?;
+        self.units = self.read(|snapshot| {
+            let units = Units::new(self.options.fold_bytes_min);
+            read_units(snapshot, &self.closed, units)
+        })?;
+        Ok(())
     }
 
     /// Refuses if an earlier call has failed.

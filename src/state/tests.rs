@@ -173,19 +173,31 @@ const EAGER: OpenOptions = OpenOptions {
 };
 
 pub(super) fn open_eager(disk: &Disk) -> Store {
-    begin(Store::with_backend(disk.clone(), EAGER).unwrap())
+    open_eager_for(disk, Decider::State)
 }
 
-pub(super) fn begin(mut store: Store) -> Store {
-    begin_job(&mut store);
+/// As above; a job that begins has this decider.
+pub(super) fn open_eager_for(disk: &Disk, decider: Decider) -> Store {
+    begin_for(Store::with_backend(disk.clone(), EAGER).unwrap(), decider)
+}
+
+fn begin(store: Store) -> Store {
+    begin_for(store, Decider::State)
+}
+
+pub(super) fn begin_for(mut store: Store, decider: Decider) -> Store {
+    begin_job(&mut store, decider);
     store
 }
 
-fn begin_job(store: &mut Store) {
+fn begin_job(store: &mut Store, decider: Decider) {
     if store.job().is_none() {
         let plan = "plan".to_owned();
-        let header = Header::new("test".to_owned(), plan, groups(), EventTime::MIN);
+        let header = Header::new("test".to_owned(), plan, groups(), decider, EventTime::MIN);
         store.create_job(header).unwrap();
+        if decider == Decider::Kafka {
+            store.note_anchored().unwrap();
+        }
     }
     store.register(schema(1)).unwrap();
 }
@@ -420,9 +432,14 @@ fn file_stays_small_under_updates() {
     let mut store = Store::with_backend(disk.clone(), options).unwrap();
     let groups = KeyGroups::new(8).unwrap();
     let plan = "plan".to_owned();
-    store
-        .create_job(Header::new("test".to_owned(), plan, groups, EventTime::MIN))
-        .unwrap();
+    let header = Header::new(
+        "test".to_owned(),
+        plan,
+        groups,
+        Decider::State,
+        EventTime::MIN,
+    );
+    store.create_job(header).unwrap();
     store.register(schema(1)).unwrap();
     let name = |key: usize| format!("{key:0>240}");
     let mut random = 1_u64;
@@ -468,7 +485,7 @@ fn handle_commits_folds_and_frees_the_directory() {
         let handle = StoreHandle::open(dir.path(), EAGER).unwrap();
         handle
             .call(|store| {
-                begin_job(store);
+                begin_job(store, Decider::State);
                 Ok(())
             })
             .await

@@ -7,12 +7,13 @@ use super::closed::Closing;
 use super::failure::ResultExt as _;
 use super::layout::{
     CLOSED, COMPLETE, DEAD_LETTERS, DELTAS, META, META_HEADER, META_PROGRESS, OPEN, OPERATORS,
-    PAGES, PUBLISH, SCHEMAS, SPLITS, create_tables, outputs_of, range_key,
+    PAGES, PUBLISH, SCHEMAS, SPLITS, UNDO, create_tables, outputs_of, range_key,
 };
 use super::log::{LogChunk, LogWriter};
 use super::ranges::{RangeRecord, put_range};
 use super::store::{Store, schema_text};
-use super::{Checkpoint, Finished, Header, Job, OperatorDelta, Progress, Result, Written};
+use super::undo;
+use super::{Checkpoint, Decider, Finished, Header, Job, OperatorDelta, Progress, Result, Written};
 use crate::stream::{CheckpointId, EventTime, OperatorId};
 
 impl Store {
@@ -38,11 +39,16 @@ impl Store {
         })
     }
 
-    /// Makes a checkpoint durable, and thereby decides it: one transaction. With
-    /// it go pages that folding has made, and the deletion of closed units.
+    /// Makes a checkpoint durable in one transaction, and thereby decides it, or
+    /// prepares it if another decides. With it go pages that folding has made, and
+    /// the deletion of closed units.
     ///
     /// # Errors
     /// If it is not durable for certain; the store then refuses everything.
+    ///
+    /// # Panics
+    /// If the number is not above the last one's. Where another decides: if it is
+    /// not the next one, if the last one is undecided, or if the job has no marker.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "its buffers are given back on this thread"
@@ -57,12 +63,15 @@ impl Store {
     /// # Errors
     /// As [`Self::commit`].
     pub fn fold_idle(&mut self) -> Result<bool> {
-        if self.staged.is_none() && self.units.closed().next().is_none() {
+        let nothing = self.staged.is_none() && self.units.closed().next().is_none();
+        // A roll back needs what an undecided checkpoint has closed.
+        if nothing || self.undecided().is_some() {
             return Ok(false);
         }
         self.guarded(|store| {
             let transaction = store.begin("fold")?;
             let upkeep = store.write_upkeep(&transaction, 0)?;
+            store.write_progress(&transaction)?;
             transaction.commit().doing("commit")?;
             upkeep.note_in(&mut store.units);
             Ok(true)
@@ -80,6 +89,7 @@ impl Store {
         self.guarded(|store| {
             let transaction = store.begin("confirm outputs in")?;
             forget_outputs(&transaction, confirmed)?;
+            store.write_progress(&transaction)?;
             transaction.commit().doing("commit")
         })
     }
@@ -89,7 +99,11 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::commit`].
+    ///
+    /// # Panics
+    /// If a checkpoint is undecided.
     pub fn settle(&mut self, operators: &[OperatorId]) -> Result<()> {
+        self.assert_decided("outputs were settled");
         self.guarded(|store| {
             let transaction = store.begin("settle outputs in")?;
             {
@@ -101,6 +115,7 @@ impl Store {
                 open.retain(|(operator, _, _), _| !operators.contains(&OperatorId(operator)))
                     .doing("write")?;
             }
+            store.write_progress(&transaction)?;
             transaction.commit().doing("commit")
         })
     }
@@ -109,17 +124,16 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::commit`].
+    ///
+    /// # Panics
+    /// If a checkpoint is undecided.
     pub fn finish(&mut self, finished: Finished) -> Result<()> {
+        self.assert_decided("the job was finished");
         self.guarded(|store| {
             let job = store.job.as_mut().expect("a job was begun before it ends");
             job.progress.finished = Some(finished);
-            let progress = job.progress.clone();
             let transaction = store.begin("finish the job in")?;
-            {
-                let mut meta = transaction.open_table(META).doing("write")?;
-                meta.insert(META_PROGRESS, json(&progress).as_slice())
-                    .doing("write")?;
-            }
+            store.write_progress(&transaction)?;
             empty_outputs(&transaction)?;
             transaction.commit().doing("commit")
         })
@@ -154,15 +168,8 @@ impl Store {
             .job
             .as_ref()
             .expect("a job was begun before its checkpoints");
-        let last = job.progress.committed;
-        assert!(
-            checkpoint.id > last,
-            "checkpoint {} was made after {last}",
-            checkpoint.id
-        );
-        let mut progress = job.progress.clone();
-        progress.prepared = checkpoint.id;
-        progress.committed = checkpoint.id;
+        let decider = job.header.decider;
+        let progress = after(&job.progress, checkpoint.id, decider);
         let log = LogWriter::new(checkpoint.id, job.header.key_groups);
 
         let closings = self.closings_of(&checkpoint.deltas);
@@ -170,15 +177,14 @@ impl Store {
         let delta_bytes = chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
 
         let transaction = self.begin("write a checkpoint to")?;
+        if decider != Decider::State {
+            undo::keep(&transaction, checkpoint, &closings)?;
+        }
         write_chunks(&transaction, &chunks)?;
         self.write_operators(&transaction, &checkpoint.deltas, &closings)?;
         write_sources(&transaction, checkpoint)?;
         write_outputs(&transaction, checkpoint)?;
-        {
-            let mut meta = transaction.open_table(META).doing("write")?;
-            meta.insert(META_PROGRESS, json(&progress).as_slice())
-                .doing("write")?;
-        }
+        write_progress(&transaction, &progress)?;
         let upkeep = self.write_upkeep(&transaction, chunks.len() as u64)?;
         transaction.commit().doing("commit")?;
 
@@ -206,7 +212,7 @@ impl Store {
 
     /// A durable transaction as every commit of the state is: synced, two-phase,
     /// and quick to open after a crash.
-    fn begin(&self, act: &'static str) -> Result<WriteTransaction> {
+    pub(super) fn begin(&self, act: &'static str) -> Result<WriteTransaction> {
         let mut transaction = self.database.begin_write().doing(act)?;
         transaction
             .set_durability(Durability::Immediate)
@@ -293,7 +299,44 @@ impl Store {
     }
 }
 
-fn json(value: &impl Serialize) -> Vec<u8> {
+/// How far a job has come with a checkpoint that is about to be made durable.
+fn after(last: &Progress, checkpoint: CheckpointId, decider: Decider) -> Progress {
+    let Progress {
+        prepared,
+        committed,
+        ..
+    } = *last;
+    assert!(
+        checkpoint > committed,
+        "checkpoint {checkpoint} was made after {committed}"
+    );
+    assert_eq!(
+        prepared, committed,
+        "checkpoint {checkpoint} was made while another was undecided"
+    );
+    let mut progress = last.clone();
+    progress.prepared = checkpoint;
+    match decider {
+        Decider::State => progress.committed = checkpoint,
+        // A marker tells one checkpoint from the one before it, and only if there
+        // is always one.
+        Decider::Kafka => {
+            assert_eq!(checkpoint, committed.next(), "a number was left out");
+            assert!(last.anchored, "a checkpoint was made before the anchor");
+        }
+    }
+    progress
+}
+
+/// Writes how far the job has come.
+pub(super) fn write_progress(transaction: &WriteTransaction, progress: &Progress) -> Result<()> {
+    let mut meta = transaction.open_table(META).doing("write")?;
+    meta.insert(META_PROGRESS, json(progress).as_slice())
+        .doing("write")?;
+    Ok(())
+}
+
+pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("a record has no keys but strings")
 }
 
@@ -377,6 +420,7 @@ fn empty_tables(transaction: &WriteTransaction) -> Result<()> {
     transaction.delete_table(DELTAS).doing("write")?;
     transaction.delete_table(PAGES).doing("write")?;
     transaction.delete_table(DEAD_LETTERS).doing("write")?;
+    transaction.delete_table(UNDO).doing("write")?;
     empty_outputs(transaction)?;
     create_tables(transaction)
 }

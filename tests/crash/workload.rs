@@ -7,7 +7,7 @@ use arrow::array::{AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use serde_json::{Value, json};
 use thalweg::state::{
-    Checkpoint, DeltaKind, DeltaRows, Fold, Header, OpenOptions, OperatorDelta, Result,
+    Checkpoint, Decider, DeltaKind, DeltaRows, Fold, Header, OpenOptions, OperatorDelta, Result,
     SplitRecord, StateSchema, Store,
 };
 use thalweg::stream::{CheckpointId, EventTime, KeyGroups, OperatorId};
@@ -239,7 +239,13 @@ pub fn open(disk: &Disk) -> Result<Store> {
     let mut store = Store::with_backend(disk.clone(), options)?;
     if store.job().is_none() {
         let (name, plan) = ("crash".to_owned(), "plan".to_owned());
-        store.create_job(Header::new(name, plan, groups(), EventTime::MIN))?;
+        store.create_job(Header::new(
+            name,
+            plan,
+            groups(),
+            Decider::State,
+            EventTime::MIN,
+        ))?;
     }
     for (operator, _) in OPERATORS {
         store.register(schema(operator))?;
