@@ -11,8 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::status::Status;
 use crate::checkpoint::{Action, Coordinator, Event, TaskId};
-use crate::runtime::{Command, Committer, Error, Report, Result, SplitQueue, TaskSnapshot};
-use crate::state::{self, Checkpoint, OpenOutputs, Store, StoreHandle, Written};
+use crate::runtime::{
+    Command, Committer, Error, Report, Result, SplitQueue, TaskSnapshot, Transaction,
+};
+use crate::state::{Checkpoint, OpenOutputs, Store, StoreHandle, Written};
 use crate::stream::{CheckpointId, OperatorId};
 
 /// How often the coordinator is told the time.
@@ -46,6 +48,8 @@ pub struct Driver {
     pub decided: watch::Sender<CheckpointId>,
     /// Who publishes what a sink has prepared.
     pub committers: BTreeMap<OperatorId, Arc<dyn Committer>>,
+    /// The transaction whose commit decides; `None` if the state's does.
+    pub transaction: Option<Arc<dyn Transaction>>,
     /// What others see of it.
     pub status: Arc<Status>,
     /// Cancelled when the job is to stop.
@@ -70,7 +74,7 @@ struct Driving {
 enum Done {
     Committed {
         checkpoint: CheckpointId,
-        result: state::Result<Written>,
+        result: Result<Written>,
     },
     Published {
         checkpoint: CheckpointId,
@@ -101,7 +105,7 @@ impl Driver {
                 result: Err(error), ..
             }) = done
             {
-                return Err(error.into());
+                return Err(error);
             }
         }
         ended
@@ -232,6 +236,9 @@ impl Driving {
             } => self.commit(checkpoint, confirmed),
             Action::SkipEmpty(_) => {
                 self.parts.clear();
+                if let Some(transaction) = &self.driver.transaction {
+                    transaction.skipped();
+                }
                 // An idle job has time to tidy up.
                 self.driver.store.call(Store::fold_idle).await?;
             }
@@ -243,6 +250,9 @@ impl Driving {
             Action::StopJob { confirmed } => {
                 let store = &self.driver.store;
                 store.call(move |store| store.confirm(&confirmed)).await?;
+                if self.driver.transaction.is_some() {
+                    store.call(Store::note_decided).await?;
+                }
                 return Ok(Some(Ended::Stopped));
             }
             Action::Fail(failure) => return Err(Error::Retryable(failure.to_string())),
@@ -284,11 +294,19 @@ impl Driving {
         checkpoint.splits = splits.into_values().collect();
         checkpoint.publish.clone_from(&outputs);
         self.outputs.insert(id, outputs);
-        let store = self.driver.store.clone();
+        let (store, transaction) = (self.driver.store.clone(), self.driver.transaction.clone());
         self.work.spawn(async move {
+            let decided = async {
+                let written = store.commit(checkpoint).await?;
+                if let Some(transaction) = transaction {
+                    transaction.commit(id).await?;
+                    store.call(move |store| store.decided(id)).await?;
+                }
+                Ok(written)
+            };
             Done::Committed {
                 checkpoint: id,
-                result: store.commit(checkpoint).await,
+                result: decided.await,
             }
         });
     }

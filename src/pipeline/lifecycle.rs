@@ -14,15 +14,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::build::{Blueprint, Job, build};
 use super::compile::CheckedProgram;
+use super::deciding::{settle_decision, transaction_of};
 use super::driver::{Driver, Ended};
 use super::ends::{sink_of, source_of};
 use super::status::{JobState, Progress, Status};
 use super::tasks::RunningTasks;
 use crate::checkpoint::{self, Coordinator, Refusal, Start, TaskId, Timing};
 use crate::clock;
-use crate::connectors::{self, ConsoleFormat, JobContext};
+use crate::connectors::{self, ConsoleFormat, JobContext, JobTransaction};
 use crate::plan::NodeKind;
-use crate::runtime::{Committer, Error, Result, SinkFactory};
+use crate::runtime::{Committer, Error, Result, SinkFactory, Transaction};
 use crate::state::{
     DeadLetterWriter, Decider, Finished, Header, OpenOptions, Store, StoreHandle,
     recover_dead_letters,
@@ -31,11 +32,6 @@ use crate::stream::{CheckpointId, KeyGroups, OperatorId};
 
 /// How long closing the state may take once the job is to stop.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
-
-/// No connector writes to Kafka yet, so no job that this program began has a
-/// decider that would have to be asked.
-const CANNOT_ASK: &str = "Kafka decides the checkpoints of the job whose state this is, which this thalweg cannot \
-     ask yet; run the version that wrote it";
 
 /// What one life needs.
 pub struct Life<'a> {
@@ -122,32 +118,53 @@ impl Life<'_> {
                 ))
             })
             .await?;
-        let (header, restored) = match start {
+        let shared = Arc::default();
+        let (header, sinks, mut restored) = match start {
             (Start::Refuse(refusal), _) => return Ok(LifeEnd::Refused(refusal)),
             (Start::Finished(finished), _) => {
                 let since = self.splits_since(store).await?;
                 return Ok(LifeEnd::AlreadyFinished { finished, since });
             }
-            (Start::Resolve, _) => return Err(Error::Fatal(CANNOT_ASK.to_owned())),
-            (Start::Resume(checkpoint), Some(job)) => (job.header, checkpoint),
-            (Start::Fresh | Start::Resume(_), _) => {
+            (Start::Resume(_) | Start::Resolve, Some(job)) => {
+                let sinks = self.sinks(&job.header, &shared)?;
+                (job.header, sinks, job.progress.committed)
+            }
+            (Start::Fresh | Start::Resume(_) | Start::Resolve, _) => {
                 let groups = self
                     .program
                     .settings
                     .key_groups
                     .unwrap_or(KeyGroups::DEFAULT);
                 let name = self.program.name.clone();
-                let header = Header::new(name, plan, groups, Decider::State, clock::now());
+                let mut header = Header::new(name, plan, groups, Decider::State, clock::now());
+                let sinks = self.sinks(&header, &shared)?;
+                if transaction_of(&sinks).is_some() {
+                    header.decider = Decider::Kafka;
+                }
                 let created = header.clone();
                 store.call(move |store| store.create_job(created)).await?;
-                (header, CheckpointId(0))
+                (header, sinks, CheckpointId(0))
             }
         };
         self.status.update(|job| job.id = header.job);
-        let sinks = self.sinks(&header)?;
-        let committers = committers_of(&sinks);
-        settle(store, &committers).await?;
-        self.run(store, &header, restored, &sinks, committers).await
+        let transaction = transaction_of(&sinks);
+        if let Some(transaction) = &transaction {
+            restored = settle_decision(store, &**transaction).await?;
+        }
+        let ends = Ends {
+            committers: committers_of(&sinks),
+            sinks,
+            shared,
+            transaction,
+        };
+        settle(store, &ends.committers).await?;
+        let ended = self.run(store, &header, restored, &ends).await;
+        // After a failure nobody can say what became of the transaction: the next life
+        // asks, and ends it.
+        if let (Ok(_), Some(transaction)) = (&ended, &ends.transaction) {
+            transaction.end().await;
+        }
+        ended
     }
 
     async fn run(
@@ -155,8 +172,7 @@ impl Life<'_> {
         store: &StoreHandle,
         header: &Header,
         restored: CheckpointId,
-        sinks: &BTreeMap<OperatorId, Arc<dyn SinkFactory>>,
-        committers: BTreeMap<OperatorId, Arc<dyn Committer>>,
+        ends: &Ends,
     ) -> Result<LifeEnd> {
         let kept = store.call(Store::dead_letter_files).await?;
         recover_dead_letters(&self.directory, &kept)?;
@@ -166,9 +182,9 @@ impl Life<'_> {
         };
         let job = build(Blueprint {
             dataflow: &self.program.dataflow,
-            sinks,
+            sinks: &ends.sinks,
             ends: &*self.program.ends,
-            context: &|operator| context(header, operator),
+            context: &|operator| context(header, operator, &ends.shared),
             parallelism: self.parallelism,
             key_groups: header.key_groups,
             restored,
@@ -191,7 +207,8 @@ impl Life<'_> {
             queues: controls.queues,
             reports: controls.reports,
             decided: controls.decided,
-            committers,
+            committers: ends.committers.clone(),
+            transaction: ends.transaction.clone(),
             status: Arc::clone(&self.status),
             stop: self.stop.clone(),
         };
@@ -214,10 +231,6 @@ impl Life<'_> {
         };
         if job.progress.finished.is_none() {
             let settled = async {
-                // Its last outputs may be undecided.
-                if job.header.decider == Decider::Kafka {
-                    return Err(Error::Fatal(CANNOT_ASK.to_owned()));
-                }
                 // The outputs of another program are not known to this one.
                 if job.header.plan != self.program.identity() {
                     return Err(Error::Fatal(
@@ -227,8 +240,16 @@ impl Life<'_> {
                             .to_owned(),
                     ));
                 }
-                let sinks = self.sinks(&job.header)?;
-                settle(store, &committers_of(&sinks)).await
+                let sinks = self.sinks(&job.header, &Arc::default())?;
+                let transaction = transaction_of(&sinks);
+                if let Some(transaction) = &transaction {
+                    settle_decision(store, &**transaction).await?;
+                }
+                settle(store, &committers_of(&sinks)).await?;
+                if let Some(transaction) = transaction {
+                    transaction.end().await;
+                }
+                Ok(())
             };
             match settled.await {
                 Err(error) if self.abandon => {
@@ -316,12 +337,17 @@ impl Life<'_> {
         Ok(finished)
     }
 
-    fn sinks(&self, header: &Header) -> Result<BTreeMap<OperatorId, Arc<dyn SinkFactory>>> {
+    fn sinks(
+        &self,
+        header: &Header,
+        shared: &Arc<JobTransaction>,
+    ) -> Result<BTreeMap<OperatorId, Arc<dyn SinkFactory>>> {
         let mut sinks = BTreeMap::new();
         for node in &self.program.dataflow.nodes {
             let sink = match &node.kind {
                 NodeKind::Sink { table } => {
-                    sink_of(&*self.program.ends, table, &context(header, node.id))
+                    let context = context(header, node.id, shared);
+                    sink_of(&*self.program.ends, table, &context)
                 }
                 NodeKind::Print => {
                     let columns = self.input_schema(node);
@@ -371,13 +397,21 @@ impl Life<'_> {
     }
 }
 
-fn context(header: &Header, operator: OperatorId) -> JobContext {
+/// The sinks of one life, and who makes visible what they write.
+struct Ends {
+    sinks: BTreeMap<OperatorId, Arc<dyn SinkFactory>>,
+    committers: BTreeMap<OperatorId, Arc<dyn Committer>>,
+    shared: Arc<JobTransaction>,
+    transaction: Option<Arc<dyn Transaction>>,
+}
+
+fn context(header: &Header, operator: OperatorId, shared: &Arc<JobTransaction>) -> JobContext {
     JobContext {
         job: header.job,
         pipeline: header.pipeline.clone(),
-        node: "node-0".to_owned(),
+        node: header.node.clone(),
         operator,
-        transaction: Arc::default(),
+        transaction: Arc::clone(shared),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod build;
 mod compile;
+mod deciding;
 mod driver;
 mod ends;
 mod event_time;
