@@ -1,21 +1,38 @@
 //! Questions to the cluster: which partitions there are, and which offsets. The calls
 //! block and have a time limit.
 
-use std::collections::HashSet;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
 use regex::Regex;
 
 use super::context::Context;
 use super::{Error, Properties, Result};
 
-/// How long an answer may take.
+/// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a question is repeated to which the cluster has no answer yet, and how soon.
+const RETRY_PATIENCE: Duration = Duration::from_secs(30);
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a cluster says while a broker starts, or takes over from another.
+const PASSING: &[RDKafkaErrorCode] = &[
+    RDKafkaErrorCode::NotCoordinator,
+    RDKafkaErrorCode::CoordinatorLoadInProgress,
+    RDKafkaErrorCode::CoordinatorNotAvailable,
+    RDKafkaErrorCode::NotLeaderForPartition,
+    RDKafkaErrorCode::LeaderNotAvailable,
+    RDKafkaErrorCode::RequestTimedOut,
+    RDKafkaErrorCode::OperationTimedOut,
+    RDKafkaErrorCode::BrokerTransportFailure,
+    RDKafkaErrorCode::AllBrokersDown,
+];
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,7 +81,7 @@ impl Cluster {
         let mut partitions = Vec::new();
         for name in topics {
             let doing = format!("find the partitions of '{name}'");
-            let metadata = self.asked(&doing, self.client.fetch_metadata(Some(name), PATIENCE))?;
+            let metadata = self.ask(&doing, || self.client.fetch_metadata(Some(name), PATIENCE))?;
             let topic = metadata.topics().iter().find(|topic| topic.name() == name);
             let found = topic.filter(|topic| topic.error().is_none());
             let count = found.map_or(0, |topic| topic.partitions().len());
@@ -84,7 +101,7 @@ impl Cluster {
     /// If the cluster cannot be asked.
     pub fn partitions_matching(&self, pattern: &Regex) -> Result<Vec<Partition>> {
         let doing = "find the topics";
-        let metadata = self.asked(doing, self.client.fetch_metadata(None, PATIENCE))?;
+        let metadata = self.ask(doing, || self.client.fetch_metadata(None, PATIENCE))?;
         let mut partitions = Vec::new();
         for topic in metadata.topics() {
             if topic.error().is_none() && pattern.is_match(topic.name()) {
@@ -102,8 +119,10 @@ impl Cluster {
     pub fn end_of(&self, partition: &Partition) -> Result<i64> {
         let doing = format!("find the end of {partition}");
         let Partition { topic, number } = partition;
-        let found = self.client.fetch_watermarks(topic, *number, PATIENCE);
-        self.asked(&doing, found).map(|(_, end)| end)
+        let found = self.ask(&doing, || {
+            self.client.fetch_watermarks(topic, *number, PATIENCE)
+        });
+        found.map(|(_, end)| end)
     }
 
     /// The offsets that the group has committed of these partitions, `None` where it
@@ -118,18 +137,22 @@ impl Cluster {
             list.add_partition(&partition.topic, partition.number);
         }
         let doing = "read the committed offsets";
-        let found = self.asked(doing, self.client.committed_offsets(list, PATIENCE))?;
+        let found = self.ask(doing, || {
+            let found = self.client.committed_offsets(list.clone(), PATIENCE)?;
+            let failed = found
+                .elements()
+                .into_iter()
+                .find_map(|one| one.error().err());
+            failed.map_or(Ok(found), Err)
+        })?;
         let mut committed = Vec::with_capacity(partitions.len());
         for partition in partitions {
             let element = found.find_partition(&partition.topic, partition.number);
             committed.push(match element {
-                Some(element) => {
-                    self.asked(doing, element.error())?;
-                    match element.offset() {
-                        Offset::Offset(offset) => Some((offset, element.metadata().to_owned())),
-                        _ => None,
-                    }
-                }
+                Some(element) => match element.offset() {
+                    Offset::Offset(offset) => Some((offset, element.metadata().to_owned())),
+                    _ => None,
+                },
                 None => None,
             });
         }
@@ -147,9 +170,11 @@ impl Cluster {
         for partition in partitions {
             let Partition { topic, number } = partition;
             let added = list.add_partition_offset(topic, *number, Offset::Offset(millis));
-            self.asked(doing, added)?;
+            added.map_err(|error| Error::of(doing, &error))?;
         }
-        let found = self.asked(doing, self.client.offsets_for_times(list, PATIENCE))?;
+        let found = self.ask(doing, || {
+            self.client.offsets_for_times(list.clone(), PATIENCE)
+        })?;
         let offsets = partitions.iter().map(|partition| {
             let element = found.find_partition(&partition.topic, partition.number)?;
             match element.offset() {
@@ -160,30 +185,24 @@ impl Cluster {
         Ok(offsets.collect())
     }
 
-    /// How many brokers there are, to see that one answers.
-    ///
-    /// # Errors
-    /// If none answers.
-    pub fn brokers(&self) -> Result<usize> {
-        let metadata = self.client.fetch_metadata(Some(""), PATIENCE);
-        let metadata = self.asked("reach the brokers", metadata)?;
-        let brokers: HashSet<i32> = metadata
-            .brokers()
-            .iter()
-            .map(|broker| broker.id())
-            .collect();
-        Ok(brokers.len())
-    }
-
-    /// An answer; that nobody answered may have a better reason.
-    fn asked<T>(&self, doing: &str, answer: rdkafka::error::KafkaResult<T>) -> Result<T> {
-        answer.map_err(|error| {
+    /// The answer to a question, which is asked again while there may be one soon.
+    fn ask<T>(&self, doing: &str, question: impl Fn() -> KafkaResult<T>) -> Result<T> {
+        let deadline = Instant::now() + RETRY_PATIENCE;
+        loop {
+            let error = match question() {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
             let _ = self.client.poll(Duration::ZERO);
-            match self.context.check() {
-                Err(why) => why,
-                Ok(()) => Error::of(doing, &error),
+            // That nobody answers may have a better reason.
+            self.context.check()?;
+            let code = error.rdkafka_error_code();
+            let may_pass = code.is_some_and(|code| PASSING.contains(&code));
+            if !may_pass || Instant::now() >= deadline {
+                return Err(Error::of(doing, &error));
             }
-        })
+            std::thread::sleep(RETRY_PAUSE);
+        }
     }
 }
 

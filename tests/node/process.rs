@@ -144,7 +144,12 @@ pub struct Running {
 impl Running {
     /// Status and body of the answer to `GET path`.
     pub fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).expect("a listener");
+        self.try_get(path).expect("a listener")
+    }
+
+    /// The same; `None` if nobody listens any more.
+    pub fn try_get(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(&self.address).ok()?;
         write!(
             stream,
             "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -154,7 +159,7 @@ impl Running {
         stream.read_to_string(&mut answer).expect("an answer");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
-        (status.expect("a status"), body.to_owned())
+        Some((status.expect("a status"), body.to_owned()))
     }
 
     /// Waits until the job can work. It asks rather than sleeps; each question
@@ -184,6 +189,12 @@ impl Running {
             nix::sys::signal::Signal::SIGTERM,
         )
         .expect("a sent signal");
+        self.end()
+    }
+
+    /// Sends SIGKILL and waits for the end.
+    pub fn kill(mut self) -> Ended {
+        self.child.kill().expect("a sent signal");
         self.end()
     }
 

@@ -9,7 +9,7 @@ use super::enumerator::KafkaEnumerator;
 use super::options::SourceOptions;
 use super::reader::KafkaReader;
 use super::{JobContext, OptionError, TableOptions};
-use crate::runtime::{Enumerator, Result, SourceFactory, SourceReader, Split};
+use crate::runtime::{Enumerator, Result, SourceFactory, SourceReader};
 
 /// The source of a table.
 pub(in crate::connectors) fn source(
@@ -51,8 +51,10 @@ impl SourceFactory for KafkaSource {
         self.options.bound.is_some()
     }
 
-    fn split_bytes(&self, _: &Split) -> Option<u64> {
-        None
+    /// Nobody knows how old the first record of a partition is; one without records
+    /// becomes idle.
+    fn unstarted_splits_hold_watermark(&self) -> bool {
+        true
     }
 }
 
