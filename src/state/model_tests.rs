@@ -59,7 +59,7 @@ struct Change {
 fn changes() -> impl Strategy<Value = Change> {
     let rows = prop::collection::vec((0_i64..6, 0_usize..60, -9_i64..9), 0..80);
     let kind = prop_oneof![Just(DeltaKind::Merge), Just(DeltaKind::Put)];
-    let closed = prop_oneof![4 => Just(None), 1 => (0_i64..6).prop_map(Some)];
+    let closed = prop_oneof![2 => Just(None), 1 => (0_i64..6).prop_map(Some)];
     let small = (
         prop::collection::vec(0_u8..4, 0..3),
         prop::bool::weighted(0.1),
@@ -84,20 +84,40 @@ fn changes() -> impl Strategy<Value = Change> {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    prop::collection::vec(
-        prop_oneof![
-            12 => changes().prop_map(Step::Commit),
-            4 => Just(Step::Decide),
-            4 => Just(Step::RollBack),
-            1 => Just(Step::Note(Note::Decided)),
-            1 => Just(Step::Note(Note::Confirmed)),
-            6 => Just(Step::Fold),
-            3 => Just(Step::FoldIdle),
-            3 => Just(Step::Reopen),
-            1 => Just(Step::RemoveJob),
-        ],
-        1..40,
-    )
+    let checkpoint = changes().prop_map(|change| vec![Step::Commit(change)]);
+    let alone = prop_oneof![
+        6 => Just(Step::Fold),
+        2 => Just(Step::FoldIdle),
+        2 => Just(Step::Reopen),
+        1 => Just(Step::RemoveJob),
+    ];
+    let alone = alone.prop_map(|step| vec![step]);
+    let steps = prop::collection::vec(
+        prop_oneof![6 => checkpoint, 6 => decisions(), 11 => alone],
+        1..30,
+    );
+    steps.prop_map(|steps| steps.concat())
+}
+
+/// A checkpoint with what may come before its decision and after it.
+fn decisions() -> impl Strategy<Value = Vec<Step>> {
+    let meanwhile = prop_oneof![
+        3 => Just(Step::FoldIdle),
+        1 => Just(Step::Fold),
+        1 => Just(Step::Note(Note::Decided)),
+        1 => Just(Step::Note(Note::Confirmed)),
+        1 => Just(Step::Reopen),
+    ];
+    let decision = prop_oneof![Just(Step::Decide), Just(Step::RollBack)];
+    let before = prop::collection::vec(meanwhile.clone(), 0..3);
+    let after = prop::collection::vec(meanwhile, 0..2);
+    (changes(), before, decision, after).prop_map(|(change, before, decision, after)| {
+        let mut steps = vec![Step::Commit(change)];
+        steps.extend(before);
+        steps.push(decision);
+        steps.extend(after);
+        steps
+    })
 }
 
 /// What a store must hold: the plainest thing that could.
@@ -408,7 +428,7 @@ impl Life {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn store_equals_the_model(steps in steps(), tasks in 1_usize..6) {
