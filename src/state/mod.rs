@@ -24,6 +24,8 @@ mod closed;
 mod codec;
 mod dead_letters;
 mod deciding;
+#[cfg(test)]
+mod deciding_tests;
 mod delta;
 mod error;
 mod failure;

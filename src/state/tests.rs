@@ -113,18 +113,21 @@ fn open(dir: &Path) -> Store {
     begin(Store::open(dir, OpenOptions::default()).unwrap())
 }
 
-fn pairs(of: impl IntoIterator<Item = (usize, i64)>) -> Vec<(String, i64)> {
+pub(super) fn pairs(of: impl IntoIterator<Item = (usize, i64)>) -> Vec<(String, i64)> {
     of.into_iter()
         .map(|(key, value)| (format!("key-{key}"), value))
         .collect()
 }
 
-fn pairs_at(time: i64, of: impl IntoIterator<Item = (usize, i64)>) -> BTreeMap<(i64, String), i64> {
+pub(super) fn pairs_at(
+    time: i64,
+    of: impl IntoIterator<Item = (usize, i64)>,
+) -> BTreeMap<(i64, String), i64> {
     let rows = pairs(of).into_iter();
     rows.map(|(key, value)| ((time, key), value)).collect()
 }
 
-fn all_rows(store: &mut Store) -> BTreeMap<(i64, String), i64> {
+pub(super) fn all_rows(store: &mut Store) -> BTreeMap<(i64, String), i64> {
     folded(store.load(&schema(1), all()).unwrap().unwrap())
 }
 

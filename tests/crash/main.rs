@@ -3,17 +3,19 @@
 //! A job lives on a disk that records every write. From the record, the files are
 //! made that a crash at any moment could have left: unsynced writes lost, kept or
 //! torn in any combination. Each must open to exactly the last checkpoint that had
-//! returned, or to the one in flight. `THALWEG_CRASH_SEEDS=n` makes a campaign.
+//! returned, or to the one in flight; where another decides, it must go forward or
+//! back to a whole checkpoint. `THALWEG_CRASH_SEEDS=n` makes a campaign.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod disk;
 mod random;
+mod undecided;
 mod workload;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use thalweg::state::Error;
+use thalweg::state::{Decider, Error};
 
 use disk::{Disk, Faults, Image};
 use random::Random;
@@ -47,7 +49,7 @@ fn check_image(image: Image, workload: &Workload, random: &mut Random) -> Result
     }
     if random.below(64) == 0 {
         // The job goes on from there as if nothing had happened.
-        let mut store = open(&disk).map_err(|error| error.to_string())?;
+        let mut store = open(&disk, Decider::State).map_err(|error| error.to_string())?;
         let lived = workload.live(&mut store, &disk, done + place, None);
         lived.map_err(|error| error.to_string())?;
         drop(store);
@@ -59,14 +61,14 @@ fn check_image(image: Image, workload: &Workload, random: &mut Random) -> Result
 }
 
 fn content(disk: &Disk) -> Result<Content, String> {
-    let found = open(disk).and_then(|mut store| Content::of(&mut store));
+    let found = open(disk, Decider::State).and_then(|mut store| Content::of(&mut store));
     found.map_err(|error| error.to_string())
 }
 
 /// A new job on a disk that has these faults from now on.
-fn begin(faults: Faults) -> (Disk, thalweg::state::Store) {
+fn begin(decider: Decider, faults: Faults) -> (Disk, thalweg::state::Store) {
     let disk = Disk::default();
-    let store = open(&disk).unwrap();
+    let store = open(&disk, decider).unwrap();
     disk.begin(faults);
     (disk, store)
 }
@@ -75,7 +77,7 @@ fn begin(faults: Faults) -> (Disk, thalweg::state::Store) {
 fn crash(seed: u64, faults: Faults, bug: Option<Bug>) -> Result<usize, String> {
     let mut random = Random::new(seed);
     let workload = Workload::new(&mut random, STEPS);
-    let (disk, mut store) = begin(faults);
+    let (disk, mut store) = begin(Decider::State, faults);
     workload
         .live(&mut store, &disk, 0, bug)
         .map_err(|error| error.to_string())?;
@@ -89,9 +91,13 @@ fn crash(seed: u64, faults: Faults, bug: Option<Bug>) -> Result<usize, String> {
     Ok(images)
 }
 
+fn seeds() -> u64 {
+    std::env::var("THALWEG_CRASH_SEEDS").map_or(2, |seeds| seeds.parse().unwrap())
+}
+
 #[test]
 fn every_crash_leaves_a_whole_checkpoint() {
-    let seeds = std::env::var("THALWEG_CRASH_SEEDS").map_or(2, |seeds| seeds.parse().unwrap());
+    let seeds = seeds();
     let mut images = 0;
     for seed in 1..=seeds {
         match crash(seed, Faults::default(), None) {
@@ -133,7 +139,7 @@ fn planted_bugs_are_caught() {
 /// Lives on a disk with a fault until the state refuses, and returns why. Nothing
 /// that was decided is lost, and what is there is whole.
 fn live_until_failure(workload: &Workload, faults: Faults) -> Option<Error> {
-    let (disk, mut store) = begin(faults);
+    let (disk, mut store) = begin(Decider::State, faults);
     let error = workload.live(&mut store, &disk, 0, None).err()?;
     let refused = Content::of(&mut store).unwrap_err().to_string();
     assert!(refused.contains("it has failed before"), "{refused}");
@@ -196,7 +202,7 @@ fn a_failed_sync_is_told_and_loses_nothing() {
 #[test]
 fn the_workload_is_long_enough_to_fold_and_close() {
     let workload = Workload::new(&mut Random::new(1), STEPS);
-    let (disk, mut store) = begin(Faults::default());
+    let (disk, mut store) = begin(Decider::State, Faults::default());
     workload.live(&mut store, &disk, 0, None).unwrap();
     let stats = store.stats();
     assert!(stats.page_bytes > 0, "{stats:?}");

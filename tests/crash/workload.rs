@@ -111,15 +111,46 @@ impl Workload {
                 store.commit(checkpoint)?;
             }
             disk.note_done(place + 1);
-            if let Some(job) = store.plan_fold()? {
-                store.stage(job.run())?;
-            }
-            if number.is_multiple_of(4) {
-                store.fold_idle()?;
-            }
+            tidy_up(store, place + 1)?;
         }
         Ok(())
     }
+
+    /// Lives as above where another decides. Chance decides for it, so that some
+    /// checkpoints are rolled back and made again; a step is finished once its
+    /// checkpoint is decided.
+    pub fn live_undecided(
+        &self,
+        store: &mut Store,
+        disk: &Disk,
+        from: usize,
+        random: &mut Random,
+    ) -> Result<()> {
+        for (place, step) in self.steps.iter().enumerate().skip(from) {
+            let id = CheckpointId(place as u64 + 1);
+            store.commit(step.checkpoint(id.0, None))?;
+            while random.below(3) == 0 {
+                tidy_up(store, place + 1)?;
+                store.roll_back()?;
+                store.commit(step.checkpoint(id.0, None))?;
+            }
+            store.decided(id)?;
+            disk.note_done(place + 1);
+            tidy_up(store, place + 1)?;
+        }
+        store.note_decided()
+    }
+}
+
+/// Folds, and now and then does what an idle job has time for.
+fn tidy_up(store: &mut Store, step: usize) -> Result<()> {
+    if let Some(job) = store.plan_fold()? {
+        store.stage(job.run())?;
+    }
+    if step.is_multiple_of(4) {
+        store.fold_idle()?;
+    }
+    Ok(())
 }
 
 impl Step {
@@ -195,7 +226,14 @@ impl Content {
         content
     }
 
-    /// What a store holds.
+    /// The same once the outputs of the checkpoint before the last are confirmed.
+    pub fn confirmed(&self) -> Self {
+        let mut content = self.clone();
+        content.outputs.retain(|(of, _)| *of + 1 > self.checkpoint);
+        content
+    }
+
+    /// What a store holds, all of it decided.
     pub fn of(store: &mut Store) -> Result<Self> {
         let mut content = Self {
             checkpoint: store.job().map_or(0, |job| job.progress.committed.0),
@@ -230,7 +268,7 @@ impl Content {
 }
 
 /// Opens the store on a disk, ready for the workload.
-pub fn open(disk: &Disk) -> Result<Store> {
+pub fn open(disk: &Disk, decider: Decider) -> Result<Store> {
     let options = OpenOptions {
         cache_bytes: 256 * 1024,
         fold_bytes_min: 0,
@@ -239,13 +277,10 @@ pub fn open(disk: &Disk) -> Result<Store> {
     let mut store = Store::with_backend(disk.clone(), options)?;
     if store.job().is_none() {
         let (name, plan) = ("crash".to_owned(), "plan".to_owned());
-        store.create_job(Header::new(
-            name,
-            plan,
-            groups(),
-            Decider::State,
-            EventTime::MIN,
-        ))?;
+        store.create_job(Header::new(name, plan, groups(), decider, EventTime::MIN))?;
+        if decider == Decider::Kafka {
+            store.note_anchored()?;
+        }
     }
     for (operator, _) in OPERATORS {
         store.register(schema(operator))?;
