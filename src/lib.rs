@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod connectors;
 pub mod expr;
+pub mod failpoint;
 pub mod formats;
 pub mod kafka;
 pub mod metrics;

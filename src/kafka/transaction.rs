@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 pub use super::marker::Identity;
 use super::{Cluster, Error, Partition, Producer, Properties, Result};
+use crate::failpoint::{self, Step};
 
 /// How long one call may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,13 +24,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a transaction may be open, unless it is given.
 const TIMEOUT_MS: &str = "60000";
 
+/// Tells a test that a step is reached.
+fn reach(step: Step) -> Result<()> {
+    failpoint::reach(step).map_err(Error::Retryable)
+}
+
 /// The transactions of one node.
 pub struct Transaction {
     identity: Identity,
     /// Where the marker is kept.
     marker_at: Partition,
     properties: Properties,
-    cluster: Cluster,
+    /// Asks without waiting for transactions that are open, and with it.
+    clusters: [Cluster; 2],
     group: ConsumerGroupMetadata,
     producer: Mutex<Option<Arc<Producer>>>,
 }
@@ -51,8 +58,12 @@ impl Transaction {
         let group = consumer.group_metadata().ok_or_else(|| {
             Error::Retryable("the Kafka client gives no metadata of its group".to_owned())
         })?;
+        let mut unstable = own.clone();
+        unstable.set("isolation.level", "read_uncommitted");
+        own.set("isolation.level", "read_committed");
+        let cluster = |properties| Cluster::new(properties, "the marker", &id);
         Ok(Self {
-            cluster: Cluster::new(&own, "the marker", &id)?,
+            clusters: [cluster(&unstable)?, cluster(&own)?],
             identity,
             marker_at: Partition {
                 topic: topic.to_owned(),
@@ -64,15 +75,17 @@ impl Transaction {
         })
     }
 
-    /// The checkpoint whose transaction was committed last; `None` if there was none. It
-    /// blocks.
+    /// The checkpoint whose transaction was committed last; `None` if there was none.
+    /// Before [`Self::begin`] a transaction may be open that will be committed yet: it is
+    /// not waited for, as only `begin` ends it if its owner is dead. It blocks.
     ///
     /// # Errors
     /// If the cluster cannot be asked, or what is there is not ours.
     pub fn marker(&self) -> Result<Option<u64>> {
-        let found = self
-            .cluster
-            .committed(std::slice::from_ref(&self.marker_at))?;
+        let [unstable, stable] = &self.clusters;
+        let has_begun = self.producer.lock().is_some();
+        let cluster = if has_begun { stable } else { unstable };
+        let found = cluster.committed(std::slice::from_ref(&self.marker_at))?;
         match found.into_iter().next().flatten() {
             Some((_, text)) => self.identity.read(&text).map(Some),
             None => Ok(None),
@@ -100,12 +113,13 @@ impl Transaction {
             }
         }
         let producer = Producer::with_config(config, "the transaction")?;
+        reach(Step::BeforeFence)?;
         let begun = producer.client.init_transactions(PATIENCE);
         begun.map_err(|error| producer.failure("begin the transactions of the job", &error))?;
         let opened = producer.client.begin_transaction();
         opened.map_err(|error| producer.failure("open a transaction", &error))?;
         *self.producer.lock() = Some(Arc::new(producer));
-        Ok(())
+        reach(Step::AfterFence)
     }
 
     /// Who writes into the open transaction.
@@ -127,6 +141,7 @@ impl Transaction {
         let producer = self.producer()?;
         let client = &producer.client;
         producer.flush(PATIENCE)?;
+        reach(Step::BeforeMarker)?;
         let doing = "commit the transaction of a checkpoint";
         let failed = |error| producer.failure(doing, &error);
         let mut list = TopicPartitionList::new();
@@ -139,7 +154,9 @@ impl Transaction {
         client
             .send_offsets_to_transaction(&list, &self.group, PATIENCE)
             .map_err(failed)?;
+        reach(Step::AfterMarker)?;
         client.commit_transaction(PATIENCE).map_err(failed)?;
+        reach(Step::AfterCommit)?;
         client.begin_transaction().map_err(failed)
     }
 

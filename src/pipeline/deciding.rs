@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::checkpoint::{Verdict, resolve};
+use crate::failpoint::{self, Plant, Step};
 use crate::runtime::{Error, Result, SinkFactory, Transaction};
 use crate::state::{Progress, Store, StoreHandle};
 use crate::stream::{CheckpointId, OperatorId};
@@ -28,21 +29,32 @@ pub(super) async fn settle_decision(
     store: &StoreHandle,
     transaction: &dyn Transaction,
 ) -> Result<CheckpointId> {
-    verdict(&progress(store).await?, transaction).await?;
-    transaction.begin().await?;
+    let reach = |step| failpoint::reach(step).map_err(Error::Retryable);
     let found = progress(store).await?;
-    match verdict(&found, transaction).await? {
+    verdict(&found, transaction).await?;
+    reach(Step::AfterFirstMarker)?;
+    transaction.begin().await?;
+    let verdict = match verdict(&found, transaction).await? {
+        Verdict::RollBack if failpoint::planted(Plant::AlwaysForward) => Verdict::Forward,
+        Verdict::Forward if failpoint::planted(Plant::AlwaysRollBack) => Verdict::RollBack,
+        verdict => verdict,
+    };
+    match verdict {
         Verdict::Forward => {
             let decided = found.prepared;
             store.call(move |store| store.decided(decided)).await?;
             tracing::info!(checkpoint = %decided, "the last checkpoint was decided");
         }
         Verdict::RollBack => {
+            reach(Step::BeforeRollBack)?;
             store.call(Store::roll_back).await?;
+            reach(Step::AfterRollBack)?;
             tracing::info!(checkpoint = %found.prepared, "the last checkpoint was not decided: rolled back");
         }
         Verdict::Anchor => {
+            reach(Step::BeforeAnchor)?;
             transaction.commit(found.committed).await?;
+            reach(Step::AfterAnchor)?;
             store.call(Store::note_anchored).await?;
         }
         Verdict::Settled | Verdict::Refuse(_) => {}

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::status::Status;
 use crate::checkpoint::{Action, Coordinator, Event, TaskId};
+use crate::failpoint::{self, Plant, Step};
 use crate::runtime::{
     Command, Committer, Error, Report, Result, SplitQueue, TaskSnapshot, Transaction,
 };
@@ -296,17 +297,9 @@ impl Driving {
         self.outputs.insert(id, outputs);
         let (store, transaction) = (self.driver.store.clone(), self.driver.transaction.clone());
         self.work.spawn(async move {
-            let decided = async {
-                let written = store.commit(checkpoint).await?;
-                if let Some(transaction) = transaction {
-                    transaction.commit(id).await?;
-                    store.call(move |store| store.decided(id)).await?;
-                }
-                Ok(written)
-            };
             Done::Committed {
                 checkpoint: id,
-                result: decided.await,
+                result: decide(&store, checkpoint, transaction).await,
             }
         });
     }
@@ -340,4 +333,29 @@ impl Driving {
             }
         });
     }
+}
+
+/// Makes a checkpoint durable, and has it decided by who decides.
+async fn decide(
+    store: &StoreHandle,
+    checkpoint: Checkpoint,
+    transaction: Option<Arc<dyn Transaction>>,
+) -> Result<Written> {
+    let id = checkpoint.id;
+    let Some(transaction) = transaction else {
+        return Ok(store.commit(checkpoint).await?);
+    };
+    let reach = |step| failpoint::reach(step).map_err(Error::Retryable);
+    if failpoint::planted(Plant::CommitBeforePrepare) {
+        transaction.commit(id).await?;
+    }
+    reach(Step::BeforePrepare)?;
+    let written = store.commit(checkpoint).await?;
+    reach(Step::AfterPrepare)?;
+    if !failpoint::planted(Plant::CommitBeforePrepare) {
+        transaction.commit(id).await?;
+    }
+    store.call(move |store| store.decided(id)).await?;
+    reach(Step::AfterDecided)?;
+    Ok(written)
 }

@@ -60,6 +60,13 @@ impl Workspace {
         Ended::from(child.wait_with_output().expect("an ended binary"))
     }
 
+    /// Runs the binary to its end with these variables in its environment.
+    pub fn run_with_variables(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied()).stdin(Stdio::null());
+        Ended::from(command.output().expect("an ended binary"))
+    }
+
     /// Runs the binary to its end with its standard output in a file.
     pub fn run_to_file(&self, arguments: &[&str], file: &str) -> Ended {
         let file = File::options().write(true).open(file).expect("a file");

@@ -2,7 +2,10 @@
 
 mod broker;
 mod kafka_kills;
+mod kafka_oracle;
 mod kafka_sink;
 mod kafka_source;
+#[cfg(feature = "failpoints")]
+mod kafka_steps;
 #[path = "../node/process.rs"]
 mod process;

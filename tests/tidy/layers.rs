@@ -7,8 +7,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("stream", &[]),
     ("clock", &["stream"]),
     ("metrics", &["stream", "clock"]),
+    ("failpoint", &[]),
     ("formats", &["stream", "clock", "metrics"]),
-    ("kafka", &["stream", "clock", "metrics"]),
+    ("kafka", &["stream", "clock", "metrics", "failpoint"]),
     ("state", GROUND),
     ("expr", GROUND),
     (
@@ -39,7 +40,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "connectors",
-        &["stream", "clock", "metrics", "formats", "kafka", "runtime"],
+        &[
+            "stream",
+            "clock",
+            "metrics",
+            "failpoint",
+            "formats",
+            "kafka",
+            "runtime",
+        ],
     ),
     (
         "pipeline",
@@ -47,6 +56,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "stream",
             "clock",
             "metrics",
+            "failpoint",
             "formats",
             "state",
             "expr",

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::options::{Guarantee, Part, Partitioner, SinkOptions};
 use super::{JobContext, JobTransaction, OptionError, TableOptions, blocking, failed};
 use crate::connectors::lines;
+use crate::failpoint::{self, Plant, Step};
 use crate::formats::{EncodedRecords, Encoder, row_to_json};
 use crate::kafka::{Identity, Producer, Record};
 use crate::runtime::{
@@ -135,7 +136,7 @@ struct Gate {
 
 impl Gate {
     fn is_open(&self) -> bool {
-        *self.settled.borrow() >= self.passed
+        failpoint::planted(Plant::OpenGate) || *self.settled.borrow() >= self.passed
     }
 
     async fn opened(&mut self) -> Result<()> {
@@ -267,7 +268,9 @@ impl Sink for KafkaSink {
                 gate.transaction.producer()?
             }
         };
+        failpoint::reach(Step::BeforeFlush).map_err(Error::Retryable)?;
         blocking(move || producer.flush(FLUSH_PATIENCE)).await?;
+        failpoint::reach(Step::AfterFlush).map_err(Error::Retryable)?;
         Ok(Prepared::default())
     }
 }

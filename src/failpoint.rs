@@ -1,0 +1,129 @@
+//! Steps at which a test can end, fail or stall the program, and bugs that it can plant.
+//!
+//! Only with the feature `failpoints` is there anything behind this; without it every
+//! call is nothing. `THALWEG_FAILPOINT=STEP:ACTION:N` acts when STEP is reached for the
+//! N-th time: `kill` ends the process as `kill -9` does, `error` makes the step fail,
+//! `stall` holds it for five seconds. `THALWEG_PLANT=BUG` plants one of [`Plant`].
+
+/// A step of the exactly-once protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A sink has seen a barrier; its records may be on their way.
+    BeforeFlush,
+    /// All records of a sink are written, but not committed.
+    AfterFlush,
+    /// All tasks have handed over their part of a checkpoint.
+    BeforePrepare,
+    /// The checkpoint is durable in the state.
+    AfterPrepare,
+    /// The marker is still to be written.
+    BeforeMarker,
+    /// The marker is part of the transaction.
+    AfterMarker,
+    /// The transaction is committed.
+    AfterCommit,
+    /// The state's memory knows of it.
+    AfterDecided,
+    /// A start has read the marker for the first time.
+    AfterFirstMarker,
+    /// Earlier owners of the transactional id are still to be shut out.
+    BeforeFence,
+    /// They are shut out.
+    AfterFence,
+    /// A checkpoint is to be rolled back.
+    BeforeRollBack,
+    /// It was.
+    AfterRollBack,
+    /// The first marker is to be written.
+    BeforeAnchor,
+    /// It was, and the state does not know it.
+    AfterAnchor,
+}
+
+/// A bug that a test plants, to see that it is caught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plant {
+    /// The transaction is committed before the checkpoint is durable.
+    CommitBeforePrepare,
+    /// What was prepared counts, whatever the marker says.
+    AlwaysForward,
+    /// What was prepared never counts.
+    AlwaysRollBack,
+    /// Records behind a barrier go into the transaction in front of it.
+    OpenGate,
+}
+
+#[cfg(feature = "failpoints")]
+mod armed {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    use super::{Plant, Step};
+
+    static REACHED: AtomicU64 = AtomicU64::new(0);
+
+    pub fn reach(step: Step) -> Result<(), String> {
+        let wish = std::env::var("THALWEG_FAILPOINT").unwrap_or_default();
+        if wish.is_empty() {
+            return Ok(());
+        }
+        let parts: Vec<_> = wish.split(':').collect();
+        let &[name, action, number] = parts.as_slice() else {
+            return Err(format!("{wish:?} has not the form STEP:ACTION:N"));
+        };
+        if name != format!("{step:?}") {
+            return Ok(());
+        }
+        let reached = REACHED.fetch_add(1, Ordering::SeqCst) + 1;
+        if number.parse() != Ok(reached) {
+            return Ok(());
+        }
+        match action {
+            "kill" => {
+                let own = nix::unistd::Pid::this();
+                let _ = nix::sys::signal::kill(own, nix::sys::signal::Signal::SIGKILL);
+                Ok(())
+            }
+            "stall" => {
+                std::thread::sleep(Duration::from_secs(5));
+                Ok(())
+            }
+            _ => Err(format!("the test wants step {step:?} to fail")),
+        }
+    }
+
+    pub fn planted(plant: Plant) -> bool {
+        std::env::var("THALWEG_PLANT").is_ok_and(|planted| planted == format!("{plant:?}"))
+    }
+}
+
+/// Says that a step is reached.
+///
+/// # Errors
+/// If a test wants the step to fail.
+#[cfg(feature = "failpoints")]
+pub fn reach(step: Step) -> Result<(), String> {
+    armed::reach(step)
+}
+
+/// Says that a step is reached, which nobody hears in this build.
+///
+/// # Errors
+/// Never.
+#[cfg(not(feature = "failpoints"))]
+#[expect(clippy::unnecessary_wraps, reason = "it fails in the other build")]
+pub const fn reach(_: Step) -> Result<(), String> {
+    Ok(())
+}
+
+/// Whether a test has planted this bug.
+#[cfg(feature = "failpoints")]
+pub fn planted(plant: Plant) -> bool {
+    armed::planted(plant)
+}
+
+/// Whether a test has planted this bug: never in this build.
+#[cfg(not(feature = "failpoints"))]
+pub const fn planted(_: Plant) -> bool {
+    false
+}

@@ -1,0 +1,121 @@
+//! A job that is hit at every step of the exactly-once protocol, and bugs in it that
+//! these tests must see.
+
+use crate::broker;
+use crate::kafka_oracle::Topics;
+use crate::process::{Ended, Workspace};
+
+const ROWS: u32 = 40_000;
+
+/// What is done to the lives of a job, one after the other; the last life is left alone.
+type Lives = &'static [&'static str];
+
+/// Every step, and how it is reached. The number behind a step says at which time it is
+/// hit: the first transaction only carries the anchor.
+const STEPS: [Lives; 15] = [
+    &["AfterFirstMarker"],
+    &["BeforeFence"],
+    &["AfterFence"],
+    &["BeforeAnchor"],
+    &["AfterAnchor"],
+    &["BeforeFlush:2"],
+    &["AfterFlush:2"],
+    &["BeforePrepare:2"],
+    &["AfterPrepare:2"],
+    &["BeforeMarker:3"],
+    &["AfterMarker:3"],
+    &["AfterCommit:3"],
+    &["AfterDecided:2"],
+    // Only a life behind a prepared checkpoint has something to roll back.
+    &["AfterPrepare:2", "BeforeRollBack"],
+    &["AfterPrepare:2", "AfterRollBack"],
+];
+
+struct Job {
+    topics: Topics,
+    workspace: Workspace,
+}
+
+impl Job {
+    fn new() -> Self {
+        let brokers = broker::one();
+        let topics = Topics::new(brokers);
+        topics.write(brokers, 0..ROWS);
+        let workspace = Workspace::new();
+        workspace.write("job.sql", &topics.program(brokers, true));
+        Self { topics, workspace }
+    }
+
+    fn live(&self, variables: &[(&str, &str)]) -> Ended {
+        let arguments = [
+            "run",
+            "--listen",
+            "127.0.0.1:0",
+            "--workers",
+            "1",
+            "job.sql",
+        ];
+        self.workspace.run_with_variables(&arguments, variables)
+    }
+
+    /// Lives that are hit, then one that must reach the end.
+    fn check(&self, lives: Lives, action: &str, plant: &str) -> Result<(), String> {
+        for step in lives {
+            let (step, number) = step.split_once(':').unwrap_or((step, "1"));
+            let hit = format!("{step}:{action}:{number}");
+            let variables = [
+                ("THALWEG_FAILPOINT", hit.as_str()),
+                ("THALWEG_PLANT", plant),
+            ];
+            let ended = self.live(&variables);
+            let was_hit = match action {
+                "kill" => ended.status == -1,
+                "error" => ended.status == 1 && ended.stderr.contains("the test wants step"),
+                _ => ended.status == 0,
+            };
+            assert!(was_hit, "{hit} was not reached: {ended:?}");
+        }
+        let ended = self.live(&[("THALWEG_PLANT", plant)]);
+        if ended.status != 0 {
+            return Err(ended.stderr);
+        }
+        self.topics.check(broker::one(), ROWS)
+    }
+}
+
+fn every_step(action: &str) {
+    let mut failures = Vec::new();
+    for lives in STEPS {
+        if let Err(failure) = Job::new().check(lives, action, "") {
+            failures.push(format!("{lives:?} × {action}: {failure}"));
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn a_kill_at_any_step_loses_and_doubles_nothing() {
+    every_step("kill");
+}
+
+#[test]
+#[ignore = "three times as long; make campaign-kafka runs it"]
+fn an_error_or_a_stall_at_any_step_loses_and_doubles_nothing() {
+    every_step("error");
+    every_step("stall");
+}
+
+#[test]
+fn planted_bugs_are_seen() {
+    let plants: [(&str, Lives, &str); 4] = [
+        ("CommitBeforePrepare", &["BeforePrepare:2"], "marker"),
+        ("AlwaysForward", &["AfterPrepare:2"], "lost"),
+        ("AlwaysRollBack", &["AfterDecided:2"], "doubled"),
+        ("OpenGate", &["AfterDecided:2"], "doubled"),
+    ];
+    for (plant, lives, expected) in plants {
+        let failure = Job::new().check(lives, "kill", plant);
+        let failure = failure.expect_err(plant);
+        assert!(failure.contains(expected), "{plant}: {failure}");
+    }
+}
