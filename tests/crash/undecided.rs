@@ -116,4 +116,5 @@ fn every_crash_can_be_decided_either_way() {
         }
     }
     println!("{images} passed, 0 failed");
+    assert!(images > 300 * usize::try_from(seeds()).unwrap(), "{images}");
 }
