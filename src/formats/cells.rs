@@ -13,7 +13,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::column::unit_of;
 use super::datetime::{self, TimestampForm, WrittenDate};
-use super::decimal;
+use super::{decimal, digits};
 
 /// The values of one column of a batch, looked at once by type and then row by row.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub(super) struct Cells<'a> {
 }
 
 #[derive(Debug)]
+#[repr(u8)]
 enum Values<'a> {
     Boolean(&'a BooleanBuffer),
     Int8(&'a [i8]),
@@ -222,8 +223,8 @@ fn slice<T: ArrowPrimitiveType>(array: &ArrayRef) -> &[T::Native] {
 }
 
 /// Appends an integer.
-pub(super) fn write_integer(value: impl itoa::Integer, out: &mut Vec<u8>) -> Written {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+fn write_integer(value: impl Into<i64>, out: &mut Vec<u8>) -> Written {
+    digits::write_integer(value.into(), out);
     Written::Bare
 }
 

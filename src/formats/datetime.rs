@@ -5,6 +5,8 @@ use std::io::Write as _;
 
 use arrow::datatypes::TimeUnit;
 
+use super::digits::{self, push_first};
+
 const SECONDS_PER_DAY: i64 = 86_400;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
@@ -177,14 +179,17 @@ fn date_text(days: i64) -> Option<[u8; 10]> {
 pub(super) struct WrittenDate(Cell<Option<(i64, [u8; 10])>>);
 
 impl WrittenDate {
-    fn write(&self, days: i64, out: &mut Vec<u8>) {
-        let known = self.0.get().filter(|(known, _)| *known == days);
-        let text = known.map(|(_, text)| text).or_else(|| date_text(days));
-        match text {
-            Some(text) => out.extend_from_slice(&text),
-            None => write_date(days, out),
+    /// The text of a date whose year has four digits.
+    #[inline]
+    fn text(&self, days: i64) -> Option<[u8; 10]> {
+        match self.0.get() {
+            Some((known, text)) if known == days => Some(text),
+            _ => {
+                let text = date_text(days)?;
+                self.0.set(Some((days, text)));
+                Some(text)
+            }
         }
-        self.0.set(text.map(|text| (days, text)));
     }
 }
 
@@ -195,30 +200,38 @@ pub(super) fn write_time(nanos_of_day: i64, out: &mut Vec<u8>) {
 }
 
 fn write_clock(seconds: i64, nanos: i64, out: &mut Vec<u8>) {
-    let small = |value: i64| u32::try_from(value).unwrap_or_default();
-    let (seconds, nanos) = (small(seconds), small(nanos));
-    let [h1, h2] = two_digits(seconds / 3_600);
-    let [m1, m2] = two_digits(seconds / 60 % 60);
-    let [s1, s2] = two_digits(seconds % 60);
-    let start = out.len();
+    out.extend_from_slice(&clock_text(seconds));
     if nanos % 1_000_000 == 0 {
-        let millis = nanos / 1_000_000;
-        let [_, f1] = two_digits(millis / 100);
-        let [f2, f3] = two_digits(millis % 100);
-        out.extend_from_slice(&[h1, h2, b':', m1, m2, b':', s1, s2, b'.', f1, f2, f3]);
-        out.truncate(match millis {
-            0 => start + 8,
-            _ if millis % 100 == 0 => start + 10,
-            _ if millis % 10 == 0 => start + 11,
-            _ => start + 12,
-        });
+        let (text, count) = millis_text(nanos / 1_000_000);
+        push_first(&text, count, out);
         return;
     }
-    out.extend_from_slice(&[h1, h2, b':', m1, m2, b':', s1, s2]);
     write!(out, ".{nanos:09}").expect("writing into memory succeeds");
     while let Some(b'0') = out.last() {
         out.pop();
     }
+}
+
+/// `23:59:59`, all eight bytes at a time.
+#[inline]
+fn clock_text(seconds: i64) -> [u8; 8] {
+    let seconds = u32::try_from(seconds).unwrap_or_default();
+    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    // Where a colon stands the number has a zero.
+    let digits = digits::eight_digits(hour * 1_000_000 + minute * 1_000 + second);
+    (digits + u64::from_le_bytes(*b"00:00:00")).to_le_bytes()
+}
+
+/// `.999` without the zeros at its end, and how many bytes that is; none if it is zero.
+#[inline]
+fn millis_text(millis: i64) -> ([u8; 4], usize) {
+    let millis = u32::try_from(millis).unwrap_or_default();
+    // The first of four digits is zero, and the point takes its place.
+    let [.., d1, d2, d3, d4] = digits::eight_digits(millis).to_le_bytes();
+    let digits = u32::from_le_bytes([d1, d2, d3, d4]);
+    let count = 4 - digits.leading_zeros() / 8;
+    let text = digits + u32::from_le_bytes(*b".000");
+    (text.to_le_bytes(), count as usize)
 }
 
 /// Appends a timestamp of `units` since 1970-01-01 00:00:00.
@@ -242,12 +255,29 @@ pub(super) fn write_timestamp(
             units.rem_euclid(NANOS_PER_SECOND),
         ),
     };
-    date.write(seconds.div_euclid(SECONDS_PER_DAY), out);
-    out.push(match form {
+    let (days, second) = (
+        seconds.div_euclid(SECONDS_PER_DAY),
+        seconds.rem_euclid(SECONDS_PER_DAY),
+    );
+    let separator = match form {
         TimestampForm::Sql => b' ',
         TimestampForm::Iso8601 => b'T',
-    });
-    write_clock(seconds.rem_euclid(SECONDS_PER_DAY), nanos, out);
+    };
+    match date.text(days) {
+        Some(date) if nanos % 1_000_000 == 0 => {
+            let (fraction, count) = millis_text(nanos / 1_000_000);
+            let mut text = [separator; 23];
+            text[..10].copy_from_slice(&date);
+            text[11..19].copy_from_slice(&clock_text(second));
+            text[19..].copy_from_slice(&fraction);
+            push_first(&text, 19 + count, out);
+        }
+        _ => {
+            write_date(days, out);
+            out.push(separator);
+            write_clock(second, nanos, out);
+        }
+    }
 }
 
 /// The two digits of a number below a hundred.

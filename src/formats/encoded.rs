@@ -25,7 +25,11 @@ impl EncodedRecords {
     pub fn push<E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
         let start = self.bytes.len();
         write(&mut self.bytes).inspect_err(|_| self.bytes.truncate(start))?;
-        self.bytes.extend_from_slice(self.terminator);
+        match self.terminator {
+            // Mostly one byte, which takes no call.
+            [byte] => self.bytes.push(*byte),
+            terminator => self.bytes.extend_from_slice(terminator),
+        }
         self.ends.push(self.bytes.len());
         Ok(())
     }

@@ -15,6 +15,7 @@ mod column;
 mod csv;
 mod datetime;
 mod decimal;
+mod digits;
 mod encoded;
 mod framing;
 mod json;

@@ -12,6 +12,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field};
 
 pub(super) use names::{not_a, sql_name};
+pub(super) use strings::Strings;
 pub(super) use text::unit_of;
 pub(super) use values::{Map, Values};
 

@@ -1,5 +1,10 @@
 //! Values of any length, one behind the other.
 
+#![expect(
+    clippy::inline_always,
+    reason = "who appends values holds what it knows of them in registers"
+)]
+
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 
 /// The most that a batch may hold of them; an offset has 31 bits.
@@ -47,6 +52,21 @@ impl Strings {
         self.bytes.extend_from_slice(value);
         self.ends.push(end);
         Ok(())
+    }
+
+    /// Appends a value that `write` appends to the bytes; nothing if it is `None`.
+    #[inline(always)]
+    pub(in crate::formats) fn push_if(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Option<()>,
+    ) -> Option<()> {
+        let start = self.bytes.len();
+        let written = write(&mut self.bytes).and_then(|()| i32::try_from(self.bytes.len()).ok());
+        match written {
+            Some(end) => self.ends.push(end),
+            None => self.bytes.truncate(start),
+        }
+        written.map(drop)
     }
 
     /// Appends a value that `write` appends to the bytes.

@@ -18,8 +18,9 @@ use super::Column;
 use super::strings::{Strings, ends_with_capacity, last_end};
 use super::text::unit_of;
 
-/// Values of one type.
+/// Values of one type. The tag stands by itself, so that it needs no arithmetic.
 #[derive(Debug)]
+#[repr(u8)]
 pub(in crate::formats) enum Values {
     Boolean(BooleanBufferBuilder),
     Int8(Vec<i8>),

@@ -11,6 +11,7 @@
 use super::scan;
 use super::sweep;
 use crate::formats::Limits;
+use crate::formats::digits::push_first;
 
 /// A place in bytes that begin with a record; they may go on behind it.
 ///
@@ -75,7 +76,7 @@ impl<'a> Cursor<'a> {
     /// The next bytes, if there are so many.
     #[inline(always)]
     pub(super) fn chunk<const N: usize>(&self) -> Option<&'a [u8; N]> {
-        self.rest().first_chunk()
+        self.bytes.get(self.at..)?.first_chunk()
     }
 
     /// The byte that stands here; zero, which begins nothing in JSON, behind the last one.
@@ -160,6 +161,37 @@ impl<'a> Cursor<'a> {
             bytes: self.bytes.get(start..end)?,
             has_escapes: false,
         })
+    }
+
+    /// Steps over the string that begins here and appends its content, several bytes at a
+    /// time. `None` if there are escapes in it or the bytes end soon; some of it may
+    /// have been appended then.
+    #[inline(always)]
+    pub(super) fn copy_string(&mut self, out: &mut Vec<u8>) -> Option<()> {
+        let mut at = self.at + 1;
+        let (&first, behind) = self.rest().split_first()?;
+        let chunk = behind.first_chunk()?;
+        let mut specials = u64::from(sweep::specials(chunk));
+        if first != b'"' {
+            return None;
+        }
+        if specials != 0 {
+            let count = specials.trailing_zeros() as usize;
+            push_first(chunk, count, out);
+            at += count;
+        }
+        while specials == 0 {
+            let block = self.bytes.get(at..)?.first_chunk()?;
+            specials = sweep::specials_of_block(block);
+            let count = specials.trailing_zeros() as usize;
+            push_first(block, count, out);
+            at += count;
+        }
+        if self.bytes.get(at) != Some(&b'"') {
+            return None;
+        }
+        self.at = at + 1;
+        Some(())
     }
 
     /// The end of a string's content that is plain up to `at`.

@@ -1,13 +1,21 @@
 //! Rows to JSON objects, the fields in the order of the columns.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a call for each value takes as long as writing it"
+)]
+
+use std::ops::Range;
+
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, FieldRef, Fields, Int64Type, SchemaRef};
 
 use super::Json;
-use super::sweep;
-use crate::formats::cells::{Cells, Form, Written, write_integer};
+use super::quote::{write_first, write_string};
+use crate::formats::cells::{Cells, Form, Written};
 use crate::formats::datetime::TimestampForm;
+use crate::formats::digits::{push_first, write_integer};
 use crate::formats::{EncodedRecords, Encoder, RowError};
 
 /// Writes rows as JSON objects.
@@ -31,16 +39,24 @@ struct Column<'a> {
     values: Values<'a>,
 }
 
-/// The values of a column; the most frequent types come first.
+/// The values of a column; the most frequent types come first. The tag stands by
+/// itself, so that it needs no arithmetic.
+#[repr(u8)]
 enum Values<'a> {
-    Text(&'a StringArray),
+    Text(Texts<'a>),
     Integer(&'a [i64]),
+    /// Quoted, and nothing in them is escaped.
+    Plain(Cells<'a>),
     Other(Other<'a>),
 }
 
+/// The bytes of all texts, and where each of them ends; the first end is its beginning.
+struct Texts<'a> {
+    bytes: &'a [u8],
+    ends: &'a [i32],
+}
+
 enum Other<'a> {
-    /// Quoted, and nothing in them is escaped.
-    Plain(Cells<'a>),
     Flat(Cells<'a>),
     Row(Object<'a>),
     List {
@@ -172,15 +188,13 @@ impl<'a> Object<'a> {
 }
 
 impl Field<'_> {
+    #[inline]
     fn write_label(&self, out: &mut Vec<u8>) {
         if self.label.len() > LABEL_HEAD_BYTES {
             out.extend_from_slice(&self.label);
             return;
         }
-        // A copy of a known length takes no call.
-        let end = out.len() + self.label.len();
-        out.extend_from_slice(&self.label_head);
-        out.truncate(end);
+        push_first(&self.label_head, self.label.len(), out);
     }
 }
 
@@ -202,9 +216,12 @@ impl NotFinite {
 impl<'a> Column<'a> {
     fn new(array: &'a ArrayRef) -> Self {
         let values = match array.data_type() {
-            DataType::Utf8 => Values::Text(array.as_string()),
+            DataType::Utf8 => Values::Text(Texts::new(array.as_string())),
             DataType::Int64 => Values::Integer(array.as_primitive::<Int64Type>().values()),
-            _ => Values::Other(Other::new(array)),
+            _ => match Cells::new(array) {
+                cells if cells.is_plain() => Values::Plain(cells),
+                cells => Values::Other(Other::new(array, cells)),
+            },
         };
         Self {
             nulls: array.nulls(),
@@ -216,17 +233,27 @@ impl<'a> Column<'a> {
         self.nulls.is_some_and(|nulls| nulls.is_null(row))
     }
 
+    /// Appends the value of a row that stands in an array or a map.
+    #[inline(never)]
+    fn write_element(&self, row: usize, style: Style, out: &mut Vec<u8>) -> Result<(), NotFinite> {
+        let written = self.write(row, style, out);
+        written.map_err(NotFinite::inside_element)
+    }
+
     /// Appends the value of a row.
-    #[inline]
+    #[inline(always)]
     fn write(&self, row: usize, style: Style, out: &mut Vec<u8>) -> Result<(), NotFinite> {
         if self.is_null(row) {
             out.extend_from_slice(b"null");
             return Ok(());
         }
         match &self.values {
-            Values::Text(strings) => write_string(strings.value(row), out),
-            Values::Integer(integers) => {
-                write_integer(integers[row], out);
+            Values::Text(texts) => texts.write(row, out),
+            Values::Integer(integers) => write_integer(integers[row], out),
+            Values::Plain(cells) => {
+                out.push(b'"');
+                cells.write(row, style.form, out);
+                out.push(b'"');
             }
             Values::Other(values) => values.write(row, style, out)?,
         }
@@ -234,8 +261,27 @@ impl<'a> Column<'a> {
     }
 }
 
+impl<'a> Texts<'a> {
+    fn new(array: &'a StringArray) -> Self {
+        Self {
+            bytes: array.value_data(),
+            ends: array.value_offsets(),
+        }
+    }
+
+    #[inline(always)]
+    fn write(&self, row: usize, out: &mut Vec<u8>) {
+        let Range { start, end } = range(self.ends, row);
+        write_first(
+            self.bytes.get(start..).unwrap_or_default(),
+            end - start,
+            out,
+        );
+    }
+}
+
 impl<'a> Other<'a> {
-    fn new(array: &'a ArrayRef) -> Self {
+    fn new(array: &'a ArrayRef, cells: Cells<'a>) -> Self {
         match array.data_type() {
             DataType::Struct(fields) => Self::Row(Object::new(fields, array.as_struct().columns())),
             DataType::List(_) => Self::List {
@@ -249,10 +295,7 @@ impl<'a> Other<'a> {
                     values: Box::new(Column::new(array.as_map().values())),
                 }
             }
-            _ => match Cells::new(array) {
-                cells if cells.is_plain() => Self::Plain(cells),
-                cells => Self::Flat(cells),
-            },
+            _ => Self::Flat(cells),
         }
     }
 
@@ -260,12 +303,6 @@ impl<'a> Other<'a> {
     #[inline(never)]
     fn write(&self, row: usize, style: Style, out: &mut Vec<u8>) -> Result<(), NotFinite> {
         match self {
-            Self::Plain(cells) => {
-                out.push(b'"');
-                cells.write(row, style.form, out);
-                out.push(b'"');
-                Ok(())
-            }
             Self::Flat(cells) => write_cell(cells, row, style, out),
             Self::Row(object) => object.write(row, style, out),
             Self::List { ends, elements } => {
@@ -274,8 +311,7 @@ impl<'a> Other<'a> {
                     if count > 0 {
                         out.push(b',');
                     }
-                    let written = elements.write(place, style, out);
-                    written.map_err(NotFinite::inside_element)?;
+                    elements.write_element(place, style, out)?;
                 }
                 out.push(b']');
                 Ok(())
@@ -288,8 +324,7 @@ impl<'a> Other<'a> {
                     }
                     write_string(keys.value(place), out);
                     out.push(b':');
-                    let written = values.write(place, style, out);
-                    written.map_err(NotFinite::inside_element)?;
+                    values.write_element(place, style, out)?;
                 }
                 out.push(b'}');
                 Ok(())
@@ -299,7 +334,8 @@ impl<'a> Other<'a> {
 }
 
 /// The places of a row's elements.
-fn range(ends: &[i32], row: usize) -> std::ops::Range<usize> {
+#[inline]
+fn range(ends: &[i32], row: usize) -> Range<usize> {
     let end = |place: usize| ends.get(place).and_then(|end| usize::try_from(*end).ok());
     end(row).unwrap_or(0)..end(row + 1).unwrap_or(0)
 }
@@ -325,91 +361,4 @@ fn write_cell(
     }
     write_string(&text, out);
     Ok(())
-}
-
-/// Appends a text in quotes, escaped where it must be.
-fn write_string(text: &str, out: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
-    out.push(b'"');
-    let start = out.len();
-    if !write_plain(bytes, out) {
-        out.truncate(start);
-        write_escaped(bytes, out);
-    }
-    out.push(b'"');
-}
-
-/// Appends a text that needs no escapes, sixteen bytes at a time, as copies of a known
-/// length take no call; `false` once it finds that it needs some.
-#[inline]
-fn write_plain(bytes: &[u8], out: &mut Vec<u8>) -> bool {
-    let (chunks, rest) = bytes.as_chunks::<16>();
-    for chunk in chunks {
-        if sweep::specials(chunk) != 0 {
-            return false;
-        }
-        out.extend_from_slice(chunk);
-    }
-    let end = out.len() + rest.len();
-    if let Some(last) = bytes.last_chunk() {
-        // The rest once more with some bytes before it.
-        out.truncate(end - last.len());
-        out.extend_from_slice(last);
-        return sweep::specials(last) == 0;
-    }
-    let mut padded = [b' '; 16];
-    if let Some(place) = padded.get_mut(..rest.len()) {
-        place.copy_from_slice(rest);
-    }
-    out.extend_from_slice(&padded);
-    out.truncate(end);
-    sweep::specials(&padded) == 0
-}
-
-#[inline(never)]
-fn write_escaped(bytes: &[u8], out: &mut Vec<u8>) {
-    let mut start = 0;
-    loop {
-        let end = sweep::special(bytes, start);
-        out.extend_from_slice(bytes.get(start..end).unwrap_or_default());
-        let Some(&byte) = bytes.get(end) else {
-            break;
-        };
-        write_escape(byte, out);
-        start = end + 1;
-    }
-}
-
-fn write_escape(byte: u8, out: &mut Vec<u8>) {
-    let short = match byte {
-        b'"' | b'\\' => byte,
-        0x08 => b'b',
-        0x0c => b'f',
-        b'\n' => b'n',
-        b'\r' => b'r',
-        b'\t' => b't',
-        _ => {
-            let digit = |value: u8| b"0123456789abcdef".get(usize::from(value)).copied();
-            let [high, low] = [byte >> 4, byte & 0xf].map(|half| digit(half).unwrap_or(b'0'));
-            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
-            return;
-        }
-    };
-    out.extend_from_slice(&[b'\\', short]);
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn text_is_escaped_as_by_serde_json(text in "([\\x00-\\x7f]|\\PC){0,40}") {
-            let mut out = Vec::new();
-            write_string(&text, &mut out);
-            prop_assert_eq!(out, serde_json::to_vec(&text).unwrap());
-        }
-    }
 }

@@ -14,6 +14,7 @@ mod cursor;
 mod decode;
 mod encode;
 mod number;
+mod quote;
 mod read;
 mod scan;
 mod shape;

@@ -18,7 +18,7 @@ use super::careful;
 use super::cursor::{Content, Cursor};
 use super::scan::{self, Kind};
 use super::shape::{Inner, Shape};
-use crate::formats::column::{Column, Map, Values, unit_of};
+use crate::formats::column::{Column, Map, Strings, Values, unit_of};
 use crate::formats::datetime::{self, KnownDate};
 
 /// Up to this many keys of a map are compared each with each.
@@ -52,23 +52,22 @@ impl Reader<'_> {
         if cursor.next_byte() == b'}' {
             cursor.step(1);
         } else {
-            let mut before = None;
+            let mut found = shape.name(&mut cursor, shape.start())?;
             loop {
-                let found = shape.name(&mut cursor, before)?;
-                before = found.place;
                 match found.column {
                     None => cursor.value(depth)?,
                     Some(place) => {
-                        shape.note(place)?;
-                        let (column, inner) =
-                            (columns.get_mut(place)?, shape.inner.get_mut(place)?);
+                        let inner = shape.note(place)?;
+                        let column = columns.get_mut(place)?;
                         self.value(&mut cursor, column, inner, depth)?;
                         filled += 1;
                     }
                 }
-                if !cursor.goes_on(b'}')? {
-                    break;
-                }
+                found = match shape.expected_name(&mut cursor, found) {
+                    Some(next) => next,
+                    None if cursor.goes_on(b'}')? => shape.name(&mut cursor, found)?,
+                    None => break,
+                };
             }
         }
         if filled < columns.len() {
@@ -133,12 +132,12 @@ impl Reader<'_> {
     ) -> Option<()> {
         match &mut column.values {
             Values::Int64(values) => values.push(cursor.integer()?),
-            Values::Text(values) => match cursor.string()? {
-                content if content.has_escapes => {
-                    values.push(unescaped(content, self.scratch)).ok()?;
+            Values::Text(values) => {
+                let copied = values.push_if(|bytes| cursor.copy_string(bytes));
+                if copied.is_none() {
+                    cursor.go_to(self.text(*cursor, values)?);
                 }
-                content => values.push(content.bytes).ok()?,
-            },
+            }
             Values::Timestamp(values) => {
                 values.push(self.timestamp(cursor, unit_of(&column.data_type))?);
             }
@@ -147,6 +146,14 @@ impl Reader<'_> {
             _ => cursor.go_to(self.other(*cursor, column, inner, depth)?),
         }
         Some(())
+    }
+
+    /// Reads any text.
+    #[inline(never)]
+    fn text(&mut self, mut cursor: Cursor, values: &mut Strings) -> Option<usize> {
+        let content = cursor.string()?;
+        values.push(unescaped(content, self.scratch)).ok()?;
+        Some(cursor.at())
     }
 
     /// The same for types that are not as frequent.

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use arrow::datatypes::{DataType, Fields};
+use arrow::datatypes::{DataType, FieldRef, Fields};
 
 use super::cursor::Cursor;
 use super::scan;
@@ -33,11 +33,17 @@ pub(super) struct Shape {
     columns: HashMap<Box<[u8]>, usize>,
     /// The field with which objects begin.
     first: usize,
-    /// What is inside the values of each column.
-    pub inner: Vec<Inner>,
-    /// The object in which each column was found last, and the object at hand.
-    found: Vec<u64>,
+    /// What is known of each column.
+    slots: Vec<Slot>,
+    /// The object at hand.
     object: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    /// The object in which the column was found last.
+    object: u64,
+    inner: Inner,
 }
 
 /// What is inside the values of a column.
@@ -54,7 +60,7 @@ pub(super) enum Inner {
 /// A field and what was seen behind it.
 #[derive(Debug)]
 struct Field {
-    label: Label,
+    labels: Labels,
     column: Option<usize>,
     next: usize,
 }
@@ -68,6 +74,13 @@ struct Label {
     mask: [u64; 2],
 }
 
+/// A field's label at the beginning of an object, and behind a comma.
+#[derive(Debug)]
+struct Labels {
+    first: Label,
+    behind_comma: Label,
+}
+
 /// A field that was found in a record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
@@ -75,11 +88,24 @@ pub(super) struct Found {
     pub place: Option<usize>,
     /// The column that it is.
     pub column: Option<usize>,
+    /// The place of the field that is expected behind it.
+    next: usize,
+}
+
+impl Field {
+    #[inline(always)]
+    fn found_at(&self, place: usize) -> Found {
+        Found {
+            place: Some(place),
+            column: self.column,
+            next: self.next,
+        }
+    }
 }
 
 impl Label {
-    fn new(name: &[u8]) -> Self {
-        let bytes = [b"\"", name, b"\":"].concat();
+    fn new(before: &[u8], name: &[u8]) -> Self {
+        let bytes = [before, b"\"", name, b"\":"].concat();
         let mut head = [0; 16];
         let mut mask = [0; 16];
         for ((byte, head), mask) in bytes.iter().zip(&mut head).zip(&mut mask) {
@@ -135,13 +161,16 @@ impl Inner {
 impl Shape {
     /// Objects whose fields are these columns, and perhaps others.
     pub(super) fn new(columns: &Fields) -> Self {
+        let slot = |column: &FieldRef| Slot {
+            object: 0,
+            inner: Inner::new(column.data_type()),
+        };
         let mut shape = Self {
             fields: Vec::with_capacity(columns.len()),
             places: HashMap::new(),
             columns: HashMap::new(),
             first: 0,
-            inner: columns.iter().map(|c| Inner::new(c.data_type())).collect(),
-            found: vec![0; columns.len()],
+            slots: columns.iter().map(slot).collect(),
             object: 0,
         };
         for (place, column) in columns.iter().enumerate() {
@@ -164,52 +193,63 @@ impl Shape {
         self.object += 1;
     }
 
-    /// Notes that a column was found in this object; `None` if it was before.
+    /// Notes that a column was found in this object, and gives what is inside its values;
+    /// `None` if it was found before.
     #[inline(always)]
-    pub(super) fn note(&mut self, column: usize) -> Option<()> {
-        let found = self.found.get_mut(column)?;
-        let is_new = *found != self.object;
-        *found = self.object;
-        is_new.then_some(())
+    pub(super) fn note(&mut self, column: usize) -> Option<&mut Inner> {
+        let slot = self.slots.get_mut(column)?;
+        let is_new = slot.object != self.object;
+        slot.object = self.object;
+        is_new.then_some(&mut slot.inner)
     }
 
     /// Whether a column was found in this object.
     pub(super) fn has(&self, column: usize) -> bool {
-        self.found.get(column) == Some(&self.object)
+        let slot = self.slots.get(column);
+        slot.is_some_and(|slot| slot.object == self.object)
+    }
+
+    /// What stands before the first field.
+    #[inline(always)]
+    pub(super) fn start(&self) -> Found {
+        Found {
+            place: None,
+            column: None,
+            next: self.first,
+        }
     }
 
     /// Steps over the name that stands here, to the field's value or to space before it.
-    /// `before` is the place of the field before it.
+    /// `before` is the field before it.
     #[inline(always)]
-    pub(super) fn name(&mut self, cursor: &mut Cursor, before: Option<usize>) -> Option<Found> {
-        let place = match before.and_then(|before| self.fields.get(before)) {
-            Some(before) => before.next,
-            None => self.first,
-        };
-        match self.fields.get(place) {
-            Some(field) if field.label.stands_at(cursor) => {
-                cursor.step(field.label.bytes.len());
-                Some(Found {
-                    place: Some(place),
-                    column: field.column,
-                })
+    pub(super) fn name(&mut self, cursor: &mut Cursor, before: Found) -> Option<Found> {
+        match self.fields.get(before.next) {
+            Some(field) if field.labels.first.stands_at(cursor) => {
+                cursor.step(field.labels.first.bytes.len());
+                Some(field.found_at(before.next))
             }
             _ => {
-                let (found, at) = self.unexpected_name(*cursor, before, place)?;
+                let (found, at) = self.unexpected_name(*cursor, before)?;
                 cursor.go_to(at);
                 Some(found)
             }
         }
     }
 
-    /// The same of a name with space before it, or of another field.
+    /// Steps over a comma and the name that is expected behind it, if they stand here.
+    #[inline(always)]
+    pub(super) fn expected_name(&self, cursor: &mut Cursor, before: Found) -> Option<Found> {
+        let field = self.fields.get(before.next)?;
+        let label = &field.labels.behind_comma;
+        label.stands_at(cursor).then(|| {
+            cursor.step(label.bytes.len());
+            field.found_at(before.next)
+        })
+    }
+
+    /// Steps over a name with space before it, or of another field.
     #[inline(never)]
-    fn unexpected_name(
-        &mut self,
-        mut cursor: Cursor,
-        before: Option<usize>,
-        expected: usize,
-    ) -> Option<(Found, usize)> {
+    fn unexpected_name(&mut self, mut cursor: Cursor, before: Found) -> Option<(Found, usize)> {
         if cursor.byte() <= b' ' {
             let at = cursor.at();
             cursor.next_byte();
@@ -220,34 +260,27 @@ impl Shape {
             return Some((found, cursor.at()));
         }
         // A field that is left out now and then does not change what follows what.
-        let mut place = expected;
+        let mut place = before.next;
         for _ in 0..LEFT_OUT_MAX {
             place = self
                 .fields
                 .get(place)
                 .map_or(usize::MAX, |field| field.next);
             if let Some(field) = self.fields.get(place)
-                && field.label.stands_at(&cursor)
+                && field.labels.first.stands_at(&cursor)
             {
-                cursor.step(field.label.bytes.len());
-                let found = Found {
-                    place: Some(place),
-                    column: field.column,
-                };
-                return Some((found, cursor.at()));
+                cursor.step(field.labels.first.bytes.len());
+                return Some((field.found_at(place), cursor.at()));
             }
         }
         let name = cursor.string()?;
         cursor.colon()?;
         let found = match self.places.get(name.bytes) {
-            Some(place) => Found {
-                place: Some(*place),
-                column: self.fields.get(*place)?.column,
-            },
+            Some(place) => self.fields.get(*place)?.found_at(*place),
             None => self.unknown(name.bytes),
         };
         if let Some(place) = found.place {
-            match before.and_then(|before| self.fields.get_mut(before)) {
+            match before.place.and_then(|before| self.fields.get_mut(before)) {
                 Some(before) => before.next = place,
                 None => self.first = place,
             }
@@ -264,6 +297,7 @@ impl Shape {
         Found {
             place: has_room.then(|| self.learn(written, column)),
             column,
+            next: if has_room { usize::MAX } else { self.first },
         }
     }
 
@@ -271,7 +305,10 @@ impl Shape {
         let place = self.fields.len();
         self.places.insert(written.into(), place);
         self.fields.push(Field {
-            label: Label::new(written),
+            labels: Labels {
+                first: Label::new(b"", written),
+                behind_comma: Label::new(b",", written),
+            },
             column,
             // Nothing is known to follow yet.
             next: usize::MAX,

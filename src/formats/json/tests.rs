@@ -146,6 +146,23 @@ fn any_byte() -> impl Strategy<Value = u8> {
     ]
 }
 
+/// Strings are copied in blocks while their end is sought.
+#[test]
+fn strings_of_any_length_with_an_escape_at_any_place() {
+    for length in (0..150).step_by(7) {
+        let plain = "x".repeat(length);
+        check_lines(
+            Json::default(),
+            format!("{{\"s\":\"{plain}\"}}\n").as_bytes(),
+        );
+        for at in 0..length {
+            let text = format!("{}\\n{}", &plain[..at], &plain[at..]);
+            let record = format!("{{\"s\":\"{text}\",\"r\":{{\"b\":\"{text}\"}},\"n\":1}}");
+            check_both_ways(Json::default(), &[record.as_bytes(), record.as_bytes()]);
+        }
+    }
+}
+
 #[test]
 fn a_record_cut_at_any_byte_is_refused() {
     for end in 0..RECORD.len() {
