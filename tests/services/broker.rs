@@ -175,6 +175,7 @@ impl Brokers {
             .set("group.id", "verifier")
             .set("isolation.level", "read_committed")
             .set("enable.auto.commit", "false")
+            .set("fetch.wait.max.ms", "20")
             .set("enable.partition.eof", "true");
         let consumer: BaseConsumer = config.create().expect("a consumer");
         let mut list = TopicPartitionList::new();
