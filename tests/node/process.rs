@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 /// A directory in which the binary is run.
@@ -188,14 +189,15 @@ impl Running {
         ended
     }
 
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).expect("a process id");
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), signal).expect("a sent signal");
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub fn terminate(self) -> Ended {
-        let id = i32::try_from(self.child.id()).expect("a process id");
-        nix::sys::signal::kill(
-            nix::unistd::Pid::from_raw(id),
-            nix::sys::signal::Signal::SIGTERM,
-        )
-        .expect("a sent signal");
+        self.signal(Signal::SIGTERM);
         self.end()
     }
 

@@ -3,6 +3,7 @@
 mod broker;
 mod kafka_kills;
 mod kafka_oracle;
+mod kafka_ownership;
 mod kafka_sink;
 mod kafka_source;
 #[cfg(feature = "failpoints")]

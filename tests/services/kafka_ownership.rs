@@ -1,0 +1,112 @@
+//! Two processes, or two states, that think that they are the same job.
+
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+
+use crate::broker;
+use crate::kafka_oracle::{Topics, windows};
+use crate::process::{Running, Workspace, wait_until};
+
+const ROWS: u32 = 40_000;
+
+struct Job {
+    topics: Topics,
+    workspace: Workspace,
+}
+
+impl Job {
+    fn new() -> Self {
+        let brokers = broker::one();
+        let topics = Topics::new(brokers);
+        let workspace = Workspace::new();
+        workspace.write("job.sql", &topics.program(brokers, false));
+        Self { topics, workspace }
+    }
+
+    fn start(&self, data: &str) -> Running {
+        self.workspace
+            .start(&["--workers", "1", "--data-dir", data, "job.sql"])
+    }
+
+    /// Waits until so many rows are committed.
+    fn wait_for(&self, rows: u32) {
+        wait_until("the rows are committed", || {
+            broker::one().committed(&self.topics.copies).len() >= rows as usize
+        });
+    }
+
+    fn copy(&self, from: &str, to: &str) {
+        let [from, to] = [from, to].map(|name| self.workspace.path(name));
+        let copied = Command::new("cp").arg("-r").arg(from).arg(to).status();
+        assert!(copied.expect("cp").success());
+    }
+
+    /// Writes the rest, waits until it has come through, and compares.
+    fn finish(&self, running: Running) {
+        let brokers = broker::one();
+        self.topics.write(brokers, ROWS / 2..ROWS);
+        self.topics.close(brokers);
+        wait_until("all rows are written", || {
+            let written = |topic: &str| brokers.committed(topic).len();
+            written(&self.topics.copies) == ROWS as usize
+                && written(&self.topics.windows) == windows(ROWS).len()
+        });
+        assert_eq!(running.terminate().status, 0);
+        self.topics.check(brokers, ROWS).unwrap();
+    }
+}
+
+/// A node that was held up while another has taken its place (a virtual machine that was
+/// paused, a pod that was thought dead) writes nothing more.
+#[test]
+fn a_zombie_is_shut_out() {
+    let job = Job::new();
+    job.topics.write(broker::one(), 0..ROWS / 2);
+    let zombie = job.start("first");
+    job.wait_for(ROWS / 2);
+    zombie.signal(Signal::SIGSTOP);
+    job.copy("first", "second");
+    let heir = job.start("second");
+    heir.wait_until_ready();
+    zombie.signal(Signal::SIGCONT);
+    job.finish(heir);
+    let ended = zombie.wait();
+    assert_eq!(ended.status, 1, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("another process has taken over"),
+        "{}",
+        ended.stderr
+    );
+}
+
+/// A copy that was restored from a backup refuses, and does the rightful owner no harm.
+#[test]
+fn an_old_copy_of_the_state_is_refused() {
+    let job = Job::new();
+    job.topics.write(broker::one(), 0..ROWS / 4);
+    let running = job.start("data");
+    job.wait_for(ROWS / 4);
+    assert_eq!(running.terminate().status, 0);
+    job.copy("data", "old");
+
+    job.topics.write(broker::one(), ROWS / 4..ROWS / 2);
+    let running = job.start("data");
+    job.wait_for(ROWS / 2);
+    let arguments = [
+        "run",
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        "old",
+        "job.sql",
+    ];
+    let ended = job.workspace.run(&arguments);
+    assert_eq!(ended.status, 1, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("this is an old copy"),
+        "{}",
+        ended.stderr
+    );
+    job.finish(running);
+}
