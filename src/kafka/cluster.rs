@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::TopicPartitionList;
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::Offset;
 use regex::Regex;
 
@@ -20,19 +20,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a question is repeated to which the cluster has no answer yet, and how soon.
 const RETRY_PATIENCE: Duration = Duration::from_secs(30);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
-
-/// What a cluster says while a broker starts, or takes over from another.
-const PASSING: &[RDKafkaErrorCode] = &[
-    RDKafkaErrorCode::NotCoordinator,
-    RDKafkaErrorCode::CoordinatorLoadInProgress,
-    RDKafkaErrorCode::CoordinatorNotAvailable,
-    RDKafkaErrorCode::NotLeaderForPartition,
-    RDKafkaErrorCode::LeaderNotAvailable,
-    RDKafkaErrorCode::RequestTimedOut,
-    RDKafkaErrorCode::OperationTimedOut,
-    RDKafkaErrorCode::BrokerTransportFailure,
-    RDKafkaErrorCode::AllBrokersDown,
-];
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -196,12 +183,13 @@ impl Cluster {
             let _ = self.client.poll(Duration::ZERO);
             // That nobody answers may have a better reason.
             self.context.check()?;
-            let code = error.rdkafka_error_code();
-            let may_pass = code.is_some_and(|code| PASSING.contains(&code));
-            if !may_pass || Instant::now() >= deadline {
-                return Err(Error::of(doing, &error));
+            match Error::of(doing, &error) {
+                // A broker may be starting, or take over from another.
+                Error::Retryable(_) if Instant::now() < deadline => {
+                    std::thread::sleep(RETRY_PAUSE);
+                }
+                error => return Err(error),
             }
-            std::thread::sleep(RETRY_PAUSE);
         }
     }
 }

@@ -11,12 +11,13 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Brokers that run as long as the tests do.
 pub struct Brokers {
@@ -157,14 +158,13 @@ impl Brokers {
 
     fn ends(&self, config: &ClientConfig, topic: &str) -> Vec<i64> {
         let consumer: BaseConsumer = config.create().expect("a consumer");
-        let metadata = consumer
-            .fetch_metadata(Some(topic), PATIENCE)
-            .expect("metadata");
-        let partitions = metadata.topics()[0].partitions().len();
+        let partitions = patiently(|| {
+            let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+            Ok(metadata.topics()[0].partitions().len())
+        });
         let ends = (0..partitions).map(|partition| {
             let number = i32::try_from(partition).expect("few partitions");
-            let found = consumer.fetch_watermarks(topic, number, PATIENCE);
-            found.expect("the end of a partition").1
+            patiently(|| Ok(consumer.fetch_watermarks(topic, number, PATIENCE)?.1))
         });
         ends.collect()
     }
@@ -185,6 +185,7 @@ impl Brokers {
                 .expect("an offset");
         }
         consumer.assign(&list).expect("an assignment");
+        let deadline = Instant::now() + PATIENCE;
         let (mut seen, mut at_end) = (Vec::new(), 0);
         while at_end < ends.len() {
             match consumer.poll(PATIENCE).expect("a record in time") {
@@ -197,8 +198,9 @@ impl Brokers {
                         value: message.payload().map(text).unwrap_or_default(),
                     });
                 }
-                Err(rdkafka::error::KafkaError::PartitionEOF(_)) => at_end += 1,
-                Err(error) => panic!("{error}"),
+                Err(KafkaError::PartitionEOF(_)) => at_end += 1,
+                // A broker has gone; another takes over, or it comes back.
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
             }
         }
         seen.sort();
@@ -209,6 +211,18 @@ impl Brokers {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.addresses);
         config
+    }
+}
+
+/// What a cluster answers, which may be between two leaders.
+fn patiently<T>(ask: impl Fn() -> KafkaResult<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+        std::thread::park_timeout(Duration::from_millis(100));
     }
 }
 

@@ -1,0 +1,41 @@
+//! A job whose brokers die and come back.
+
+use crate::broker::Brokers;
+use crate::kafka_oracle::{Topics, windows};
+use crate::process::{Workspace, wait_until};
+
+const ROUNDS: u32 = 6;
+const ROWS_PER_ROUND: u32 = 10_000;
+const ROWS: u32 = ROUNDS * ROWS_PER_ROUND;
+
+#[test]
+#[ignore = "starts three brokers; make campaign-kafka runs it"]
+fn brokers_that_are_killed_lose_and_double_nothing() {
+    let brokers = Brokers::start(3);
+    let topics = Topics::new(&brokers);
+    let workspace = Workspace::new();
+    let program = topics.program(&brokers, false);
+    let restarting = program.replace("SET 'restart-strategy.type' = 'none';", "");
+    workspace.write("job.sql", &restarting);
+    let running = workspace.start(&["--workers", "2", "job.sql"]);
+    for round in 0..ROUNDS {
+        let rows = round * ROWS_PER_ROUND..(round + 1) * ROWS_PER_ROUND;
+        eprintln!("ROUND {round} {:?}", std::time::SystemTime::now());
+        topics.write(&brokers, rows.clone());
+        let victim = round % 3 + 1;
+        brokers.kill(victim);
+        wait_until("the rows are committed without a broker", || {
+            brokers.committed(&topics.copies).len() >= rows.start as usize
+        });
+        brokers.up(victim);
+    }
+    topics.close(&brokers);
+    wait_until("all rows are written", || {
+        let written = |topic: &str| brokers.committed(topic).len();
+        written(&topics.copies) == ROWS as usize && written(&topics.windows) == windows(ROWS).len()
+    });
+    let ended = running.terminate();
+    eprintln!("{}", ended.stderr);
+    assert_eq!(ended.status, 0);
+    topics.check(&brokers, ROWS).unwrap();
+}
