@@ -34,6 +34,7 @@ impl Generator {
             name: "bid".to_owned(),
             options: IndexMap::from(options),
             schema: Arc::clone(schema),
+            metadata: IndexMap::new(),
             primary_key: Vec::new(),
         };
         let job = JobContext {

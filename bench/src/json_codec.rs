@@ -206,6 +206,7 @@ async fn read_file(path: &str, table: &SchemaRef, schema: &SchemaRef) -> Result<
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
         schema: Arc::clone(table),
+        metadata: IndexMap::new(),
         primary_key: Vec::new(),
     };
     let job = JobContext {

@@ -29,7 +29,7 @@ mod testing;
 pub use crate::formats::{OptionDefault, OptionDoc, OptionError};
 pub use console::{ConsoleFormat, console};
 pub use kafka::JobTransaction;
-pub use registry::{Descriptor, descriptors, sink, source};
+pub use registry::{Descriptor, MetadataDoc, descriptors, metadata_of, sink, source};
 
 /// A table as a connector sees it.
 #[derive(Clone, Debug)]
@@ -38,8 +38,11 @@ pub struct TableOptions {
     pub name: String,
     /// `WITH (…)` in the order of the text.
     pub options: IndexMap<String, String>,
-    /// The physical columns: what a record holds, what a sink writes.
+    /// The physical columns: what a record holds.
     pub schema: SchemaRef,
+    /// The metadata columns with their keys, in order. A source is asked for some of
+    /// them by name; a sink gets all of them, behind the physical columns.
+    pub metadata: IndexMap<String, String>,
     /// The columns of the primary key; empty if there is none.
     pub primary_key: Vec<String>,
 }

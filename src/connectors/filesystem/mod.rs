@@ -102,6 +102,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
             "Taken for Flink's sake; the intervals are checked at every checkpoint.",
         ),
     ],
+    metadata: &[],
     has_format: true,
     example: "CREATE TABLE requests (host STRING, at TIMESTAMP(3), status INT,\n  \
               WATERMARK FOR at AS at - INTERVAL '5' SECOND)\n\

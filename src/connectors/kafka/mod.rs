@@ -9,6 +9,7 @@
 use super::{Descriptor, JobContext, OptionDefault, OptionDoc, OptionError, TableOptions};
 
 mod enumerator;
+mod metadata;
 mod options;
 mod reader;
 mod sink;
@@ -148,8 +149,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
             "Taken for Flink's sake; the transactional id is made of the job's and the node's name.",
         ),
     ],
+    metadata: metadata::DOCS,
     has_format: true,
-    example: "CREATE TABLE orders (id BIGINT, at TIMESTAMP(3), price DECIMAL(10, 2),\n  \
+    example: "CREATE TABLE orders (id BIGINT, price DECIMAL(10, 2),\n  \
+              at TIMESTAMP(3) METADATA FROM 'timestamp',\n  \
               WATERMARK FOR at AS at - INTERVAL '5' SECOND)\n\
               WITH ('connector' = 'kafka', 'topic' = 'orders', 'format' = 'json',\n      \
               'properties.bootstrap.servers' = 'localhost:9092',\n      \
