@@ -2,6 +2,7 @@
 
 mod broker;
 mod kafka_kills;
+mod kafka_metadata;
 mod kafka_sink;
 mod kafka_source;
 #[path = "../node/process.rs"]

@@ -8,7 +8,7 @@ use arrow::array::{
     MapFieldNames, RecordBatch, StringBuilder, TimestampMillisecondArray,
     TimestampMillisecondBuilder,
 };
-use arrow::datatypes::{Schema, SchemaRef, TimestampMillisecondType};
+use arrow::datatypes::{ArrowNativeType, Schema, SchemaRef, TimestampMillisecondType};
 use indexmap::IndexMap;
 
 use crate::connectors::MetadataDoc;
@@ -79,10 +79,10 @@ impl RowBuilder {
         decoder: impl FnOnce(&SchemaRef) -> Box<dyn Decoder>,
     ) -> Result<Self> {
         let fields = schema.fields().iter();
-        let (of_metadata, decoded): (Vec<_>, Vec<_>) = fields
+        let (known, others): (Vec<_>, Vec<_>) = fields
             .cloned()
             .partition(|field| metadata.contains_key(field.name()));
-        let columns = of_metadata.iter().map(|field| {
+        let columns = known.iter().map(|field| {
             let key = &metadata[field.name()];
             let unknown = || Error::Fatal(format!("Kafka has no metadata '{key}'"));
             Column::new(key).ok_or_else(unknown)
@@ -94,7 +94,7 @@ impl RowBuilder {
             rows: 0,
         });
         Ok(Self {
-            decoder: decoder(&Arc::new(Schema::new(decoded))),
+            decoder: decoder(&Arc::new(Schema::new(others))),
             metadata,
         })
     }
@@ -256,22 +256,25 @@ impl WrittenMetadata {
 
     /// The headers of a row.
     pub fn headers(&self, row: usize) -> Vec<Header<'_>> {
-        let Some(headers) = self
-            .headers
-            .as_ref()
-            .filter(|headers| headers.is_valid(row))
-        else {
+        let headers = self.headers.as_ref();
+        let Some(headers) = headers.filter(|headers| headers.is_valid(row)) else {
             return Vec::new();
         };
         let offsets = headers.value_offsets();
-        let entries = offsets[row] as usize..offsets[row + 1] as usize;
+        let entries = offsets[row].as_usize()..offsets[row + 1].as_usize();
         let (keys, values) = (headers.keys().as_string::<i32>(), headers.values());
         let values = values.as_binary::<i32>();
+        let value = |entry| values.is_valid(entry).then(|| values.value(entry));
         entries
-            .map(|entry| {
-                let value = values.is_valid(entry).then(|| values.value(entry));
-                (keys.value(entry), value)
-            })
+            .map(|entry| (keys.value(entry), value(entry)))
             .collect()
+    }
+
+    /// How long the headers of all rows are.
+    pub fn bytes(&self) -> usize {
+        let rows = self.headers.as_ref().map_or(0, MapArray::len);
+        let headers = (0..rows).flat_map(|row| self.headers(row));
+        let lengths = headers.map(|(key, value)| key.len() + value.map_or(0, <[u8]>::len));
+        lengths.sum()
     }
 }

@@ -5,6 +5,9 @@
 //!
 //! *Writing*: the rows of a checkpoint are one transaction, whose commit decides the
 //! checkpoint.
+//!
+//! *Metadata* columns read what Kafka knows of a record; its time and headers can be
+//! written too.
 
 use super::{Descriptor, JobContext, OptionDefault, OptionDoc, OptionError, TableOptions};
 
@@ -48,7 +51,7 @@ const fn option(key: &'static str, default: OptionDefault, doc: &'static str) ->
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "kafka",
-    purpose: "Reads and writes topics of Apache Kafka.",
+    purpose: "Reads and writes topics of Apache Kafka, with the metadata of records.",
     source: Some(
         "Exactly once: positions are kept with the checkpoint; offsets that are no longer there \
          stop the job instead of being skipped. Only committed records are read.",

@@ -157,6 +157,13 @@ struct Encoded {
     metadata: WrittenMetadata,
 }
 
+impl Encoded {
+    fn bytes(&self) -> usize {
+        let keys = self.keys.as_ref().map_or(0, |keys| keys.bytes().len());
+        keys + self.values.bytes().len() + self.metadata.bytes()
+    }
+}
+
 /// Where records go.
 struct Target {
     topic: String,
@@ -224,7 +231,7 @@ impl KafkaSink {
             Way::Direct { producer, .. } => Arc::clone(producer),
             Way::Transaction(gate) => {
                 if !gate.is_open() {
-                    gate.kept_bytes += encoded.values.bytes().len();
+                    gate.kept_bytes += encoded.bytes();
                     gate.kept.push_back(encoded);
                     if gate.kept_bytes < KEPT_BYTES_MAX {
                         return Ok(Vec::new());
