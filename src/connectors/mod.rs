@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use indexmap::IndexMap;
 use uuid::Uuid;
 
@@ -45,6 +45,19 @@ pub struct TableOptions {
     pub metadata: IndexMap<String, String>,
     /// The columns of the primary key; empty if there is none.
     pub primary_key: Vec<String>,
+}
+
+/// The columns of `schema` that are decoded, and the keys of the metadata behind them,
+/// given all metadata of the table.
+fn split_metadata(
+    schema: &SchemaRef,
+    metadata: &IndexMap<String, String>,
+) -> (SchemaRef, Vec<String>) {
+    let fields = schema.fields().iter();
+    let key_of = |field: &FieldRef| metadata.get(field.name()).cloned();
+    let decoded = fields.clone().filter(|field| key_of(field).is_none());
+    let decoded = Schema::new(decoded.cloned().collect::<Vec<_>>());
+    (Arc::new(decoded), fields.filter_map(key_of).collect())
 }
 
 /// The job for which a connector works.

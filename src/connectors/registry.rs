@@ -96,9 +96,11 @@ pub fn descriptors() -> impl Iterator<Item = &'static Descriptor> {
     CONNECTORS.iter().map(|connector| connector.descriptor)
 }
 
-/// What `METADATA` columns a connector has; an unknown one has none.
-pub fn metadata_of(name: &str) -> &'static [MetadataDoc] {
-    find(name).map_or(&[], |connector| connector.descriptor.metadata)
+/// What `METADATA` columns a connector has; `None` if there is no such connector.
+pub fn metadata_of(name: &str) -> Option<&'static [MetadataDoc]> {
+    let mut all = descriptors();
+    let found = all.find(|descriptor| descriptor.name == name)?;
+    Some(found.metadata)
 }
 
 /// The source that `table` declares with `'connector' = name`.

@@ -13,7 +13,10 @@ pub(super) enum Use {
 /// Everything that is wrong with the metadata columns of `table`.
 pub(super) fn check_metadata(table: &Table, used: Use) -> Vec<Diagnostic> {
     let connector = table.option("connector").unwrap_or_default();
-    let known = connectors::metadata_of(connector);
+    let Some(known) = connectors::metadata_of(connector) else {
+        // That is said elsewhere.
+        return Vec::new();
+    };
     let usable: Vec<_> = known
         .iter()
         .filter(|doc| used == Use::Read || doc.is_writable)
@@ -160,13 +163,24 @@ mod tests {
 
     #[test]
     fn other_connectors_have_none() {
-        let files = "'connector' = 'filesystem', 'path' = '/nonexistent'";
-        assert_eq!(
-            errors(files, "`offset` BIGINT METADATA", "SELECT n FROM t"),
-            [
-                "2:1: table t: invalid metadata key 'offset' in column offset; connector \
-                 'filesystem' has no metadata that can be read"
-            ]
+        let column = "`offset` BIGINT METADATA";
+        let print = "'connector' = 'print'";
+        let write = "CREATE TABLE s (n BIGINT) WITH ('connector' = 'datagen');
+            INSERT INTO t SELECT n, n FROM s";
+        let found = errors(print, column, write);
+        assert!(
+            found.contains(
+                &"2:1: table t: invalid metadata key 'offset' in column offset; connector \
+                  'print' has no metadata that can be written; a column that is only read is \
+                  declared VIRTUAL"
+                    .to_owned()
+            ),
+            "{found:?}"
+        );
+        let found = errors("'connector' = 'nobodys'", column, "SELECT n FROM t");
+        assert!(
+            found.iter().all(|error| !error.contains("metadata")),
+            "{found:?}"
         );
     }
 }

@@ -8,10 +8,10 @@ use arrow::array::{
     MapFieldNames, RecordBatch, StringBuilder, TimestampMillisecondArray,
     TimestampMillisecondBuilder,
 };
-use arrow::datatypes::{ArrowNativeType, Schema, SchemaRef, TimestampMillisecondType};
+use arrow::datatypes::{ArrowNativeType, SchemaRef, TimestampMillisecondType};
 use indexmap::IndexMap;
 
-use crate::connectors::MetadataDoc;
+use crate::connectors::{MetadataDoc, split_metadata};
 use crate::formats::{Decoder, RowError};
 use crate::kafka::{Header, Message};
 use crate::runtime::{Error, Result};
@@ -72,18 +72,14 @@ pub(super) struct RowBuilder {
 
 impl RowBuilder {
     /// A builder of rows of `schema`, whose columns `metadata` has by name with their
-    /// keys, if they are metadata; `decoder` makes a decoder of the others.
+    /// keys, if they are metadata; `make_decoder` makes a decoder of the others.
     pub fn new(
         schema: &SchemaRef,
         metadata: &IndexMap<String, String>,
-        decoder: impl FnOnce(&SchemaRef) -> Box<dyn Decoder>,
+        make_decoder: impl FnOnce(&SchemaRef) -> Box<dyn Decoder>,
     ) -> Result<Self> {
-        let fields = schema.fields().iter();
-        let (known, others): (Vec<_>, Vec<_>) = fields
-            .cloned()
-            .partition(|field| metadata.contains_key(field.name()));
-        let columns = known.iter().map(|field| {
-            let key = &metadata[field.name()];
+        let (decoded, keys) = split_metadata(schema, metadata);
+        let columns = keys.iter().map(|key| {
             let unknown = || Error::Fatal(format!("Kafka has no metadata '{key}'"));
             Column::new(key).ok_or_else(unknown)
         });
@@ -94,7 +90,7 @@ impl RowBuilder {
             rows: 0,
         });
         Ok(Self {
-            decoder: decoder(&Arc::new(Schema::new(others))),
+            decoder: make_decoder(&decoded),
             metadata,
         })
     }

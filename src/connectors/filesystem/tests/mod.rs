@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::connectors::{JobContext, TableOptions, testing};
 use crate::formats::RowText;
 
+mod metadata;
 mod read;
 mod write;
 
