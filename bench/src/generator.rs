@@ -9,7 +9,6 @@ use thalweg::connectors::{self, JobContext, TableOptions};
 use thalweg::runtime::{SourceEvent, SourceFactory};
 use thalweg::stream::OperatorId;
 use tokio::runtime::{Builder, Runtime};
-use uuid::Uuid;
 
 /// Makes the bids among some events.
 pub struct Generator {
@@ -34,13 +33,10 @@ impl Generator {
             name: "bid".to_owned(),
             options: IndexMap::from(options),
             schema: Arc::clone(schema),
+            metadata: IndexMap::new(),
             primary_key: Vec::new(),
         };
-        let job = JobContext {
-            job: Uuid::nil(),
-            pipeline: "bid".to_owned(),
-            operator: OperatorId(0),
-        };
+        let job = JobContext::for_inspection("bid".to_owned(), OperatorId(0));
         let source = connectors::source("nexmark", &table, &job)
             .map_err(|errors| anyhow!("the table is wrong: {errors:?}"))?;
         Ok(Self {

@@ -14,7 +14,6 @@ use thalweg::formats::{
 };
 use thalweg::runtime::SourceEvent;
 use thalweg::stream::OperatorId;
-use uuid::Uuid;
 
 use crate::bids::{self, Form};
 use crate::cost::{measure, median, ratio};
@@ -206,13 +205,10 @@ async fn read_file(path: &str, table: &SchemaRef, schema: &SchemaRef) -> Result<
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
         schema: Arc::clone(table),
+        metadata: IndexMap::new(),
         primary_key: Vec::new(),
     };
-    let job = JobContext {
-        job: Uuid::nil(),
-        pipeline: "bids".to_owned(),
-        operator: OperatorId(0),
-    };
+    let job = JobContext::for_inspection("bids".to_owned(), OperatorId(0));
     let source = connectors::source("filesystem", &table, &job)
         .map_err(|errors| anyhow!("the table is wrong: {errors:?}"))?;
     let mut reader = source.reader(schema)?;

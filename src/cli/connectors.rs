@@ -77,6 +77,18 @@ fn show(descriptor: &Descriptor, out: &mut dyn Write) -> io::Result<()> {
         };
         writeln!(out, "  '{}' ({default})\n      {}", option.key, option.doc)?;
     }
+    if !descriptor.metadata.is_empty() {
+        writeln!(out, "\nColumns declared METADATA FROM:")?;
+    }
+    for metadata in descriptor.metadata {
+        let (key, data_type) = (metadata.key, metadata.data_type);
+        let writable = if metadata.is_writable { "" } else { " VIRTUAL" };
+        writeln!(
+            out,
+            "  '{key}'{writable} ({data_type})\n      {}",
+            metadata.doc
+        )?;
+    }
     writeln!(out, "\nExample:\n{}", descriptor.example.trim_end())
 }
 
@@ -103,6 +115,9 @@ mod tests {
             for option in descriptor.options {
                 assert!(shown.contains(&format!("  '{}' (", option.key)), "{shown}");
                 assert!(shown.contains(option.doc), "{shown}");
+            }
+            for metadata in descriptor.metadata {
+                assert!(shown.contains(metadata.doc), "{shown}");
             }
         }
     }

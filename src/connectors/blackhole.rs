@@ -15,6 +15,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     source: None,
     sink: Some("Nothing is kept, so nothing can be lost or doubled."),
     options: &[],
+    metadata: &[],
     has_format: false,
     example: "CREATE TABLE nowhere (id BIGINT) WITH ('connector' = 'blackhole');\n\
               INSERT INTO nowhere SELECT id FROM orders;",

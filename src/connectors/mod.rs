@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use indexmap::IndexMap;
 use uuid::Uuid;
 
@@ -29,7 +29,7 @@ mod testing;
 pub use crate::formats::{OptionDefault, OptionDoc, OptionError};
 pub use console::{ConsoleFormat, console};
 pub use kafka::JobTransaction;
-pub use registry::{Descriptor, descriptors, sink, source};
+pub use registry::{Descriptor, MetadataDoc, descriptors, metadata_of, sink, source};
 
 /// A table as a connector sees it.
 #[derive(Clone, Debug)]
@@ -38,10 +38,26 @@ pub struct TableOptions {
     pub name: String,
     /// `WITH (…)` in the order of the text.
     pub options: IndexMap<String, String>,
-    /// The physical columns: what a record holds, what a sink writes.
+    /// The physical columns: what a record holds.
     pub schema: SchemaRef,
+    /// The metadata columns with their keys, in order. A source is asked for some of
+    /// them by name; a sink gets all of them, behind the physical columns.
+    pub metadata: IndexMap<String, String>,
     /// The columns of the primary key; empty if there is none.
     pub primary_key: Vec<String>,
+}
+
+/// The columns of `schema` that are decoded, and the keys of the metadata behind them,
+/// given all metadata of the table.
+fn split_metadata(
+    schema: &SchemaRef,
+    metadata: &IndexMap<String, String>,
+) -> (SchemaRef, Vec<String>) {
+    let fields = schema.fields().iter();
+    let key_of = |field: &FieldRef| metadata.get(field.name()).cloned();
+    let decoded = fields.clone().filter(|field| key_of(field).is_none());
+    let decoded = Schema::new(decoded.cloned().collect::<Vec<_>>());
+    (Arc::new(decoded), fields.filter_map(key_of).collect())
 }
 
 /// The job for which a connector works.

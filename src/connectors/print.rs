@@ -31,6 +31,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
             doc: "Whether rows go to standard error.",
         },
     ],
+    metadata: &[],
     has_format: false,
     example: "CREATE TABLE seen (id BIGINT, name STRING) WITH ('connector' = 'print');\n\
               INSERT INTO seen SELECT id, name FROM orders;",

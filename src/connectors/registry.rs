@@ -22,10 +22,28 @@ pub struct Descriptor {
     pub sink: Option<&'static str>,
     /// Its options without those of its format.
     pub options: &'static [OptionDoc],
+    /// What `METADATA` columns can be had of a record.
+    pub metadata: &'static [MetadataDoc],
     /// Whether it needs a `'format'`, whose options come on top.
     pub has_format: bool,
     /// A program to copy.
     pub example: &'static str,
+}
+
+/// Something that a connector knows of a record, beside what the record holds. All of
+/// it can be read.
+#[derive(Clone, Copy, Debug)]
+pub struct MetadataDoc {
+    /// Its name, as in `METADATA FROM 'key'`.
+    pub key: &'static str,
+    /// The SQL type of its column.
+    pub data_type: &'static str,
+    /// Whether it can be NULL when it is read.
+    pub is_nullable: bool,
+    /// Whether it can be written too.
+    pub is_writable: bool,
+    /// What it is, in one sentence.
+    pub doc: &'static str,
 }
 
 /// One connector: what people and the program need of it.
@@ -76,6 +94,13 @@ const CONNECTORS: &[Connector] = &[
 /// All connectors, for people.
 pub fn descriptors() -> impl Iterator<Item = &'static Descriptor> {
     CONNECTORS.iter().map(|connector| connector.descriptor)
+}
+
+/// What `METADATA` columns a connector has; `None` if there is no such connector.
+pub fn metadata_of(name: &str) -> Option<&'static [MetadataDoc]> {
+    let mut all = descriptors();
+    let found = all.find(|descriptor| descriptor.name == name)?;
+    Some(found.metadata)
 }
 
 /// The source that `table` declares with `'connector' = name`.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use indexmap::IndexMap;
 use uuid::Uuid;
 
 use super::{JobContext, TableOptions};
@@ -17,6 +18,7 @@ pub(super) fn table(schema: &SchemaRef, options: &[(&str, &str)]) -> TableOption
         name: "t".to_owned(),
         options: given.collect(),
         schema: schema.clone(),
+        metadata: IndexMap::new(),
         primary_key: Vec::new(),
     }
 }

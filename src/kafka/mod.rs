@@ -20,7 +20,7 @@ mod transaction;
 pub use cluster::{Cluster, Partition};
 pub use consumer::{Consumer, PartitionEnd, Polled};
 pub use error::{Error, Result};
-pub use producer::{Producer, Record};
+pub use producer::{Header, Producer, Record};
 pub use properties::{Properties, PropertyError};
 pub use queue::{Message, Messages};
 pub use transaction::{Identity, Transaction};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 
 use super::context::Context;
@@ -25,7 +26,14 @@ pub struct Record<'a> {
     pub key: Option<&'a [u8]>,
     /// The value; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
+    /// Its time in milliseconds since 1970, which is not 0; without one it is now.
+    pub timestamp: Option<i64>,
+    /// The headers.
+    pub headers: &'a [Header<'a>],
 }
+
+/// The key and the value of a header.
+pub type Header<'a> = (&'a str, Option<&'a [u8]>);
 
 /// A producer. Clones share it.
 pub struct Producer {
@@ -102,6 +110,10 @@ impl Producer {
         wanted.partition = record.partition;
         wanted.key = record.key;
         wanted.payload = record.value;
+        wanted.timestamp = record.timestamp;
+        if !record.headers.is_empty() {
+            wanted.headers = Some(owned(record.headers));
+        }
         loop {
             let Err((error, back)) = self.client.send(wanted) else {
                 return Ok(Ok(()));
@@ -155,6 +167,13 @@ impl Producer {
             Ok(()) => Error::of(doing, error),
         }
     }
+}
+
+fn owned(headers: &[Header<'_>]) -> OwnedHeaders {
+    let owned = OwnedHeaders::new_with_capacity(headers.len());
+    headers.iter().fold(owned, |owned, &(key, value)| {
+        owned.insert(rdkafka::message::Header { key, value })
+    })
 }
 
 /// A record that is too large.

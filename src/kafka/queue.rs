@@ -6,6 +6,7 @@
 //! come here; everything else stays with the client's own queue.
 #![allow(unsafe_code)]
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_void};
 use std::ptr::{self, NonNull};
 use std::slice;
@@ -141,13 +142,14 @@ pub struct Messages {
 
 // SAFETY: messages belong to no thread.
 unsafe impl Send for Messages {}
-// SAFETY: through a shared reference they are only read.
+// SAFETY: through a shared reference `peek` alone gives a message, to this module's
+// parent, and that only reads its fields.
 unsafe impl Sync for Messages {}
 
 impl Messages {
     /// The next record, if it is of the partition that [`super::Polled::Records`] has
     /// named; it stays the next until [`Self::pass`].
-    pub fn next_of_partition(&self) -> Option<Message<'_>> {
+    pub fn next_of_partition(&mut self) -> Option<Message<'_>> {
         let message = self.peek()?;
         let partition = Some((message.topic_handle(), message.partition()));
         (partition == self.partition && message.error().is_none()).then_some(message)
@@ -191,20 +193,79 @@ impl<'a> Message<'a> {
     }
 
     /// Its topic's name.
-    pub(super) fn topic(self) -> &'a str {
+    pub fn topic(self) -> &'a str {
         // SAFETY: the name lives as long as the topic, which the message holds.
         let name = unsafe { CStr::from_ptr(sys::rd_kafka_topic_name(self.0.rkt)) };
         name.to_str().unwrap_or_default()
     }
 
     /// The number of its partition.
-    pub(super) fn partition(self) -> i32 {
+    pub fn partition(self) -> i32 {
         self.0.partition
     }
 
     /// Its place in the partition.
     pub fn offset(self) -> i64 {
         self.0.offset
+    }
+
+    /// Its time in milliseconds since 1970, -1 if it has none.
+    pub fn timestamp(self) -> i64 {
+        self.time().0
+    }
+
+    /// What its time means, in Kafka's words.
+    pub fn timestamp_type(self) -> &'static str {
+        use sys::rd_kafka_timestamp_type_t as Type;
+        match self.time().1 {
+            Type::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE => "NoTimestampType",
+            Type::RD_KAFKA_TIMESTAMP_CREATE_TIME => "CreateTime",
+            Type::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME => "LogAppendTime",
+        }
+    }
+
+    fn time(self) -> (i64, sys::rd_kafka_timestamp_type_t) {
+        let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        // SAFETY: the message is the library's, and `kind` is there to be written.
+        let millis = unsafe { sys::rd_kafka_message_timestamp(self.0, &raw mut kind) };
+        (millis, kind)
+    }
+
+    /// The term of the leader that appended it, if the broker says.
+    pub fn leader_epoch(self) -> Option<i32> {
+        // SAFETY: the message is the library's.
+        let epoch = unsafe { sys::rd_kafka_message_leader_epoch(self.0) };
+        (epoch >= 0).then_some(epoch)
+    }
+
+    /// Its headers in order; a key may come again.
+    pub fn headers(self) -> impl Iterator<Item = (Cow<'a, str>, Option<&'a [u8]>)> {
+        let mut headers = ptr::null_mut();
+        // SAFETY: the message is the library's, and `headers` is there to be written. The
+        // library takes the headers apart at the first call: nobody else can call it,
+        // since `next_of_partition` has borrowed all messages for this thread alone.
+        let code = unsafe { sys::rd_kafka_message_headers(self.0, &raw mut headers) };
+        let has_some = code == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+        let places = 0..if has_some { usize::MAX } else { 0 };
+        places.map_while(move |place| {
+            let (mut name, mut value, mut length) = (ptr::null(), ptr::null(), 0);
+            // SAFETY: the headers are there, and so are the three to be written.
+            let code = unsafe {
+                sys::rd_kafka_header_get_all(
+                    headers,
+                    place,
+                    &raw mut name,
+                    &raw mut value,
+                    &raw mut length,
+                )
+            };
+            if code != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return None;
+            }
+            // SAFETY: the library ends the name with a zero; the message holds it.
+            let name = unsafe { CStr::from_ptr::<'a>(name) };
+            Some((name.to_string_lossy(), bytes(value, length)))
+        })
     }
 
     /// Why there is no record.

@@ -8,6 +8,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::ends::{Connectors, Ends, sink_of, source_of};
 use super::explain::explain;
+use super::metadata::{Use, check_metadata};
 use super::settings::Settings;
 use crate::connectors::{self, ConsoleFormat, JobContext};
 use crate::formats::OptionError;
@@ -169,9 +170,9 @@ fn check_ends(
     schema: &SchemaRef,
     job: &JobContext,
 ) -> Vec<Diagnostic> {
-    let (table, errors) = match kind {
-        NodeKind::Source { table, .. } => (table, source_of(ends, table, job).err()),
-        NodeKind::Sink { table } => (table, sink_of(ends, table, job).err()),
+    let (table, used, errors) = match kind {
+        NodeKind::Source { table, .. } => (table, Use::Read, source_of(ends, table, job).err()),
+        NodeKind::Sink { table } => (table, Use::Written, sink_of(ends, table, job).err()),
         NodeKind::Print => {
             let errors = connectors::console(ConsoleFormat::Table, schema).err();
             let errors = errors.into_iter().flatten();
@@ -180,7 +181,9 @@ fn check_ends(
         _ => return Vec::new(),
     };
     let errors = errors.into_iter().flatten();
-    errors.map(|error| at_table(table, error)).collect()
+    let mut diagnostics: Vec<_> = errors.map(|error| at_table(table, error)).collect();
+    diagnostics.extend(check_metadata(table, used));
+    diagnostics
 }
 
 fn at_table(table: &Table, error: OptionError) -> Diagnostic {

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use crate::connectors::{self, JobContext, TableOptions};
 use crate::formats::{OptionError, Options};
-use crate::plan::Table;
+use crate::plan::{Metadata, Table};
 use crate::runtime::{SinkFactory, SourceFactory, SourceTime};
 
 /// Options that every source table may have, whatever its connector.
@@ -74,7 +74,7 @@ pub(super) fn source_of(
     table: &Table,
     job: &JobContext,
 ) -> Result<CheckedSource, Vec<OptionError>> {
-    let (connector, mut given) = options_of(table)?;
+    let (connector, mut given) = options_of(table, |_| true)?;
     let mut own = IndexMap::new();
     for key in [IDLE_TIMEOUT, JUMP_MAX] {
         own.extend(given.options.shift_remove_entry(key));
@@ -109,11 +109,15 @@ pub(super) fn sink_of(
     table: &Table,
     job: &JobContext,
 ) -> Result<Arc<dyn SinkFactory>, Vec<OptionError>> {
-    let (connector, given) = options_of(table)?;
+    let (connector, given) = options_of(table, |metadata| !metadata.is_virtual)?;
     ends.sink(&connector, &given, job)
 }
 
-fn options_of(table: &Table) -> Result<(String, TableOptions), Vec<OptionError>> {
+/// The connector of a table and what it is told, with the metadata that is used.
+fn options_of(
+    table: &Table,
+    is_used: fn(&Metadata) -> bool,
+) -> Result<(String, TableOptions), Vec<OptionError>> {
     let mut options: IndexMap<String, String> = table
         .options
         .iter()
@@ -129,6 +133,11 @@ fn options_of(table: &Table) -> Result<(String, TableOptions), Vec<OptionError>>
         name: table.name.clone(),
         options,
         schema: table.physical_schema(),
+        metadata: table
+            .metadata()
+            .filter(|(_, metadata)| is_used(metadata))
+            .map(|(field, metadata)| (field.name().clone(), metadata.key.clone()))
+            .collect(),
         primary_key: table.primary_key.clone(),
     };
     Ok((connector, given))

@@ -96,7 +96,7 @@ mod tests {
         let declared = dataflow.nodes.iter().find_map(|node| match &node.kind {
             NodeKind::Source {
                 watermark, table, ..
-            } => Some((watermark.clone()?, table.physical_schema())),
+            } => Some((watermark.clone()?, table.record_schema())),
             _ => None,
         });
         declared.unwrap()

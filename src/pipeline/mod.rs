@@ -8,6 +8,7 @@ mod ends;
 mod event_time;
 mod explain;
 mod lifecycle;
+mod metadata;
 mod settings;
 mod stages;
 mod status;

@@ -62,8 +62,8 @@ pub enum NodeKind {
     Source {
         /// The table.
         table: Arc<Table>,
-        /// The physical columns to decode, in the order of the table; of a `ROW` only
-        /// the fields that are read.
+        /// The columns to make of a record, in the order of [`Table::record_schema`]; of
+        /// a `ROW` only the fields that are read.
         decoded: SchemaRef,
         /// The node's columns, computed from the decoded ones.
         columns: Vec<Expression>,

@@ -66,8 +66,9 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
             columns,
             watermark,
         } => {
-            let decoded = decoded_names(&table.physical_schema(), decoded);
-            write!(f, " {}: decode [{decoded}]", title(table))?;
+            let physical = decoded_names(&table.physical_schema(), decoded);
+            write!(f, " {}: decode [{physical}]", title(table))?;
+            describe_metadata(table, decoded, f)?;
             write!(f, ", columns [{}]", list(columns))?;
             match watermark {
                 Some(watermark) => write!(f, ", watermark {watermark}"),
@@ -98,8 +99,24 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
             f.write_str(", state: panes by key and window")
         }
         NodeKind::Union | NodeKind::Print => Ok(()),
-        NodeKind::Sink { table } => write!(f, " {}", title(table)),
+        NodeKind::Sink { table } => {
+            write!(f, " {}", title(table))?;
+            describe_metadata(table, &table.written_schema(), f)
+        }
     }
+}
+
+/// The metadata among `columns`, with the keys that say what it is.
+fn describe_metadata(table: &Table, columns: &Schema, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let among = table
+        .metadata()
+        .filter(|(field, _)| columns.field_with_name(field.name()).is_ok());
+    let names = among.map(|(field, metadata)| format!("{} '{}'", field.name(), metadata.key));
+    let names: Vec<_> = names.collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    write!(f, ", metadata [{}]", names.join(", "))
 }
 
 impl fmt::Display for Window {
@@ -132,19 +149,17 @@ fn names(schema: &Schema, columns: &[usize]) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// The columns by name and place in the table, with the fields that are decoded
+/// The physical columns by name and place in the table, with the fields that are decoded
 /// where these are not all.
 fn decoded_names(table: &Schema, decoded: &Schema) -> String {
-    let names = decoded.fields().iter().map(|field| {
-        let declared = table.column_with_name(field.name());
-        let place = declared.map_or(0, |(place, _)| place);
-        let fields = match declared {
-            Some((_, whole)) if whole.data_type() != field.data_type() => {
-                field_names(field.data_type())
-            }
-            _ => String::new(),
+    let names = decoded.fields().iter().filter_map(|field| {
+        let (place, whole) = table.column_with_name(field.name())?;
+        let fields = if whole.data_type() == field.data_type() {
+            String::new()
+        } else {
+            field_names(field.data_type())
         };
-        format!("{}@{place}{fields}", field.name())
+        Some(format!("{}@{place}{fields}", field.name()))
     });
     names.collect::<Vec<_>>().join(", ")
 }

@@ -12,4 +12,4 @@ mod table;
 pub use dataflow::{Dataflow, Node, NodeKind, Program, Window, WindowInput};
 pub use diagnostic::Diagnostic;
 pub use sql_type::{column_type_name, type_name};
-pub use table::{Column, ColumnKind, Span, Table, TableOption, WatermarkSpec};
+pub use table::{Column, ColumnKind, Metadata, Span, Table, TableOption, WatermarkSpec};

@@ -39,8 +39,21 @@ pub struct Column {
 pub enum ColumnKind {
     /// From the record.
     Physical,
-    /// Computed from the physical columns ([`Table::physical_schema`]).
+    /// From what the connector knows of the record.
+    Metadata(Metadata),
+    /// Computed from the columns of a record ([`Table::record_schema`]).
     Computed(Expression),
+}
+
+/// `METADATA FROM 'key'`.
+#[derive(Clone, Debug)]
+pub struct Metadata {
+    /// The connector's name for it.
+    pub key: String,
+    /// Whether it is only read.
+    pub is_virtual: bool,
+    /// Where the column stands in the text.
+    pub span: Span,
 }
 
 /// `WATERMARK FOR column AS expression`.
@@ -80,20 +93,48 @@ impl fmt::Display for Span {
 }
 
 impl Table {
-    /// All columns, computed ones included.
+    /// All columns, whatever their kind.
     pub fn schema(&self) -> SchemaRef {
         let fields = self.columns.iter().map(|column| column.field.clone());
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
-    /// The columns that a record holds, which are also those that a sink writes.
+    /// The columns that a record holds.
     pub fn physical_schema(&self) -> SchemaRef {
-        let physical = self
-            .columns
-            .iter()
-            .filter(|column| matches!(column.kind, ColumnKind::Physical))
-            .map(|column| column.field.clone());
-        Arc::new(Schema::new(physical.collect::<Vec<_>>()))
+        Arc::new(Schema::new(self.physical().collect::<Vec<_>>()))
+    }
+
+    /// The columns that a source makes of a record: the physical ones, and behind them
+    /// the metadata.
+    pub fn record_schema(&self) -> SchemaRef {
+        let metadata = self.metadata().map(|(field, _)| Arc::clone(field));
+        Arc::new(Schema::new(
+            self.physical().chain(metadata).collect::<Vec<_>>(),
+        ))
+    }
+
+    /// The columns that a sink makes a record of: the physical ones, and behind them the
+    /// metadata that is not virtual.
+    pub fn written_schema(&self) -> SchemaRef {
+        let written = self.metadata().filter(|(_, metadata)| !metadata.is_virtual);
+        let written = written.map(|(field, _)| Arc::clone(field));
+        Arc::new(Schema::new(
+            self.physical().chain(written).collect::<Vec<_>>(),
+        ))
+    }
+
+    fn physical(&self) -> impl Iterator<Item = Arc<Field>> {
+        let is_physical = |column: &&Column| matches!(column.kind, ColumnKind::Physical);
+        let physical = self.columns.iter().filter(is_physical);
+        physical.map(|column| Arc::clone(&column.field))
+    }
+
+    /// The metadata columns in order.
+    pub fn metadata(&self) -> impl Iterator<Item = (&Arc<Field>, &Metadata)> {
+        self.columns.iter().filter_map(|column| match &column.kind {
+            ColumnKind::Metadata(metadata) => Some((&column.field, metadata)),
+            ColumnKind::Physical | ColumnKind::Computed(_) => None,
+        })
     }
 
     /// The value of an option.

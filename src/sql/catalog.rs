@@ -15,11 +15,16 @@ use super::conversion::cast_to;
 use super::diagnose::{diagnostics, did_you_mean, span_of};
 use super::query::QueryPlanner;
 use super::relation::{DeclaredTable, Relation};
-use super::statement::{ColumnDefinitionKind, CreateTable, CreateView, WatermarkDefinition};
+use super::statement::{
+    ColumnDefinition, ColumnDefinitionKind, ColumnType, CreateTable, CreateView,
+    WatermarkDefinition,
+};
 use super::window_function::EVENT_TIME;
 use super::{data_type, query};
 use crate::expr::Expression;
-use crate::plan::{Column, ColumnKind, Diagnostic, Span, Table, WatermarkSpec, type_name};
+use crate::plan::{
+    Column, ColumnKind, Diagnostic, Metadata, Span, Table, WatermarkSpec, type_name,
+};
 
 /// Names are compared letter by letter, as Flink does.
 #[derive(Debug, Default)]
@@ -172,23 +177,16 @@ impl<'a> Declaration<'a> {
 
     fn table(mut self, create: CreateTable) -> Option<DeclaredTable> {
         self.check_names(&create);
-        let physical = self.physical_fields(&create);
-        let schema = self.schema_of(physical.iter().flatten().cloned().collect())?;
+        let of_record = self.columns_of_record(&create);
+        let schema = self.record_schema(&of_record)?;
         let mut columns = Vec::new();
         let mut computed = Vec::new();
-        for (definition, field) in create.columns.iter().zip(physical) {
-            let (column, expression) = match (&definition.kind, field) {
-                (ColumnDefinitionKind::Physical { .. }, field) => {
-                    let kind = ColumnKind::Physical;
-                    (
-                        Column {
-                            field: field?,
-                            kind,
-                        },
-                        None,
-                    )
+        for (definition, column) in create.columns.iter().zip(of_record) {
+            let (column, expression) = match &definition.kind {
+                ColumnDefinitionKind::Physical { .. } | ColumnDefinitionKind::Metadata { .. } => {
+                    (column?, None)
                 }
-                (ColumnDefinitionKind::Computed(expression), _) => {
+                ColumnDefinitionKind::Computed(expression) => {
                     self.computed(&definition.name, expression, &schema)?
                 }
             };
@@ -240,9 +238,11 @@ impl<'a> Declaration<'a> {
             }
             match column.map(|column| &column.kind) {
                 Some(ColumnDefinitionKind::Physical { .. }) => (),
-                Some(ColumnDefinitionKind::Computed(_)) => {
+                Some(kind) => {
+                    let is_computed = matches!(kind, ColumnDefinitionKind::Computed(_));
+                    let kind = if is_computed { "computed" } else { "METADATA" };
                     let message = format!(
-                        "the computed column {} cannot be in the primary key",
+                        "the {kind} column {} cannot be in the primary key",
                         key.value
                     );
                     self.refuse(key, message, None);
@@ -267,34 +267,55 @@ impl<'a> Declaration<'a> {
         }
     }
 
-    /// The field of each physical column; `None` for a computed or a wrong one. A
+    /// Each column that a record gives; `None` for a computed or a wrong one. A
     /// column of the primary key is not null, whether it says so or not.
-    fn physical_fields(&mut self, create: &CreateTable) -> Vec<Option<FieldRef>> {
-        let mut fields = Vec::new();
-        for definition in &create.columns {
-            let name = &definition.name;
-            let ColumnDefinitionKind::Physical {
-                data_type,
-                not_null,
-            } = &definition.kind
-            else {
-                fields.push(None);
-                continue;
-            };
-            let in_key = create.primary_key.iter().any(|key| key.value == name.value);
-            match data_type::to_arrow(data_type) {
-                Ok(data_type) => {
-                    let nullable = !not_null && !in_key;
-                    let field = Field::new(&name.value, data_type, nullable);
-                    fields.push(Some(Arc::new(field)));
+    fn columns_of_record(&mut self, create: &CreateTable) -> Vec<Option<Column>> {
+        let in_key = |name: &Ident| create.primary_key.iter().any(|key| key.value == name.value);
+        let mut columns = Vec::new();
+        for ColumnDefinition { name, kind } in &create.columns {
+            columns.push(match kind {
+                ColumnDefinitionKind::Physical {
+                    data_type,
+                    not_null,
+                } => {
+                    let field = self.field(name, data_type, !not_null && !in_key(name));
+                    let kind = ColumnKind::Physical;
+                    field.map(|field| Column { field, kind })
                 }
-                Err(message) => {
-                    self.refuse(name, message, None);
-                    fields.push(None);
+                ColumnDefinitionKind::Metadata {
+                    data_type,
+                    not_null,
+                    key,
+                    is_virtual,
+                } => {
+                    let field = self.field(name, data_type, !not_null);
+                    let kind = ColumnKind::Metadata(Metadata {
+                        key: key.clone(),
+                        is_virtual: *is_virtual,
+                        span: span_of(name, self.statement),
+                    });
+                    field.map(|field| Column { field, kind })
                 }
-            }
+                ColumnDefinitionKind::Computed(_) => None,
+            });
         }
-        fields
+        columns
+    }
+
+    fn field(&mut self, name: &Ident, of: &ColumnType, nullable: bool) -> Option<FieldRef> {
+        let data_type = data_type::to_arrow(of)
+            .map_err(|message| self.refuse(name, message, None))
+            .ok()?;
+        Some(Arc::new(Field::new(&name.value, data_type, nullable)))
+    }
+
+    /// The columns of a record in the order of [`Table::record_schema`].
+    fn record_schema(&mut self, columns: &[Option<Column>]) -> Option<DFSchema> {
+        let is_physical = |column: &&Column| matches!(column.kind, ColumnKind::Physical);
+        let (physical, metadata): (Vec<_>, Vec<_>) =
+            columns.iter().flatten().partition(is_physical);
+        let fields = physical.into_iter().chain(metadata);
+        self.schema_of(fields.map(|column| Arc::clone(&column.field)).collect())
     }
 
     fn schema_of(&mut self, fields: Vec<FieldRef>) -> Option<DFSchema> {
@@ -317,16 +338,16 @@ impl<'a> Declaration<'a> {
         &mut self,
         name: &Ident,
         expression: &datafusion_sql::sqlparser::ast::Expr,
-        physical: &DFSchema,
+        record: &DFSchema,
     ) -> Option<(Column, Option<Expr>)> {
         let bound = self
             .planner
-            .expression(expression, physical)
-            .and_then(|expression| query::coerced(expression, physical))
+            .expression(expression, record)
+            .and_then(|expression| query::coerced(expression, record))
             .map_err(|error| self.library_error(&error))
             .ok()?;
         self.check_rowwise(name, &bound)?;
-        let bound_expression = Expression::new(&bound, physical)
+        let bound_expression = Expression::new(&bound, record)
             .map_err(|error| self.refuse(name, error.to_string(), None))
             .ok()?;
         let of_expression = bound_expression.field();
@@ -344,7 +365,7 @@ impl<'a> Declaration<'a> {
         definition: &WatermarkDefinition,
         columns: &[Column],
         computed: &[Option<Expr>],
-        physical: &DFSchema,
+        record: &DFSchema,
     ) -> Option<(WatermarkSpec, Expr)> {
         self.check_time_column(&definition.column, columns)?;
         let fields = columns.iter().map(|column| Arc::clone(&column.field));
@@ -374,11 +395,11 @@ impl<'a> Declaration<'a> {
                 .map_err(|error| self.refuse(&definition.column, error.to_string(), None))
                 .ok()?,
         };
-        let over_physical = substituted(bound, columns, computed)
-            .and_then(|expression| query::coerced(expression, physical))
+        let over_record = substituted(bound, columns, computed)
+            .and_then(|expression| query::coerced(expression, record))
             .map_err(|error| self.library_error(&error))
             .ok()?;
-        Some((spec, over_physical))
+        Some((spec, over_record))
     }
 
     /// What a table computes, it computes of one row.

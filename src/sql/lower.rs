@@ -63,7 +63,7 @@ impl Lowering {
     /// If the plan does what no operator can do yet.
     pub(super) fn sink(&mut self, plan: &LogicalPlan, table: &Arc<Table>) -> Result<()> {
         let rows = self.rows(plan)?;
-        let schema = table.physical_schema();
+        let schema = table.written_schema();
         let rows = self.aligned(rows, &schema);
         let table = Arc::clone(table);
         self.push(vec![rows.id], NodeKind::Sink { table }, schema);
@@ -403,22 +403,24 @@ pub(super) fn check_column(field: &Field) -> Result<()> {
     }
 }
 
-/// The physical columns that must be decoded, in the order of the table.
+/// The columns that must be made of a record, in the order of
+/// [`Table::record_schema`].
 fn decoded_columns(declared: &DeclaredTable, columns: &[Expr]) -> Result<SchemaRef> {
     let expressions = columns.iter().chain(&declared.watermark);
     let names: BTreeSet<String> = expressions
         .flat_map(Expr::column_refs)
         .map(|column| column.name.clone())
         .collect();
-    let physical = &declared.physical;
-    let needed = physical.fields().iter().enumerate();
+    let record = &declared.record;
+    let needed = record.fields().iter().enumerate();
     let needed = needed.filter(|(_, field)| names.contains(field.name()));
     let mut needed: Vec<usize> = needed.map(|(place, _)| place).collect();
-    if needed.is_empty() {
-        // A row is known by at least one column.
-        needed.push(0);
+    let physical = record.fields().len() - declared.table.metadata().count();
+    if needed.first().is_none_or(|first| *first >= physical) {
+        // A row is known by at least one column that is decoded.
+        needed.insert(0, 0);
     }
-    Ok(Arc::new(physical.project(&needed)?))
+    Ok(Arc::new(record.project(&needed)?))
 }
 
 fn unsupported(plan: &LogicalPlan) -> DataFusionError {

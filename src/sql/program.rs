@@ -16,7 +16,7 @@ use super::lower::{Lowering, check_column};
 use super::query::{self, QueryPlanner};
 use super::relation::Relation;
 use super::statement::{Insert, ParsedStatement, Statement};
-use crate::plan::{Dataflow, Diagnostic, Program, Span, Table, type_name};
+use crate::plan::{ColumnKind, Dataflow, Diagnostic, Program, Span, Table, type_name};
 
 /// The program that the statements are.
 ///
@@ -193,7 +193,7 @@ fn into_table(
     let mut errors = Vec::new();
     let mut columns = Vec::new();
     let schema = Arc::clone(plan.schema());
-    for field in table.physical_schema().fields() {
+    for field in table.written_schema().fields() {
         let position = targets.iter().position(|name| name == field.name());
         let source = position.and_then(|position| {
             let column = sources.get(position)?;
@@ -245,12 +245,13 @@ fn column_span(query: &Query, position: usize) -> Option<LibrarySpan> {
     library_span(item.span())
 }
 
-/// The columns that an insert names, or else all that a record holds.
+/// The columns that an insert names, or else all that are written, as declared.
 fn targets(table: &Table, insert: &Insert) -> Result<Vec<String>, Vec<Diagnostic>> {
-    let physical = table.physical_schema();
+    let written = table.written_schema();
+    let is_written = |name: &str| written.field_with_name(name).is_ok();
     if insert.columns.is_empty() {
-        let names = physical.fields().iter().map(|field| field.name().clone());
-        return Ok(names.collect());
+        let names = table.columns.iter().map(|column| column.field.name());
+        return Ok(names.filter(|name| is_written(name)).cloned().collect());
     }
     let mut errors = Vec::new();
     let mut names: Vec<String> = Vec::new();
@@ -258,15 +259,16 @@ fn targets(table: &Table, insert: &Insert) -> Result<Vec<String>, Vec<Diagnostic
         let name = &column.value;
         let message = if names.contains(name) {
             Some((format!("the column {name} is written twice"), None))
-        } else if physical.field_with_name(name).is_ok() {
+        } else if is_written(name) {
             None
-        } else if table.columns.iter().any(|own| own.field.name() == name) {
-            Some((
-                format!("the computed column {name} cannot be written"),
-                None,
-            ))
+        } else if let Some(own) = table.columns.iter().find(|own| own.field.name() == name) {
+            let kind = match own.kind {
+                ColumnKind::Metadata(_) => "virtual",
+                ColumnKind::Physical | ColumnKind::Computed(_) => "computed",
+            };
+            Some((format!("the {kind} column {name} cannot be written"), None))
         } else {
-            let known = physical.fields().iter().map(|field| field.name().as_str());
+            let known = written.fields().iter().map(|field| field.name().as_str());
             let hint = did_you_mean(name, known);
             Some((
                 format!("the table {} has no column {name}", table.name),

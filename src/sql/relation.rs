@@ -27,11 +27,11 @@ pub(super) struct DeclaredTable {
     /// Its columns; of a `ROW` only the fields that the plan reads.
     pub columns: SchemaRef,
     /// What is read of a record, as far as a plan may ask for it.
-    pub physical: SchemaRef,
-    /// The expression of each computed column over the physical columns; `None`
-    /// for a physical column.
+    pub record: SchemaRef,
+    /// The expression of each computed column over the columns of a record; `None`
+    /// for one of those.
     pub computed: Vec<Option<Expr>>,
-    /// The watermark over the physical columns, as `TIMESTAMP(3)`.
+    /// The watermark over the columns of a record, as `TIMESTAMP(3)`.
     pub watermark: Option<Expr>,
 }
 
@@ -40,7 +40,7 @@ impl DeclaredTable {
     pub(super) fn new(table: Table, computed: Vec<Option<Expr>>, watermark: Option<Expr>) -> Self {
         Self {
             columns: table.schema(),
-            physical: table.physical_schema(),
+            record: table.record_schema(),
             table: Arc::new(table),
             computed,
             watermark,
@@ -48,7 +48,7 @@ impl DeclaredTable {
     }
 }
 
-/// A column of the table over its physical columns.
+/// A column of the table over the columns of a record.
 pub(super) fn declared_expression(declared: &DeclaredTable, column: usize) -> Option<Expr> {
     if let Some(computed) = declared.computed.get(column)? {
         return Some(computed.clone());

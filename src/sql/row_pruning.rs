@@ -38,7 +38,7 @@ fn reads_rows(plan: &LogicalPlan) -> Result<bool> {
         let Some(declared) = declared(scan) else {
             return Ok(false);
         };
-        let mut fields = declared.physical.fields().iter();
+        let mut fields = declared.record.fields().iter();
         Ok(fields.any(|field| matches!(field.data_type(), DataType::Struct(_))))
     })
 }
@@ -189,17 +189,17 @@ fn narrowed_scan(scan: TableScan, wanted: &[Wanted]) -> Result<LogicalPlan> {
     let count = declared.columns.fields().len();
     let read = scan.projection.clone();
     let read = read.unwrap_or_else(|| (0..count).collect());
-    let physical = DFSchema::try_from(Arc::clone(&declared.physical))?;
-    let mut columns = vec![Wanted::default(); physical.fields().len()];
+    let record = DFSchema::try_from(Arc::clone(&declared.record))?;
+    let mut columns = vec![Wanted::default(); record.fields().len()];
     for (column, what) in read.iter().zip(wanted) {
         if let Some(expression) = declared_expression(declared, *column) {
-            note(&expression, what, &physical, &mut columns)?;
+            note(&expression, what, &record, &mut columns)?;
         }
     }
     if let Some(watermark) = &declared.watermark {
-        note(watermark, &Wanted::All, &physical, &mut columns)?;
+        note(watermark, &Wanted::All, &record, &mut columns)?;
     }
-    let fields = physical.fields().iter().zip(&columns);
+    let fields = record.fields().iter().zip(&columns);
     let fields: Fields = fields.map(|(field, wanted)| wanted.of(field)).collect();
     let table = reading(declared, Schema::new(fields), &read)?;
     let source = Arc::new(Relation::Table(table));
@@ -209,11 +209,11 @@ fn narrowed_scan(scan: TableScan, wanted: &[Wanted]) -> Result<LogicalPlan> {
     Ok(LogicalPlan::TableScan(scan))
 }
 
-/// The table with `physical` as what is read of its records, for the columns at
+/// The table with `record` as what is read of its records, for the columns at
 /// the places `read`: what others are computed from may not be there.
-fn reading(declared: &DeclaredTable, physical: Schema, read: &[usize]) -> Result<DeclaredTable> {
-    let physical = Arc::new(physical);
-    let schema = DFSchema::try_from(Arc::clone(&physical))?;
+fn reading(declared: &DeclaredTable, record: Schema, read: &[usize]) -> Result<DeclaredTable> {
+    let record = Arc::new(record);
+    let schema = DFSchema::try_from(Arc::clone(&record))?;
     let mut columns = Vec::new();
     for (place, field) in declared.columns.fields().iter().enumerate() {
         let expression = declared_expression(declared, place);
@@ -228,7 +228,7 @@ fn reading(declared: &DeclaredTable, physical: Schema, read: &[usize]) -> Result
     Ok(DeclaredTable {
         table: Arc::clone(&declared.table),
         columns: Arc::new(Schema::new(columns)),
-        physical,
+        record,
         computed: declared.computed.clone(),
         watermark: declared.watermark.clone(),
     })

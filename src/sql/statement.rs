@@ -86,6 +86,17 @@ pub enum ColumnDefinitionKind {
         /// Whether it said `NOT NULL`; a primary key column need not say it.
         not_null: bool,
     },
+    /// What the connector knows of the record: `name type METADATA`.
+    Metadata {
+        /// Its type.
+        data_type: ColumnType,
+        /// Whether it said `NOT NULL`.
+        not_null: bool,
+        /// `FROM 'key'`; without it the column's name is the key.
+        key: String,
+        /// Whether it said `VIRTUAL`: it is not written.
+        is_virtual: bool,
+    },
     /// `name AS expression`.
     Computed(Expr),
 }

@@ -3,6 +3,7 @@
 mod broker;
 mod kafka_brokers;
 mod kafka_kills;
+mod kafka_metadata;
 mod kafka_oracle;
 mod kafka_ownership;
 mod kafka_sink;

@@ -103,6 +103,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
             "The share of NULLs, from 0 to 1.",
         ),
     ],
+    metadata: &[],
     has_format: false,
     example: "CREATE TABLE orders (id BIGINT, price INT, at TIMESTAMP(3),\n  \
               WATERMARK FOR at AS at - INTERVAL '1' SECOND)\n\

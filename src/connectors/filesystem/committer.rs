@@ -205,8 +205,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::connectors::JobContext;
-    use crate::stream::{CheckpointId, OperatorId};
+    use crate::connectors::{JobContext, testing};
+    use crate::stream::CheckpointId;
 
     /// A reader that took a part file between its renaming and the note of it once
     /// kept the job from starting again.
@@ -215,8 +215,7 @@ mod tests {
         let directory = TempDir::new().unwrap();
         let job = JobContext {
             job: Uuid::from_u128(1),
-            pipeline: "p".to_owned(),
-            operator: OperatorId(0),
+            ..testing::job()
         };
         let tag = Tag::new(&job, "t");
         let part = Part {

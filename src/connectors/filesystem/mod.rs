@@ -15,6 +15,7 @@ use super::{Descriptor, JobContext, OptionDefault, OptionDoc, OptionError, Table
 mod committer;
 mod enumerator;
 mod identity;
+mod metadata;
 mod open_file;
 mod options;
 mod parallel;
@@ -102,6 +103,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
             "Taken for Flink's sake; the intervals are checked at every checkpoint.",
         ),
     ],
+    metadata: metadata::DOCS,
     has_format: true,
     example: "CREATE TABLE requests (host STRING, at TIMESTAMP(3), status INT,\n  \
               WATERMARK FOR at AS at - INTERVAL '5' SECOND)\n\

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use tokio::task::JoinHandle;
 
 use super::identity::{ReadAt, read_cached_at, read_full_at};
+use super::metadata::FileMetadata;
 use super::options::OnTruncation;
 use super::parallel::{MakeDecoder, ParallelDecoding, Step};
 use super::record_window::{ROOM_BYTES, RecordWindow};
@@ -39,6 +40,8 @@ pub(super) struct OpenFile {
     progress: Progress,
     /// Whether the end was told once since the file was opened.
     end_was_told: bool,
+    /// What comes behind its rows.
+    pub metadata: Option<FileMetadata>,
 }
 
 /// What is known about the bytes that the window does not have yet.
@@ -108,6 +111,7 @@ impl OpenFile {
             spare: Vec::new(),
             progress: Progress::Unfetched,
             end_was_told: false,
+            metadata: None,
         }
     }
 

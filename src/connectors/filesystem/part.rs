@@ -101,16 +101,14 @@ pub(super) fn hidden_path(directory: &Path, name: &str) -> PathBuf {
 mod tests {
     use uuid::Uuid;
 
-    use crate::stream::OperatorId;
-
     use super::*;
+    use crate::connectors::testing;
 
     #[test]
     fn a_table_knows_its_own_files_only() {
         let job = |number| JobContext {
             job: Uuid::from_u128(number),
-            pipeline: "p".to_owned(),
-            operator: OperatorId(0),
+            ..testing::job()
         };
         let tag = Tag::new(&job(1), "t");
         assert_ne!(tag, Tag::new(&job(2), "t"));

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::enumerator;
+use super::metadata::MetadataColumns;
 use super::open_file::{OpenFile, check_truncation};
 use super::options::SourceOptions;
 use super::parallel::MakeDecoder;
@@ -37,6 +38,8 @@ const REST_MAX: Duration = Duration::from_millis(200);
 pub(super) struct FileReader {
     table: String,
     options: SourceOptions,
+    /// What comes behind the rows that are decoded.
+    metadata: Option<MetadataColumns>,
     make_decoder: MakeDecoder,
     decoder: Box<dyn Decoder>,
     files: Vec<OpenFile>,
@@ -51,10 +54,16 @@ pub(super) struct FileReader {
 }
 
 impl FileReader {
-    pub(super) fn new(table: String, options: SourceOptions, make_decoder: MakeDecoder) -> Self {
+    pub(super) fn new(
+        table: String,
+        options: SourceOptions,
+        metadata: Option<MetadataColumns>,
+        make_decoder: MakeDecoder,
+    ) -> Self {
         Self {
             table,
             options,
+            metadata,
             decoder: make_decoder(),
             make_decoder,
             files: Vec::new(),
@@ -71,7 +80,12 @@ impl FileReader {
             let Some(file) = self.files.get_mut(self.turn) else {
                 continue;
             };
-            let event = file.step(self.decoder.as_mut())?;
+            let mut event = file.step(self.decoder.as_mut())?;
+            if let Some(metadata) = &file.metadata
+                && let Some(SourceEvent::Rows { records, .. }) = &mut event
+            {
+                *records = metadata.behind(records);
+            }
             if let Some(SourceEvent::Finished { .. }) = event {
                 self.files.remove(self.turn);
             }
@@ -197,8 +211,14 @@ impl SourceReader for FileReader {
                 (file, true)
             }
         };
+        let path = spec.path_below(&self.options.path);
+        let metadata = self.metadata.as_ref();
+        let metadata = metadata.map(|columns| columns.of(&path, &file)).transpose();
+        let metadata = metadata
+            .map_err(|error| Error::Retryable(format!("cannot look at '{}': {error}", split.id)))?;
         let how = (self.options.on_truncation, self.options.block_bytes);
         let mut file = OpenFile::new(split.id.clone(), spec, file, window, how);
+        file.metadata = metadata;
         let threads = Handle::current().metrics().num_workers();
         if is_gone {
             file.end();

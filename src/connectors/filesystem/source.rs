@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::enumerator::FileEnumerator;
 use super::identity::Identity;
+use super::metadata::MetadataColumns;
 use super::options::SourceOptions;
 use super::reader::FileReader;
 use super::{JobContext, OptionError, TableOptions};
+use crate::connectors::split_metadata;
 use crate::formats::Options;
 use crate::runtime::{Enumerator, Error, Result, SourceFactory, SourceReader, Split};
 
@@ -22,6 +25,7 @@ pub(in crate::connectors) fn source(
     Ok(Arc::new(FileSource {
         table: table.name.clone(),
         schema: table.schema.clone(),
+        metadata: table.metadata.clone(),
         options: SourceOptions::new(Options::new(&table.options), &table.schema)?,
     }))
 }
@@ -29,6 +33,7 @@ pub(in crate::connectors) fn source(
 struct FileSource {
     table: String,
     schema: SchemaRef,
+    metadata: IndexMap<String, String>,
     options: SourceOptions,
 }
 
@@ -38,15 +43,17 @@ impl SourceFactory for FileSource {
     }
 
     fn reader(&self, schema: &SchemaRef) -> Result<Box<dyn SourceReader>> {
-        let (format, table, schema) = (
-            Arc::clone(&self.options.format),
-            self.schema.clone(),
-            schema.clone(),
-        );
+        let (decoded, keys) = split_metadata(schema, &self.metadata);
+        let metadata = (!keys.is_empty()).then(|| MetadataColumns {
+            schema: Arc::clone(schema),
+            keys,
+        });
+        let (format, table) = (Arc::clone(&self.options.format), self.schema.clone());
         Ok(Box::new(FileReader::new(
             self.table.clone(),
             self.options.clone(),
-            Arc::new(move || format.decoder(&table, &schema)),
+            metadata,
+            Arc::new(move || format.decoder(&table, &decoded)),
         )))
     }
 

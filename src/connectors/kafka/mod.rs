@@ -5,10 +5,14 @@
 //!
 //! *Writing*: the rows of a checkpoint are one transaction, whose commit decides the
 //! checkpoint.
+//!
+//! *Metadata* columns read what Kafka knows of a record; its time and headers can be
+//! written too.
 
 use super::{Descriptor, JobContext, OptionDefault, OptionDoc, OptionError, TableOptions};
 
 mod enumerator;
+mod metadata;
 mod options;
 mod reader;
 mod sink;
@@ -47,7 +51,7 @@ const fn option(key: &'static str, default: OptionDefault, doc: &'static str) ->
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "kafka",
-    purpose: "Reads and writes topics of Apache Kafka.",
+    purpose: "Reads and writes topics of Apache Kafka, with the metadata of records.",
     source: Some(
         "Exactly once: positions are kept with the checkpoint; offsets that are no longer there \
          stop the job instead of being skipped. Only committed records are read.",
@@ -148,8 +152,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
             "Taken for Flink's sake; the transactional id is made of the job's and the node's name.",
         ),
     ],
+    metadata: metadata::DOCS,
     has_format: true,
-    example: "CREATE TABLE orders (id BIGINT, at TIMESTAMP(3), price DECIMAL(10, 2),\n  \
+    example: "CREATE TABLE orders (id BIGINT, price DECIMAL(10, 2),\n  \
+              at TIMESTAMP(3) METADATA FROM 'timestamp',\n  \
               WATERMARK FOR at AS at - INTERVAL '5' SECOND)\n\
               WITH ('connector' = 'kafka', 'topic' = 'orders', 'format' = 'json',\n      \
               'properties.bootstrap.servers' = 'localhost:9092',\n      \

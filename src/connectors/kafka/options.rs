@@ -57,6 +57,8 @@ pub(super) struct SinkOptions {
     pub properties: Properties,
     pub value: Part,
     pub key: Option<Part>,
+    /// The keys of the metadata, whose columns are behind those of the record.
+    pub metadata: Vec<String>,
     pub guarantee: Guarantee,
     pub partitioner: Partitioner,
 }
@@ -211,6 +213,7 @@ impl SinkOptions {
                 guarantee: options.choice(guarantee_key, &guarantees, Guarantee::ExactlyOnce),
                 partitioner: options.choice(partitioner_key, &partitioners, Partitioner::Default),
                 key,
+                metadata: table.metadata.values().cloned().collect(),
                 value: Part {
                     format: format?,
                     columns,

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::failed;
+use super::metadata::RowBuilder;
 use super::options::SourceOptions;
 use super::source::{PartitionPosition, PartitionSpec};
-use crate::formats::Decoder;
 use crate::kafka::{Consumer, Messages, Partition, PartitionEnd, Polled};
 use crate::runtime::{Error, Result, SourceEvent, SourceReader, Split};
 use crate::stream::{DeadLetter, Position};
@@ -20,7 +20,7 @@ const BATCH_RECORDS: usize = 8_192;
 /// The reader of one task.
 pub(super) struct KafkaReader {
     consumer: Consumer,
-    decoder: Box<dyn Decoder>,
+    rows: RowBuilder,
     table: String,
     /// By the consumer's number.
     partitions: BTreeMap<usize, Reading>,
@@ -47,12 +47,12 @@ impl KafkaReader {
         options: &SourceOptions,
         table: &str,
         group: &str,
-        decoder: Box<dyn Decoder>,
+        rows: RowBuilder,
     ) -> Result<Self> {
         let name = format!("table {table}");
         Ok(Self {
             consumer: Consumer::new(&options.properties, &name, group).map_err(failed)?,
-            decoder,
+            rows,
             table: table.to_owned(),
             partitions: BTreeMap::new(),
             events: VecDeque::new(),
@@ -72,7 +72,7 @@ impl KafkaReader {
                         messages.pass();
                         continue;
                     };
-                    let read = read(reading, messages, self.decoder.as_mut(), &self.table);
+                    let read = read(reading, messages, &mut self.rows, &self.table);
                     let finished = reading.is_finished();
                     self.events.extend(read);
                     if finished {
@@ -114,7 +114,7 @@ impl KafkaReader {
 fn read(
     reading: &mut Reading,
     messages: &mut Messages,
-    decoder: &mut dyn Decoder,
+    rows: &mut RowBuilder,
     table: &str,
 ) -> Option<SourceEvent> {
     let (mut dead_letters, mut bytes, mut taken) = (Vec::new(), 0, 0);
@@ -131,7 +131,7 @@ fn read(
         // A record without a value is no row of an append-only table.
         if let Some(value) = message.payload() {
             bytes += value.len() as u64;
-            if let Err(error) = decoder.push(value) {
+            if let Err(error) = rows.push(message, value) {
                 dead_letters.push(DeadLetter {
                     origin: table.to_owned(),
                     reason: error.0,
@@ -149,7 +149,7 @@ fn read(
     }
     (taken > 0).then(|| SourceEvent::Rows {
         split: reading.split.clone(),
-        records: decoder.finish(),
+        records: rows.finish(),
         dead_letters,
         bytes,
         position: PartitionPosition {

@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, UInt64Array};
+use arrow::compute::take_record_batch;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use super::metadata::WrittenMetadata;
 use super::options::{Guarantee, Part, Partitioner, SinkOptions};
 use super::{JobContext, JobTransaction, OptionError, TableOptions, blocking, failed};
 use crate::connectors::lines;
@@ -86,6 +88,7 @@ impl SinkFactory for KafkaSinkFactory {
                 table: self.table.clone(),
                 value: HalfEncoder::new(&options.value),
                 key: options.key.as_ref().map(HalfEncoder::new),
+                metadata: options.metadata.clone(),
             },
             target: Target {
                 topic: options.topic.clone(),
@@ -152,6 +155,14 @@ impl Gate {
 struct Encoded {
     keys: Option<EncodedRecords>,
     values: EncodedRecords,
+    metadata: WrittenMetadata,
+}
+
+impl Encoded {
+    fn bytes(&self) -> usize {
+        let keys = self.keys.as_ref().map_or(0, |keys| keys.bytes().len());
+        keys + self.values.bytes().len() + self.metadata.bytes()
+    }
 }
 
 /// Where records go.
@@ -175,13 +186,16 @@ impl KafkaSink {
         target.ask(producer).await?;
         let mut keys = encoded.keys.as_ref().map(EncodedRecords::iter);
         let mut dead_letters = Vec::new();
-        for value in encoded.values.iter() {
+        for (row, value) in encoded.values.iter().enumerate() {
+            let headers = encoded.metadata.headers(row);
             let partition = target.next_partition();
             let record = Record {
                 topic: &target.topic,
                 partition,
                 key: keys.as_mut().and_then(Iterator::next),
                 value: Some(value),
+                timestamp: encoded.metadata.timestamp(row),
+                headers: &headers,
             };
             if let Err(refused) = producer.send(record).await.map_err(failed)? {
                 dead_letters.push(DeadLetter {
@@ -218,7 +232,7 @@ impl KafkaSink {
             Way::Direct { producer, .. } => Arc::clone(producer),
             Way::Transaction(gate) => {
                 if !gate.is_open() {
-                    gate.kept_bytes += encoded.values.bytes().len();
+                    gate.kept_bytes += encoded.bytes();
                     gate.kept.push_back(encoded);
                     if gate.kept_bytes < KEPT_BYTES_MAX {
                         return Ok(Vec::new());
@@ -299,11 +313,13 @@ impl Target {
     }
 }
 
-/// Turns rows into keys and values.
+/// Turns rows into keys, values and metadata.
 struct RecordEncoder {
     table: String,
     value: HalfEncoder,
     key: Option<HalfEncoder>,
+    /// The keys of the metadata.
+    metadata: Vec<String>,
 }
 
 /// Turns some columns of rows into keys, or into values.
@@ -336,42 +352,66 @@ impl HalfEncoder {
 
 impl RecordEncoder {
     fn encode(&mut self, records: &RecordBatch) -> Result<(Encoded, Vec<DeadLetter>)> {
-        let (values, refused) = self.value.encode(records, &self.table)?;
-        let Some(key) = &mut self.key else {
-            let keys = None;
-            return Ok((Encoded { keys, values }, refused));
-        };
-        let (keys, refused_keys) = key.encode(records, &self.table)?;
-        if refused.is_empty() && refused_keys.is_empty() {
-            let keys = Some(keys);
-            return Ok((Encoded { keys, values }, refused));
+        let (encoded, refused) = self.encode_all(records)?;
+        let is_plain = self.key.is_none() && self.metadata.is_empty();
+        if refused.is_empty() || is_plain {
+            return Ok((encoded, refused));
         }
         self.encode_each(records)
     }
 
-    /// Row by row, so that a key stays with its value where some row lacks one of them.
+    /// The records of rows, and the rows that lack a part of one.
+    fn encode_all(&mut self, records: &RecordBatch) -> Result<(Encoded, Vec<DeadLetter>)> {
+        let (values, mut refused) = self.value.encode(records, &self.table)?;
+        let mut keys = None;
+        if let Some(key) = &mut self.key {
+            let (encoded, refused_keys) = key.encode(records, &self.table)?;
+            refused.extend(refused_keys);
+            keys = Some(encoded);
+        }
+        let metadata = WrittenMetadata::of(records, &self.metadata);
+        if let Some(reason) = metadata.refused() {
+            refused.push(DeadLetter {
+                origin: self.table.clone(),
+                reason: reason.to_owned(),
+                position: None,
+                bytes: Vec::new(),
+            });
+        }
+        let encoded = Encoded {
+            keys,
+            values,
+            metadata,
+        };
+        Ok((encoded, refused))
+    }
+
+    /// Row by row, so that the parts of a record stay together where some row lacks one
+    /// of them.
     fn encode_each(&mut self, records: &RecordBatch) -> Result<(Encoded, Vec<DeadLetter>)> {
         let (mut keys, mut values) = (EncodedRecords::default(), EncodedRecords::default());
-        let mut dead_letters = Vec::new();
+        let (mut whole, mut dead_letters) = (Vec::new(), Vec::new());
         for row in 0..records.num_rows() {
-            let one = records.slice(row, 1);
-            let (value, mut refused) = self.value.encode(&one, &self.table)?;
-            let mut key_of_row = EncodedRecords::default();
-            if let Some(key) = &mut self.key {
-                let (key, refused_key) = key.encode(&one, &self.table)?;
-                key_of_row = key;
-                refused.extend(refused_key);
-            }
+            let (one, refused) = self.encode_all(&records.slice(row, 1))?;
             if let Some(mut letter) = refused.into_iter().next() {
                 letter.bytes = row_to_json(records, row);
                 dead_letters.push(letter);
                 continue;
             }
-            copy(&key_of_row, &mut keys);
-            copy(&value, &mut values);
+            if let Some(key) = &one.keys {
+                copy(key, &mut keys);
+            }
+            copy(&one.values, &mut values);
+            whole.push(u64::try_from(row).unwrap_or(u64::MAX));
         }
-        let keys = Some(keys);
-        Ok((Encoded { keys, values }, dead_letters))
+        let whole = take_record_batch(records, &UInt64Array::from(whole));
+        let whole = whole.map_err(|error| Error::Fatal(error.to_string()))?;
+        let encoded = Encoded {
+            keys: self.key.is_some().then_some(keys),
+            values,
+            metadata: WrittenMetadata::of(&whole, &self.metadata),
+        };
+        Ok((encoded, dead_letters))
     }
 }
 

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::enumerator::KafkaEnumerator;
+use super::metadata::RowBuilder;
 use super::options::SourceOptions;
 use super::reader::KafkaReader;
 use super::{JobContext, OptionError, TableOptions};
@@ -20,6 +22,7 @@ pub(in crate::connectors) fn source(
         options: Arc::new(SourceOptions::new(table)?),
         name: table.name.clone(),
         table: Arc::clone(&table.schema),
+        metadata: table.metadata.clone(),
         group: format!("thalweg.{}", job.job),
     }))
 }
@@ -28,6 +31,7 @@ struct KafkaSource {
     options: Arc<SourceOptions>,
     name: String,
     table: SchemaRef,
+    metadata: IndexMap<String, String>,
     /// The group that the client is told, if the table names none.
     group: String,
 }
@@ -42,8 +46,10 @@ impl SourceFactory for KafkaSource {
     }
 
     fn reader(&self, schema: &SchemaRef) -> Result<Box<dyn SourceReader>> {
-        let decoder = self.options.format.decoder(&self.table, schema);
-        let reader = KafkaReader::new(&self.options, &self.name, &self.group, decoder)?;
+        let rows = RowBuilder::new(schema, &self.metadata, |decoded| {
+            self.options.format.decoder(&self.table, decoded)
+        })?;
+        let reader = KafkaReader::new(&self.options, &self.name, &self.group, rows)?;
         Ok(Box::new(reader))
     }
 

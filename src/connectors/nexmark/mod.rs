@@ -115,6 +115,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         option("seed", "0", "Another number makes other events."),
         SPLITS,
     ],
+    metadata: &[],
     has_format: false,
     example: "CREATE TABLE bid (auction BIGINT, bidder BIGINT, price BIGINT, `dateTime` TIMESTAMP(3),\n  \
               WATERMARK FOR `dateTime` AS `dateTime` - INTERVAL '4' SECOND)\n\

@@ -111,7 +111,7 @@ fn column(cursor: &mut Cursor, table: &mut CreateTable) -> Result<()> {
     let kind = if cursor.eat(&["AS"]) {
         ColumnDefinitionKind::Computed(cursor.expression()?)
     } else {
-        physical(cursor, &name, table)?
+        of_record(cursor, &name, table)?
     };
     if cursor.eat(&["COMMENT"]) {
         cursor.string("the comment in single quotes")?;
@@ -120,8 +120,8 @@ fn column(cursor: &mut Cursor, table: &mut CreateTable) -> Result<()> {
     Ok(())
 }
 
-/// The type of a column and what follows it, up to its comment.
-fn physical(
+/// The type of a column that a record gives and what follows it, up to its comment.
+fn of_record(
     cursor: &mut Cursor,
     name: &Ident,
     table: &mut CreateTable,
@@ -135,8 +135,18 @@ fn physical(
         } else if cursor.eat(&["PRIMARY", "KEY"]) {
             not_enforced(cursor)?;
             set_primary_key(table, vec![name.clone()], at)?;
-        } else if cursor.is_at(&["METADATA"]) {
-            return Err(Failure::new(at, "METADATA columns are not supported yet"));
+        } else if cursor.eat(&["METADATA"]) {
+            let key = if cursor.eat(&["FROM"]) {
+                cursor.string("the metadata's key in single quotes")?
+            } else {
+                name.value.clone()
+            };
+            return Ok(ColumnDefinitionKind::Metadata {
+                data_type,
+                not_null,
+                key,
+                is_virtual: cursor.eat(&["VIRTUAL"]),
+            });
         } else if cursor.is_at(&["GENERATED"]) || cursor.is_at(&["DEFAULT"]) {
             let message = format!("{} is not Flink SQL", cursor.text());
             return Err(Failure::new(at, message)

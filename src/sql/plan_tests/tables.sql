@@ -44,3 +44,8 @@ CREATE TABLE nested (
   inner_row AS r.b
 ) WITH ('connector' = 'filesystem');
 CREATE TABLE nested_sink (r ROW<a INT, b ROW<c STRING, d ARRAY<INT>>, `two words` STRING>, l ARRAY<ROW<x INT, y STRING>>) WITH ('connector' = 'blackhole');
+CREATE TABLE topic (
+  id BIGINT, `offset` BIGINT METADATA VIRTUAL, at TIMESTAMP(3) METADATA FROM 'timestamp',
+  name STRING, late AS at + INTERVAL '1' HOUR, headers MAP<STRING, BYTES> METADATA,
+  WATERMARK FOR at AS at - INTERVAL '5' SECOND
+) WITH ('connector' = 'kafka');

@@ -20,6 +20,8 @@ fn a_whole_table() {
            id BIGINT NOT NULL COMMENT 'the id',\n\
            price DECIMAL(10, 2) NULL,\n\
            doubled AS price * 2 COMMENT 'twice',\n\
+           `offset` BIGINT NOT NULL METADATA VIRTUAL COMMENT 'the place',\n\
+           at TIMESTAMP(3) METADATA FROM 'timestamp',\n\
            ts TIMESTAMP(3),\n\
            WATERMARK FOR ts AS ts - INTERVAL '5' SECOND,\n\
            CONSTRAINT pk PRIMARY KEY (id, ts) NOT ENFORCED\n\
@@ -37,6 +39,12 @@ fn a_whole_table() {
             } => format!("{} {data_type} {not_null}", column.name),
             ColumnDefinitionKind::Physical { data_type, .. } => panic!("{data_type:?}"),
             ColumnDefinitionKind::Computed(expression) => format!("{} = {expression}", column.name),
+            ColumnDefinitionKind::Metadata {
+                not_null,
+                key,
+                is_virtual,
+                ..
+            } => format!("{} '{key}' {not_null} {is_virtual}", column.name),
         })
         .collect();
     assert_eq!(
@@ -45,6 +53,8 @@ fn a_whole_table() {
             "id BIGINT true",
             "price DECIMAL(10,2) false",
             "doubled = price * 2",
+            "`offset` 'offset' true true",
+            "at 'timestamp' false false",
             "ts TIMESTAMP(3) false",
         ]
     );
@@ -58,7 +68,7 @@ fn a_whole_table() {
         .iter()
         .map(|(key, option)| format!("{key}={} {}", option.value, option.span))
         .collect();
-    assert_eq!(options, ["connector=kafka 9:3", "it's=b 10:3"]);
+    assert_eq!(options, ["connector=kafka 11:3", "it's=b 12:3"]);
 }
 
 #[test]

@@ -168,8 +168,12 @@ CREATE TABLE t (a INT(3)) WITH ('connector' = 'x'); SELECT b FROM s
   1:19: an integer type has no length
 CREATE TABLE t (a) WITH ('connector' = 'x'); SELECT b FROM s
   1:18: expected a type, found )
-CREATE TABLE t (a BIGINT METADATA FROM 'offset') WITH ('connector' = 'x'); SELECT b FROM s
-  1:26: METADATA columns are not supported yet
+CREATE TABLE t (a BIGINT METADATA FROM offset) WITH ('connector' = 'x'); SELECT b FROM s
+  1:40: expected the metadata's key in single quotes, found offset
+CREATE TABLE t (a BIGINT METADATA VIRTUAL FROM 'offset') WITH ('connector' = 'x'); SELECT b FROM s
+  1:43: expected , or ), found FROM
+CREATE TABLE t (a BIGINT VIRTUAL) WITH ('connector' = 'x'); SELECT b FROM s
+  1:26: expected , or ), found VIRTUAL
 CREATE TABLE t (a INT GENERATED ALWAYS AS (1)) WITH ('connector' = 'x'); SELECT b FROM s
   1:23: GENERATED is not Flink SQL
 CREATE TABLE t (a INT DEFAULT 1) WITH ('connector' = 'x'); SELECT b FROM s

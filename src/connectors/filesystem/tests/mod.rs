@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use indexmap::IndexMap;
 use tokio::runtime::Builder;
 use uuid::Uuid;
 
-use crate::stream::OperatorId;
-
-use crate::connectors::{JobContext, TableOptions};
+use crate::connectors::{JobContext, TableOptions, testing};
 use crate::formats::RowText;
 
+mod metadata;
 mod read;
 mod write;
 
@@ -29,6 +29,7 @@ fn table(path: &Path, data_type: DataType, options: &[(&str, &str)]) -> TableOpt
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect(),
         schema: Arc::new(schema),
+        metadata: IndexMap::new(),
         primary_key: Vec::new(),
     }
 }
@@ -36,8 +37,7 @@ fn table(path: &Path, data_type: DataType, options: &[(&str, &str)]) -> TableOpt
 fn job(number: u128) -> JobContext {
     JobContext {
         job: Uuid::from_u128(number),
-        pipeline: "p".to_owned(),
-        operator: OperatorId(0),
+        ..testing::job()
     }
 }
 

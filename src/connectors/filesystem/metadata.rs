@@ -1,0 +1,109 @@
+//! What is known of a file beside its records: the `METADATA` columns.
+
+use std::fs::File;
+use std::io;
+use std::iter::repeat_n;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::datatypes::SchemaRef;
+
+use crate::connectors::MetadataDoc;
+
+const PATH: &str = "file.path";
+const NAME: &str = "file.name";
+const SIZE: &str = "file.size";
+const MODIFICATION_TIME: &str = "file.modification-time";
+
+pub(super) const DOCS: &[MetadataDoc] = &[
+    doc(PATH, "STRING", "The whole path under which it was found."),
+    doc(NAME, "STRING", "The last part of that path."),
+    doc(SIZE, "BIGINT", "How many bytes it had when it was opened."),
+    doc(
+        MODIFICATION_TIME,
+        "TIMESTAMP(3)",
+        "When it had been written to last as it was opened, in UTC.",
+    ),
+];
+
+const fn doc(key: &'static str, data_type: &'static str, doc: &'static str) -> MetadataDoc {
+    MetadataDoc {
+        key,
+        data_type,
+        is_nullable: false,
+        is_writable: false,
+        doc,
+    }
+}
+
+/// Which metadata the rows of a reader have.
+pub(super) struct MetadataColumns {
+    /// All columns, those that are decoded in front.
+    pub schema: SchemaRef,
+    /// The keys of the others.
+    pub keys: Vec<String>,
+}
+
+/// The metadata of the rows of one file.
+pub(super) struct FileMetadata {
+    schema: SchemaRef,
+    values: Vec<Value>,
+}
+
+enum Value {
+    Text(String),
+    Number(i64),
+    /// In milliseconds since 1970.
+    Time(i64),
+}
+
+impl MetadataColumns {
+    /// The metadata of a file that was found under `path`.
+    pub fn of(&self, path: &Path, file: &File) -> io::Result<FileMetadata> {
+        let whole = std::path::absolute(path)?;
+        let found = file.metadata()?;
+        let value = |key: &String| {
+            Ok(match key.as_str() {
+                PATH => Value::Text(whole.to_string_lossy().into_owned()),
+                NAME => {
+                    let name = whole.file_name().unwrap_or_default();
+                    Value::Text(name.to_string_lossy().into_owned())
+                }
+                SIZE => Value::Number(i64::try_from(found.len()).unwrap_or(i64::MAX)),
+                MODIFICATION_TIME => {
+                    let age = found.modified()?.duration_since(UNIX_EPOCH);
+                    let millis = age.unwrap_or_default().as_millis();
+                    Value::Time(i64::try_from(millis).unwrap_or(i64::MAX))
+                }
+                _ => return Err(io::Error::other(format!("a file has no metadata '{key}'"))),
+            })
+        };
+        Ok(FileMetadata {
+            schema: Arc::clone(&self.schema),
+            values: self.keys.iter().map(value).collect::<io::Result<_>>()?,
+        })
+    }
+}
+
+impl FileMetadata {
+    /// The rows with their metadata behind what was decoded.
+    pub fn behind(&self, decoded: &RecordBatch) -> RecordBatch {
+        let rows = decoded.num_rows();
+        let metadata = self.values.iter().map(|value| value.column(rows));
+        let columns = decoded.columns().iter().cloned().chain(metadata);
+        let whole = RecordBatch::try_new(Arc::clone(&self.schema), columns.collect());
+        whole.expect("the columns are those of the schema")
+    }
+}
+
+impl Value {
+    fn column(&self, rows: usize) -> ArrayRef {
+        match self {
+            Self::Text(text) => Arc::new(StringArray::from_iter_values(repeat_n(text, rows))),
+            Self::Number(number) => Arc::new(Int64Array::from_value(*number, rows)),
+            Self::Time(millis) => Arc::new(TimestampMillisecondArray::from_value(*millis, rows)),
+        }
+    }
+}
