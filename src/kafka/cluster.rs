@@ -180,14 +180,12 @@ impl Cluster {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let _ = self.client.poll(Duration::ZERO);
-            // That nobody answers may have a better reason.
+            // It waits a moment and hears why nobody answers.
+            let _ = self.client.poll(RETRY_PAUSE);
             self.context.check()?;
             match Error::of(doing, &error) {
                 // A broker may be starting, or take over from another.
-                Error::Retryable(_) if Instant::now() < deadline => {
-                    std::thread::sleep(RETRY_PAUSE);
-                }
+                Error::Retryable(_) if Instant::now() < deadline => {}
                 error => return Err(error),
             }
         }

@@ -29,9 +29,9 @@ pub struct Consumer {
     context: Context,
     partitions: HashMap<usize, Partition>,
     /// From the library's handle of a topic and the partition's number.
-    slots: HashMap<(usize, i32), usize>,
+    indices: HashMap<(usize, i32), usize>,
     messages: Messages,
-    next_slot: usize,
+    next_index: usize,
 }
 
 /// What has come.
@@ -75,8 +75,8 @@ impl Consumer {
             queue,
             context,
             partitions: HashMap::new(),
-            slots: HashMap::new(),
-            next_slot: 0,
+            indices: HashMap::new(),
+            next_index: 0,
         })
     }
 
@@ -91,21 +91,21 @@ impl Consumer {
         let doing = format!("read {partition}");
         let assigned = self.queue.client.incremental_assign(&list);
         assigned.map_err(|error| Error::of(&doing, &error))?;
-        let slot = self.next_slot;
-        self.next_slot += 1;
-        self.partitions.insert(slot, partition);
-        Ok(slot)
+        let index = self.next_index;
+        self.next_index += 1;
+        self.partitions.insert(index, partition);
+        Ok(index)
     }
 
     /// Reads a partition no more.
     ///
     /// # Errors
     /// If the library refuses it.
-    pub fn unassign(&mut self, slot: usize) -> Result<()> {
-        let Some(partition) = self.partitions.remove(&slot) else {
+    pub fn unassign(&mut self, index: usize) -> Result<()> {
+        let Some(partition) = self.partitions.remove(&index) else {
             return Ok(());
         };
-        self.slots.retain(|_, known| *known != slot);
+        self.indices.retain(|_, known| *known != index);
         let list = list(&partition, Offset::Invalid)?;
         let doing = format!("leave {partition}");
         let left = self.queue.client.incremental_unassign(&list);
@@ -126,26 +126,26 @@ impl Consumer {
                 return Ok(None);
             };
             let handle = (message.topic_handle(), message.partition());
-            let slot = match self.slots.get(&handle) {
-                Some(slot) => Some(*slot),
-                None => self.slot_of(message.topic(), message.partition()),
+            let index = match self.indices.get(&handle) {
+                Some(index) => Some(*index),
+                None => self.index_of(message.topic(), message.partition()),
             };
-            let Some(slot) = slot else {
+            let Some(index) = index else {
                 // Of a partition that was left meanwhile.
                 self.messages.pass();
                 continue;
             };
-            self.slots.insert(handle, slot);
+            self.indices.insert(handle, index);
             let Some(code) = message.error() else {
                 self.messages.name_partition(handle);
-                return Ok(Some(Polled::Records(slot, &mut self.messages)));
+                return Ok(Some(Polled::Records(index, &mut self.messages)));
             };
             let (offset, text) = (message.offset(), message.error_text());
             self.messages.pass();
             if code == RDKafkaErrorCode::PartitionEOF {
-                return Ok(Some(Polled::End(slot, self.end_of(slot, offset))));
+                return Ok(Some(Polled::End(index, self.end_of(index, offset))));
             }
-            self.trouble(slot, code, &text)?;
+            self.trouble(index, code, &text)?;
         }
     }
 
@@ -155,14 +155,14 @@ impl Consumer {
         let _ = tokio::time::timeout(Duration::from_millis(100), self.queue.filled()).await;
     }
 
-    fn slot_of(&self, topic: &str, number: i32) -> Option<usize> {
+    fn index_of(&self, topic: &str, number: i32) -> Option<usize> {
         let mut partitions = self.partitions.iter();
         let is_it = |partition: &Partition| partition.topic == topic && partition.number == number;
-        partitions.find_map(|(slot, partition)| is_it(partition).then_some(*slot))
+        partitions.find_map(|(index, partition)| is_it(partition).then_some(*index))
     }
 
-    fn end_of(&self, slot: usize, offset: i64) -> PartitionEnd {
-        let high = self.partitions.get(&slot).and_then(|partition| {
+    fn end_of(&self, index: usize, offset: i64) -> PartitionEnd {
+        let high = self.partitions.get(&index).and_then(|partition| {
             self.queue
                 .high_watermark(&partition.topic, partition.number)
         });
@@ -177,14 +177,14 @@ impl Consumer {
         if let Some(Err(error)) = self.queue.client.poll(Duration::ZERO) {
             match Error::of("read from Kafka", &error) {
                 Error::Retryable(reason) => tracing::warn!("{reason}"),
-                fatal => return Err(fatal),
+                fatal @ Error::Fatal(_) => return Err(fatal),
             }
         }
         self.context.check()
     }
 
-    fn trouble(&self, slot: usize, code: RDKafkaErrorCode, text: &str) -> Result<()> {
-        let Some(partition) = self.partitions.get(&slot) else {
+    fn trouble(&self, index: usize, code: RDKafkaErrorCode, text: &str) -> Result<()> {
+        let Some(partition) = self.partitions.get(&index) else {
             return Ok(());
         };
         let doing = format!("read {partition}");
@@ -207,7 +207,7 @@ impl Consumer {
                     tracing::warn!("{reason}");
                     Ok(())
                 }
-                fatal => Err(fatal),
+                fatal @ Error::Fatal(_) => Err(fatal),
             },
         }
     }

@@ -59,9 +59,10 @@ impl ClientContext for Context {
         let doing = format!("reach the brokers for {}", self.name);
         let code = error.rdkafka_error_code();
         let found = code.map(|code| Error::of_code(&doing, code, reason));
-        match found {
-            Some(fatal @ Error::Fatal(_)) => self.failed(fatal),
-            _ => tracing::warn!(client = &*self.name, "{reason}"),
+        if let Some(fatal @ Error::Fatal(_)) = found {
+            self.failed(fatal);
+        } else {
+            tracing::warn!(client = &*self.name, "{reason}");
         }
     }
 }

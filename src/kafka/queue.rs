@@ -4,7 +4,7 @@
 //! lock and an allocation of each. The queue is our own: partitions are forwarded to
 //! it before they are assigned, so only records, ends of partitions and their errors
 //! come here; everything else stays with the client's own queue.
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "the library hands over batches in C only")]
 
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_void};
@@ -89,7 +89,7 @@ impl MessageQueue {
         };
         messages.truncate(usize::try_from(taken).unwrap_or(0));
         Messages {
-            messages,
+            taken: messages,
             next: 0,
             partition: None,
             _queue: Arc::clone(self),
@@ -133,7 +133,7 @@ unsafe extern "C" fn on_nonempty(_: *mut sys::rd_kafka_t, wake: *mut c_void) {
 
 /// Messages that were taken from a queue; they are given back when this is dropped.
 pub struct Messages {
-    messages: Vec<*mut sys::rd_kafka_message_t>,
+    taken: Vec<*mut sys::rd_kafka_message_t>,
     next: usize,
     /// The partition whose records were found to be next.
     partition: Option<(usize, i32)>,
@@ -162,7 +162,7 @@ impl Messages {
 
     /// The next message, which stays the next until [`Self::pass`].
     pub(super) fn peek(&self) -> Option<Message<'_>> {
-        let message = self.messages.get(self.next)?;
+        let message = self.taken.get(self.next)?;
         // SAFETY: the library gave the pointer, and it is valid until it is destroyed.
         Some(Message(unsafe { &**message }))
     }
@@ -175,7 +175,7 @@ impl Messages {
 
 impl Drop for Messages {
     fn drop(&mut self) {
-        for message in &self.messages {
+        for message in &self.taken {
             // SAFETY: each is ours and destroyed once.
             unsafe { sys::rd_kafka_message_destroy(*message) };
         }

@@ -17,7 +17,7 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, Threa
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Brokers that run as long as the tests do.
 pub struct Brokers {
@@ -43,6 +43,7 @@ pub fn one() -> &'static Brokers {
 
 impl Brokers {
     /// Starts so many brokers; they end with this process.
+    #[expect(clippy::zombie_processes, reason = "who watches outlives this process")]
     pub fn start(count: u32) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         // A static is never dropped: somebody else has to see the process end.
@@ -101,7 +102,9 @@ impl Brokers {
         let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(-1));
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = block_on(admin.create_topics([&topic], &options)).expect("an answer");
-        made.into_iter().for_each(|one| drop(one.expect("a topic")));
+        for one in made {
+            one.expect("a topic");
+        }
         name
     }
 
@@ -112,8 +115,9 @@ impl Brokers {
         let grown = rdkafka::admin::NewPartitions::new(topic, partitions);
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = block_on(admin.create_partitions([&grown], &options)).expect("an answer");
-        made.into_iter()
-            .for_each(|one| drop(one.expect("partitions")));
+        for one in made {
+            one.expect("partitions");
+        }
     }
 
     /// Writes records into one partition.
@@ -143,7 +147,7 @@ impl Brokers {
             let [seen, all] = ["read_committed", "read_uncommitted"].map(|isolation| {
                 let mut config = self.config();
                 config.set("isolation.level", isolation);
-                self.ends(&config, topic)
+                ends(&config, topic)
             });
             if seen == all {
                 return self.read(topic, &all);
@@ -154,19 +158,6 @@ impl Brokers {
             );
             std::thread::park_timeout(Duration::from_millis(100));
         }
-    }
-
-    fn ends(&self, config: &ClientConfig, topic: &str) -> Vec<i64> {
-        let consumer: BaseConsumer = config.create().expect("a consumer");
-        let partitions = patiently(|| {
-            let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
-            Ok(metadata.topics()[0].partitions().len())
-        });
-        let ends = (0..partitions).map(|partition| {
-            let number = i32::try_from(partition).expect("few partitions");
-            patiently(|| Ok(consumer.fetch_watermarks(topic, number, PATIENCE)?.1))
-        });
-        ends.collect()
     }
 
     fn read(&self, topic: &str, ends: &[i64]) -> Vec<Seen> {
@@ -212,6 +203,20 @@ impl Brokers {
         config.set("bootstrap.servers", &self.addresses);
         config
     }
+}
+
+/// Where each partition ends, as far as `config` lets a reader see.
+fn ends(config: &ClientConfig, topic: &str) -> Vec<i64> {
+    let consumer: BaseConsumer = config.create().expect("a consumer");
+    let partitions = patiently(|| {
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+        Ok(metadata.topics()[0].partitions().len())
+    });
+    let ends = (0..partitions).map(|partition| {
+        let number = i32::try_from(partition).expect("few partitions");
+        patiently(|| Ok(consumer.fetch_watermarks(topic, number, PATIENCE)?.1))
+    });
+    ends.collect()
 }
 
 /// What a cluster answers, which may be between two leaders.

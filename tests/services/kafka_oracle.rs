@@ -57,7 +57,7 @@ impl Topics {
     pub fn write(&self, brokers: &Brokers, rows: Range<u32>) {
         for partition in 0..PARTITIONS {
             let rows = rows.clone().filter(|n| n % PARTITIONS == partition);
-            let number = i32::try_from(partition).unwrap();
+            let number = i32::try_from(partition).expect("few partitions");
             brokers.write(&self.input, number, rows.map(record));
         }
     }
@@ -65,7 +65,7 @@ impl Topics {
     /// Writes a row into each partition behind which every window is closed.
     pub fn close(&self, brokers: &Brokers) {
         for partition in 0..PARTITIONS {
-            let number = i32::try_from(partition).unwrap();
+            let number = i32::try_from(partition).expect("few partitions");
             let row = r#"{"n":-1,"host":"last","at":"2026-01-01 23:59:59"}"#;
             brokers.write(&self.input, number, [row.to_owned()]);
         }
@@ -119,7 +119,7 @@ impl Topics {
     pub fn check(&self, brokers: &Brokers, rows: u32) -> Result<(), String> {
         let mut copies: Vec<u32> = Vec::new();
         for one in brokers.committed(&self.copies) {
-            copies.push(u32::try_from(number(&one.value, "n")).unwrap());
+            copies.push(u32::try_from(number(&one.value, "n")).expect("a small number"));
         }
         copies.sort_unstable();
         let doubled = copies.windows(2).filter(|pair| pair[0] == pair[1]).count();
@@ -135,10 +135,10 @@ impl Topics {
     fn check_windows(&self, brokers: &Brokers, rows: u32) -> Result<(), String> {
         let mut found = BTreeMap::new();
         for one in brokers.committed(&self.windows) {
-            let value: serde_json::Value = serde_json::from_str(&one.value).unwrap();
-            let start = millis(value["start_at"].as_str().unwrap());
-            let host = value["host"].as_str().unwrap().to_owned();
-            let hits = u32::try_from(value["hits"].as_u64().unwrap()).unwrap();
+            let value: serde_json::Value = serde_json::from_str(&one.value).expect("JSON");
+            let start = millis(value["start_at"].as_str().expect("a time"));
+            let host = value["host"].as_str().expect("a host").to_owned();
+            let hits = u32::try_from(number(&one.value, "hits")).expect("a small number");
             if found.insert((start, host), hits).is_some() {
                 return Err(format!("a window was emitted twice: {}", one.value));
             }
@@ -162,14 +162,14 @@ impl Topics {
 }
 
 fn number(record: &str, field: &str) -> u64 {
-    let value: serde_json::Value = serde_json::from_str(record).unwrap();
-    value[field].as_u64().unwrap()
+    let value: serde_json::Value = serde_json::from_str(record).expect("JSON");
+    value[field].as_u64().expect("a number")
 }
 
 /// Milliseconds since midnight of a time such as `2026-01-01 00:12:30.000`.
 fn millis(at: &str) -> u32 {
     let [hours, minutes, seconds] = [11..13, 14..16, 17..19].map(|range| {
-        let part: u32 = at[range].parse().unwrap();
+        let part: u32 = at[range].parse().expect("digits");
         part
     });
     ((hours * 60 + minutes) * 60 + seconds) * 1_000

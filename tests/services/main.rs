@@ -10,5 +10,6 @@ mod kafka_sink;
 mod kafka_source;
 #[cfg(feature = "failpoints")]
 mod kafka_steps;
+#[expect(dead_code, reason = "the tests of the binary alone use the rest")]
 #[path = "../node/process.rs"]
 mod process;

@@ -301,10 +301,10 @@ fn note_other_side(options: &mut Options, keys: &[&str]) {
 }
 
 fn topics(options: &mut Options) -> Option<Topics> {
-    let (named, pattern) = (options.text("topic"), options.text("topic-pattern"));
-    match (named, pattern) {
-        (Some(names), None) => {
-            let names = names.split(';').map(str::trim).map(str::to_owned);
+    let (topic, pattern) = (options.text("topic"), options.text("topic-pattern"));
+    match (topic, pattern) {
+        (Some(list), None) => {
+            let names = list.split(';').map(str::trim).map(str::to_owned);
             let names: Vec<_> = names.collect();
             if names.iter().any(String::is_empty) {
                 options.reject("topic", "a name is empty");

@@ -67,8 +67,8 @@ impl KafkaReader {
             }
             match self.consumer.poll().map_err(failed)? {
                 None => return Ok(None),
-                Some(Polled::Records(slot, messages)) => {
-                    let Some(reading) = self.partitions.get_mut(&slot) else {
+                Some(Polled::Records(index, messages)) => {
+                    let Some(reading) = self.partitions.get_mut(&index) else {
                         messages.pass();
                         continue;
                     };
@@ -76,22 +76,22 @@ impl KafkaReader {
                     let finished = reading.is_finished();
                     self.events.extend(read);
                     if finished {
-                        self.finish(slot)?;
+                        self.finish(index)?;
                     }
                 }
-                Some(Polled::End(slot, end)) => self.at_end(slot, end)?,
+                Some(Polled::End(index, end)) => self.at_end(index, end)?,
             }
         }
     }
 
-    fn at_end(&mut self, slot: usize, end: PartitionEnd) -> Result<()> {
-        let Some(reading) = self.partitions.get_mut(&slot) else {
+    fn at_end(&mut self, index: usize, end: PartitionEnd) -> Result<()> {
+        let Some(reading) = self.partitions.get_mut(&index) else {
             return Ok(());
         };
         // Behind the last record there may be marks of transactions, which count too.
         reading.next = reading.next.max(end.offset);
         if reading.is_finished() {
-            return self.finish(slot);
+            return self.finish(index);
         }
         if end.is_log_end {
             let split = reading.split.clone();
@@ -100,9 +100,9 @@ impl KafkaReader {
         Ok(())
     }
 
-    fn finish(&mut self, slot: usize) -> Result<()> {
-        self.consumer.unassign(slot).map_err(failed)?;
-        if let Some(reading) = self.partitions.remove(&slot) {
+    fn finish(&mut self, index: usize) -> Result<()> {
+        self.consumer.unassign(index).map_err(failed)?;
+        if let Some(reading) = self.partitions.remove(&index) {
             let split = reading.split;
             self.events.push_back(SourceEvent::Finished { split });
         }
@@ -188,8 +188,8 @@ impl SourceReader for KafkaReader {
             topic: spec.topic,
             number: spec.partition,
         };
-        let slot = self.consumer.assign(partition, position).map_err(failed)?;
-        self.partitions.insert(slot, reading);
+        let index = self.consumer.assign(partition, position).map_err(failed)?;
+        self.partitions.insert(index, reading);
         Ok(())
     }
 

@@ -28,7 +28,7 @@ const ENCODED_ROWS: usize = 1_024;
 const KEPT_BYTES_MAX: usize = 16 << 20;
 
 /// How long it may take to write what was handed over.
-const FLUSH_PATIENCE: Duration = Duration::from_secs(60);
+const FLUSH_PATIENCE: Duration = Duration::from_mins(1);
 
 /// The sink of a table.
 pub(in crate::connectors) fn sink(

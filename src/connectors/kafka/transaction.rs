@@ -26,6 +26,9 @@ impl std::fmt::Debug for JobTransaction {
     }
 }
 
+/// What tells one cluster from another.
+const SERVERS: &str = "bootstrap.servers";
+
 /// What the first sink has brought.
 struct Joined {
     properties: Properties,
@@ -53,7 +56,6 @@ impl JobTransaction {
             });
             return Ok(());
         };
-        const SERVERS: &str = "bootstrap.servers";
         let (own, others) = (properties.get(SERVERS), first.properties.get(SERVERS));
         if own != others {
             return Err(format!(
