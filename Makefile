@@ -18,6 +18,10 @@ test: ## Set up what the tests need and pass them; this is what CI runs
 campaign-files: ## Kill the release binary 200 times over a million rows, and compare
 	@scripts/campaign-files
 
+.PHONY: campaign-kafka
+campaign-kafka: ## The same between topics of real Kafka brokers, at every step; they die too
+	@scripts/campaign-kafka
+
 .PHONY: setup
 setup: ## Install what building and testing need
 	@scripts/setup

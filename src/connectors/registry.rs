@@ -192,11 +192,11 @@ mod tests {
             ),
             (
                 "mongodb-cdc",
-                "unknown connector 'mongodb-cdc'; there are 'datagen', 'nexmark', 'filesystem', 'blackhole', 'print'",
+                "unknown connector 'mongodb-cdc'; there are 'datagen', 'nexmark', 'filesystem', 'kafka', 'blackhole', 'print'",
             ),
             (
                 "print",
-                "connector 'print' cannot be read from; sources are 'datagen', 'nexmark', 'filesystem'",
+                "connector 'print' cannot be read from; sources are 'datagen', 'nexmark', 'filesystem', 'kafka'",
             ),
         ] {
             assert_eq!(messages(source(name, &nothing, &job())), [expected]);
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(
             messages(sink("datagen", &nothing, &job())),
             [
-                "connector 'datagen' cannot be written to; sinks are 'filesystem', 'blackhole', 'print'"
+                "connector 'datagen' cannot be written to; sinks are 'filesystem', 'kafka', 'blackhole', 'print'"
             ]
         );
     }
@@ -218,6 +218,7 @@ mod tests {
                     (OptionDefault::Value(value), _) => value,
                     (OptionDefault::Required, "path") => "/nonexistent",
                     (OptionDefault::Required, "format") => "json",
+                    (OptionDefault::Required, _) => "localhost:9092",
                     // Without a default nothing is known of the form of the value.
                     _ => continue,
                 };
@@ -232,6 +233,12 @@ mod tests {
             }
             // What only a column of another type takes is tested with the generator.
             given.shift_remove("fields.v.max-past");
+            if descriptor.name == "kafka" {
+                // One of two is required, and another default needs a group.
+                for (key, value) in [("topic", "t"), ("scan.startup.mode", "earliest-offset")] {
+                    given.insert(key.to_owned(), value.to_owned());
+                }
+            }
             let mut table = table(given);
             if descriptor.name == "nexmark" {
                 // Its columns are its own.

@@ -9,7 +9,6 @@ const ROWS_PER_ROUND: u32 = 10_000;
 const ROWS: u32 = ROUNDS * ROWS_PER_ROUND;
 
 #[test]
-#[ignore = "starts three brokers; make campaign-kafka runs it"]
 fn brokers_that_are_killed_lose_and_double_nothing() {
     let brokers = Brokers::start(3);
     let topics = Topics::new(&brokers);

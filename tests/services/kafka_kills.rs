@@ -6,9 +6,13 @@ use crate::broker;
 use crate::kafka_oracle::{Topics, windows};
 use crate::process::{Running, Workspace, wait_until};
 
-const KILLS: u32 = 10;
-/// Rows that are written between two kills.
-const ROWS_PER_LIFE: u32 = 30_000;
+/// How many kills, and how many rows are written between two of them.
+const KILLS: u32 = if cfg!(feature = "campaign") { 300 } else { 10 };
+const ROWS_PER_LIFE: u32 = if cfg!(feature = "campaign") {
+    10_000
+} else {
+    30_000
+};
 const ROWS: u32 = (KILLS + 1) * ROWS_PER_LIFE;
 
 /// The last checkpoint that a running job has decided; `None` if it has ended.
@@ -30,7 +34,7 @@ fn random(seed: &mut u64) -> u64 {
 }
 
 #[test]
-fn ten_random_kills_leave_every_row_once() {
+fn random_kills_leave_every_row_once() {
     let brokers = broker::one();
     let topics = Topics::new(brokers);
     let workspace = Workspace::new();

@@ -107,7 +107,7 @@ fn a_kill_at_any_step_loses_and_doubles_nothing() {
 }
 
 #[test]
-#[ignore = "three times as long; make campaign-kafka runs it"]
+#[cfg(feature = "campaign")]
 fn an_error_or_a_stall_at_any_step_loses_and_doubles_nothing() {
     every_step("error");
     every_step("stall");

@@ -1,6 +1,7 @@
 //! The binary with real services, which the project's own scripts start.
 
 mod broker;
+#[cfg(feature = "campaign")]
 mod kafka_brokers;
 mod kafka_kills;
 mod kafka_metadata;

@@ -83,7 +83,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ),
         option(
             "format",
-            OptionDefault::Off,
+            OptionDefault::Required,
             "How a record's value is read and written: 'json', 'csv' or 'raw'. 'value.format' is the same.",
         ),
         option(
