@@ -54,7 +54,7 @@ fn code_uses_the_words_of_the_glossary() {
 fn nothing_is_left_for_later_or_tied_to_one_machine() {
     let checkout = Checkout::read();
     let mut violations = checkout.each_rust(words::leftovers);
-    violations.extend(checkout.each_rust(words::unsafe_code));
+    violations.extend(checkout.each_source(words::unsafe_code));
     violations.extend(checkout.each_text(words::machine_paths));
     violations.extend(checkout.each_text(words::unknown_hosts));
     expect_none(&violations);

@@ -203,7 +203,7 @@ fn planted_unsafe_code_is_found() {
     for (path, text, violations) in [
         ("src/kafka/queue.rs", "unsafe { call() }", 0),
         ("src/kafka/consumer.rs", "unsafe { call() }", 1),
-        ("tests/a.rs", "#![expect(unsafe_code)]", 1),
+        ("src/b.rs", "#![expect(unsafe_code)]", 1),
         ("src/a.rs", "// unsafe\nlet unsafely = \"unsafe\";", 0),
     ] {
         assert_eq!(unsafe_code(path, text).len(), violations, "{path}: {text}");
