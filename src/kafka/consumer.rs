@@ -176,7 +176,8 @@ impl Consumer {
     fn serve(&self) -> Result<()> {
         if let Some(Err(error)) = self.queue.client.poll(Duration::ZERO) {
             match Error::of("read from Kafka", &error) {
-                Error::Retryable(reason) => tracing::warn!("{reason}"),
+                // The client's context has told it.
+                Error::Retryable(reason) => tracing::debug!("{reason}"),
                 fatal @ Error::Fatal(_) => return Err(fatal),
             }
         }

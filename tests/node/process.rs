@@ -131,11 +131,16 @@ impl Workspace {
 
 /// Waits until something that another process does has come true.
 pub fn wait_until(what: &str, is_true: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    wait_for(Duration::from_secs(30), what, is_true);
+}
+
+/// The same of what may take longer.
+pub fn wait_for(patience: Duration, what: &str, is_true: impl Fn() -> bool) {
+    let deadline = Instant::now() + patience;
     while !is_true() {
         assert!(
             Instant::now() < deadline,
-            "in 30 s it did not happen that {what}"
+            "in {patience:?} it did not happen that {what}"
         );
         // Another process cannot wake this one.
         std::thread::park_timeout(Duration::from_millis(5));

@@ -17,7 +17,7 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, Threa
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Brokers that run as long as the tests do.
 pub struct Brokers {
@@ -82,6 +82,14 @@ impl Brokers {
     /// Starts a broker again.
     pub fn up(&self, id: u32) {
         self.script(&["up"], id);
+    }
+
+    /// Whether each partition of a topic has so many replicas that are in sync.
+    pub fn is_in_sync(&self, topic: &str, replicas: usize) -> bool {
+        let consumer: BaseConsumer = self.config().create().expect("a consumer");
+        let metadata = patiently(|| consumer.fetch_metadata(Some(topic), PATIENCE));
+        let partitions = metadata.topics()[0].partitions();
+        partitions.iter().all(|one| one.isr().len() == replicas)
     }
 
     fn script(&self, arguments: &[&str], id: u32) {

@@ -1,9 +1,12 @@
 //! A job whose brokers die and come back.
 
+use std::time::Duration;
+
 use crate::broker::Brokers;
 use crate::kafka_oracle::{Topics, windows};
-use crate::process::{Workspace, wait_until};
+use crate::process::{Workspace, wait_for};
 
+const PATIENCE: Duration = Duration::from_mins(2);
 const ROUNDS: u32 = 6;
 const ROWS_PER_ROUND: u32 = 10_000;
 const ROWS: u32 = ROUNDS * ROWS_PER_ROUND;
@@ -22,13 +25,18 @@ fn brokers_that_are_killed_lose_and_double_nothing() {
         topics.write(&brokers, rows.clone());
         let victim = round % 3 + 1;
         brokers.kill(victim);
-        wait_until("the rows are committed without a broker", || {
-            brokers.committed(&topics.copies).len() >= rows.start as usize
+        wait_for(PATIENCE, "the rows are committed without a broker", || {
+            brokers.committed(&topics.copies).len() >= rows.end as usize
         });
         brokers.up(victim);
+        // Two that are behind at once would stop the topics.
+        wait_for(PATIENCE, "the broker has caught up", || {
+            let topics = [&topics.input, &topics.copies, &topics.windows];
+            topics.into_iter().all(|topic| brokers.is_in_sync(topic, 3))
+        });
     }
     topics.close(&brokers);
-    wait_until("all rows are written", || {
+    wait_for(PATIENCE, "all rows are written", || {
         let written = |topic: &str| brokers.committed(topic).len();
         written(&topics.copies) == ROWS as usize && written(&topics.windows) == windows(ROWS).len()
     });

@@ -87,7 +87,8 @@ impl Topics {
             if bounded {
                 ", 'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset'"
             } else {
-                ", 'scan.startup.mode' = 'earliest-offset'"
+                // A partition that was idle for long would be overtaken by the others.
+                ", 'scan.startup.mode' = 'earliest-offset', 'scan.idle-timeout' = '1 h'"
             },
         );
         let copies = table("n BIGINT", &self.copies, "");
