@@ -3,6 +3,7 @@
 mod disk;
 mod follow;
 mod listener;
+#[expect(dead_code, reason = "the tests with services alone use the rest")]
 mod process;
 mod rows;
 
