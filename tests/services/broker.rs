@@ -21,6 +21,10 @@ const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Brokers that run as long as the tests do.
 pub struct Brokers {
+    #[cfg_attr(
+        not(feature = "campaign"),
+        expect(dead_code, reason = "it is kept as long as the brokers run")
+    )]
     directory: TempDir,
     /// Where they listen.
     pub addresses: String,
@@ -72,33 +76,6 @@ impl Brokers {
             directory,
             addresses: addresses.trim().to_owned(),
         }
-    }
-
-    /// `kill -9` of a broker.
-    pub fn kill(&self, id: u32) {
-        self.script(&["kill"], id);
-    }
-
-    /// Starts a broker again.
-    pub fn up(&self, id: u32) {
-        self.script(&["up"], id);
-    }
-
-    /// Whether each partition of a topic has so many replicas that are in sync.
-    pub fn is_in_sync(&self, topic: &str, replicas: usize) -> bool {
-        let consumer: BaseConsumer = self.config().create().expect("a consumer");
-        let metadata = patiently(|| consumer.fetch_metadata(Some(topic), PATIENCE));
-        let partitions = metadata.topics()[0].partitions();
-        partitions.iter().all(|one| one.isr().len() == replicas)
-    }
-
-    fn script(&self, arguments: &[&str], id: u32) {
-        let done = Command::new(script())
-            .args(arguments)
-            .arg(self.directory.path())
-            .arg(id.to_string())
-            .status();
-        assert!(done.expect("scripts/kafka").success(), "{arguments:?} {id}");
     }
 
     /// A topic that no other test has.
@@ -210,6 +187,37 @@ impl Brokers {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.addresses);
         config
+    }
+}
+
+/// What the brokers suffer in the long tests.
+#[cfg(feature = "campaign")]
+impl Brokers {
+    /// `kill -9` of a broker.
+    pub fn kill(&self, id: u32) {
+        self.script(&["kill"], id);
+    }
+
+    /// Starts a broker again.
+    pub fn up(&self, id: u32) {
+        self.script(&["up"], id);
+    }
+
+    /// Whether each partition of a topic has so many replicas that are in sync.
+    pub fn is_in_sync(&self, topic: &str, replicas: usize) -> bool {
+        let consumer: BaseConsumer = self.config().create().expect("a consumer");
+        let metadata = patiently(|| consumer.fetch_metadata(Some(topic), PATIENCE));
+        let partitions = metadata.topics()[0].partitions();
+        partitions.iter().all(|one| one.isr().len() == replicas)
+    }
+
+    fn script(&self, arguments: &[&str], id: u32) {
+        let done = Command::new(script())
+            .args(arguments)
+            .arg(self.directory.path())
+            .arg(id.to_string())
+            .status();
+        assert!(done.expect("scripts/kafka").success(), "{arguments:?} {id}");
     }
 }
 
