@@ -81,13 +81,14 @@ impl MessageQueue {
 
     /// Takes what is there, at most `max`, without waiting.
     pub fn take(self: &Arc<Self>, max: usize) -> Messages {
-        let mut messages = vec![ptr::null_mut(); max];
-        // SAFETY: there is room for `max` pointers. What is not NULL is ours, until
-        // `Messages` gives it back.
-        let taken = unsafe {
-            sys::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, messages.as_mut_ptr(), max)
-        };
-        messages.truncate(usize::try_from(taken).unwrap_or(0));
+        let mut messages = Vec::with_capacity(max);
+        // SAFETY: there is room for `max` pointers, of which the library writes as many as
+        // it says. They are ours until `Messages` gives them back.
+        unsafe {
+            let (queue, room) = (self.queue.as_ptr(), messages.as_mut_ptr());
+            let taken = sys::rd_kafka_consume_batch_queue(queue, 0, room, max);
+            messages.set_len(usize::try_from(taken).unwrap_or(0));
+        }
         Messages {
             taken: messages,
             next: 0,
