@@ -85,7 +85,10 @@ impl Topics {
              WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND",
             &self.input,
             if bounded {
-                ", 'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset'"
+                // Fetches are small, so that it takes several checkpoints on any machine.
+                ", 'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset', \
+                 'properties.max.partition.fetch.bytes' = '4096', \
+                 'properties.queued.min.messages' = '1'"
             } else {
                 // A partition that was idle for long would be overtaken by the others.
                 ", 'scan.startup.mode' = 'earliest-offset', 'scan.idle-timeout' = '1 h'"
