@@ -1,7 +1,7 @@
 //! Steps at which a test can end, fail or stall the program, and bugs that it can plant.
 //!
 //! Only with the feature `failpoints` is there anything behind this; without it every
-//! call is nothing. `THALWEG_FAILPOINT=STEP:ACTION:N` acts when STEP is reached for the
+//! call is nothing. `THALWEG_FAILPOINT=STEP:ACTION:N,…` acts when STEP is reached for the
 //! N-th time: `kill` ends the process as `kill -9` does, `error` makes the step fail,
 //! `stall` holds it for five seconds. `THALWEG_PLANT=BUG` plants one of [`Plant`].
 
@@ -55,33 +55,45 @@ pub enum Plant {
 
 #[cfg(feature = "failpoints")]
 mod armed {
-    use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
+
+    use parking_lot::Mutex;
 
     use super::{Plant, Step};
 
-    static REACHED: AtomicU64 = AtomicU64::new(0);
+    /// How often each step was reached.
+    static REACHED: Mutex<Vec<(Step, u64)>> = Mutex::new(Vec::new());
+
+    pub fn reach(step: Step) -> Result<(), String> {
+        let wishes = std::env::var("THALWEG_FAILPOINT").unwrap_or_default();
+        let reached = count(step);
+        for wish in wishes.split(',').filter(|wish| !wish.is_empty()) {
+            let parts: Vec<_> = wish.split(':').collect();
+            let &[name, action, number] = parts.as_slice() else {
+                return Err(format!("{wish:?} has not the form STEP:ACTION:N"));
+            };
+            if name == format!("{step:?}") && number.parse() == Ok(reached) {
+                act(step, action)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn count(step: Step) -> u64 {
+        let mut all = REACHED.lock();
+        if let Some((_, reached)) = all.iter_mut().find(|(known, _)| *known == step) {
+            *reached += 1;
+            return *reached;
+        }
+        all.push((step, 1));
+        1
+    }
 
     #[expect(
         clippy::disallowed_methods,
         reason = "holding a step up is what is wanted"
     )]
-    pub fn reach(step: Step) -> Result<(), String> {
-        let wish = std::env::var("THALWEG_FAILPOINT").unwrap_or_default();
-        if wish.is_empty() {
-            return Ok(());
-        }
-        let parts: Vec<_> = wish.split(':').collect();
-        let &[name, action, number] = parts.as_slice() else {
-            return Err(format!("{wish:?} has not the form STEP:ACTION:N"));
-        };
-        if name != format!("{step:?}") {
-            return Ok(());
-        }
-        let reached = REACHED.fetch_add(1, Ordering::SeqCst) + 1;
-        if number.parse() != Ok(reached) {
-            return Ok(());
-        }
+    fn act(step: Step, action: &str) -> Result<(), String> {
         match action {
             "kill" => {
                 let own = nix::unistd::Pid::this();
@@ -117,6 +129,25 @@ pub fn reach(step: Step) -> Result<(), String> {
 #[cfg(not(feature = "failpoints"))]
 pub const fn reach(_: Step) -> Result<(), String> {
     Ok(())
+}
+
+/// The same where others wait on this thread, who must not be held up with it.
+///
+/// # Errors
+/// As [`reach`].
+#[cfg(feature = "failpoints")]
+pub async fn reach_aside(step: Step) -> Result<(), String> {
+    let reached = tokio::task::spawn_blocking(move || armed::reach(step));
+    reached.await.map_err(|error| error.to_string())?
+}
+
+/// The same where others wait on this thread.
+///
+/// # Errors
+/// Never.
+#[cfg(not(feature = "failpoints"))]
+pub fn reach_aside(_: Step) -> std::future::Ready<Result<(), String>> {
+    std::future::ready(Ok(()))
 }
 
 /// Whether a test has planted this bug.

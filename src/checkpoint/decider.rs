@@ -110,12 +110,12 @@ impl fmt::Display for Dispute {
             Some(marker) => write!(
                 f,
                 "its marker in Kafka says {marker}: the consumer group that holds the marker was set back, \
-                 or this is another Kafka; give it back its marker, or start anew with --fresh"
+                 or this is another Kafka; give it back its marker, or start anew with --fresh --abandon"
             ),
             None => f.write_str(
                 "Kafka has no marker that would decide it: the consumer group that holds the marker was \
                  deleted or has expired, or this is another Kafka; give it back its marker, or \
-                 start anew with --fresh",
+                 start anew with --fresh --abandon",
             ),
         }
     }

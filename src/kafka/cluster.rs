@@ -91,9 +91,18 @@ impl Cluster {
         let metadata = self.ask(doing, || self.client.fetch_metadata(None, PATIENCE))?;
         let mut partitions = Vec::new();
         for topic in metadata.topics() {
-            if topic.error().is_none() && pattern.is_match(topic.name()) {
-                partitions.extend(numbered(topic.name(), topic.partitions().len()));
+            let name = topic.name();
+            // Kafka keeps its own records in topics, too.
+            if name.starts_with("__") || !pattern.is_match(name) {
+                continue;
             }
+            if topic.error().is_some() {
+                return Err(Error::Retryable(format!(
+                    "the partitions of '{name}' are not known for now; its leader may be changing, \
+                     or the user may not describe it"
+                )));
+            }
+            partitions.extend(numbered(name, topic.partitions().len()));
         }
         partitions.sort();
         Ok(partitions)

@@ -64,7 +64,9 @@ impl Consumer {
         config.set("enable.auto.offset.store", "false");
         config.set("enable.partition.eof", "true");
         default(&mut config, "group.id", group);
-        default(&mut config, "auto.offset.reset", "error");
+        // It only says where a group begins that has no offset; records that are gone are
+        // never stepped over.
+        config.set("auto.offset.reset", "error");
         default(&mut config, "queued.max.messages.kbytes", QUEUE_KBYTES);
         let context = Context::new(name);
         let client = BaseConsumer::from_config_and_context(&config, context.clone())
@@ -193,8 +195,7 @@ impl Consumer {
             RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
                 Err(Error::Fatal(format!(
                     "cannot {doing}: the records at which it is to go on are no longer there; they \
-                     were deleted before they were read ({text}). Start anew with --fresh, or set \
-                     'properties.auto.offset.reset' to 'earliest' to go on behind the gap"
+                     were deleted before they were read ({text}). Start anew with --fresh"
                 )))
             }
             RDKafkaErrorCode::UnknownTopicOrPartition

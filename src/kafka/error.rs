@@ -53,6 +53,19 @@ const FATAL: &[(RDKafkaErrorCode, &str)] = &[
         "the user may not use this transactional id; ask for the right to write and describe it",
     ),
     (
+        RDKafkaErrorCode::MessageSizeTooLarge,
+        "a record is larger than the topic's 'max.message.bytes'; raise that",
+    ),
+    (
+        RDKafkaErrorCode::InvalidRecord,
+        "the topic takes no such record; a compacted topic needs records with a key: set \
+         'key.format' and 'key.fields'",
+    ),
+    (
+        RDKafkaErrorCode::PolicyViolation,
+        "a policy of the cluster forbids it",
+    ),
+    (
         RDKafkaErrorCode::InvalidTransactionTimeout,
         "the broker allows no transaction this long; lower \
          'properties.transaction.timeout.ms' or raise 'transaction.max.timeout.ms' of the broker",

@@ -21,8 +21,12 @@ use crate::failpoint::{self, Step};
 /// How long one call may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a transaction may be open, unless it is given.
-const TIMEOUT_MS: &str = "60000";
+/// How long a transaction may be open, unless it is given: longer than a checkpoint
+/// takes, with its interval. A node that is started again ends its last one at once.
+const TIMEOUT_MS: &str = "300000";
+
+/// How long a record may be on its way, unless it is given.
+const DELIVERY_MS: &str = "60000";
 
 /// Tells a test that a step is reached.
 fn reach(step: Step) -> Result<()> {
@@ -100,16 +104,15 @@ impl Transaction {
     pub fn begin(&self) -> Result<()> {
         let mut config = self.properties.client_config()?;
         config.set("transactional.id", self.identity.transactional_id());
-        for key in ["transaction.timeout.ms", "message.timeout.ms"] {
-            // What cannot be sent within the transaction is of no use behind it.
+        let given = config.get("transaction.timeout.ms").map(str::to_owned);
+        // Nor may it take longer than a transaction that was made short.
+        let delivery = given.as_deref().unwrap_or(DELIVERY_MS).to_owned();
+        for (key, value) in [
+            ("transaction.timeout.ms", TIMEOUT_MS),
+            ("message.timeout.ms", &delivery),
+        ] {
             if config.get(key).is_none() {
-                config.set(
-                    key,
-                    config
-                        .get("transaction.timeout.ms")
-                        .unwrap_or(TIMEOUT_MS)
-                        .to_owned(),
-                );
+                config.set(key, value);
             }
         }
         let producer = Producer::with_config(config, "the transaction")?;

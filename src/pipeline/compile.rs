@@ -27,8 +27,9 @@ pub struct CheckedProgram {
 }
 
 /// Options that say how fast or how often, and may change between two runs.
-const TUNING: [&str; 3] = [
+const TUNING: [&str; 4] = [
     "scan.idle-timeout",
+    "scan.topic-partition-discovery.interval",
     "scan.watermark.max-jump",
     "sink.rolling-policy.",
 ];
@@ -36,8 +37,14 @@ const TUNING: [&str; 3] = [
 /// The option that makes a file source go on for ever.
 const FOLLOWS: &str = "source.monitor-interval";
 
+/// Properties of a client, but for those that say what is read.
+const CLIENT: &str = "properties.";
+const READS: [&str; 3] = ["bootstrap.servers", "group.id", "isolation.level"];
+
 fn is_tuning(key: &str) -> bool {
-    TUNING.iter().any(|tuning| key.starts_with(tuning))
+    let of_client = key.strip_prefix(CLIENT);
+    of_client.is_some_and(|name| !READS.contains(&name))
+        || TUNING.iter().any(|tuning| key.starts_with(tuning))
 }
 
 /// Parses and plans `files` and checks their connectors; `overrides` go over the

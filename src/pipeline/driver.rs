@@ -345,17 +345,20 @@ async fn decide(
     let Some(transaction) = transaction else {
         return Ok(store.commit(checkpoint).await?);
     };
-    let reach = |step| failpoint::reach(step).map_err(Error::Retryable);
+    let reach = async |step| {
+        let reached = failpoint::reach_aside(step).await;
+        reached.map_err(Error::Retryable)
+    };
     if failpoint::planted(Plant::CommitBeforePrepare) {
         transaction.commit(id).await?;
     }
-    reach(Step::BeforePrepare)?;
+    reach(Step::BeforePrepare).await?;
     let written = store.commit(checkpoint).await?;
-    reach(Step::AfterPrepare)?;
+    reach(Step::AfterPrepare).await?;
     if !failpoint::planted(Plant::CommitBeforePrepare) {
         transaction.commit(id).await?;
     }
     store.call(move |store| store.decided(id)).await?;
-    reach(Step::AfterDecided)?;
+    reach(Step::AfterDecided).await?;
     Ok(written)
 }

@@ -69,8 +69,11 @@ impl Job {
     /// Lives that are hit, then one that must reach the end.
     fn check(&self, lives: Lives, action: &str, plant: &str) -> Result<(), String> {
         for step in lives {
-            let (step, number) = step.split_once(':').unwrap_or((step, "1"));
-            let hit = format!("{step}:{action}:{number}");
+            let hit = match step.split_once(':') {
+                Some((_, wish)) if wish.contains(':') => (*step).to_owned(),
+                Some((step, number)) => format!("{step}:{action}:{number}"),
+                None => format!("{step}:{action}:1"),
+            };
             let variables = [
                 ("THALWEG_FAILPOINT", hit.as_str()),
                 ("THALWEG_PLANT", plant),
@@ -147,12 +150,13 @@ fn planted_bugs_are_seen() {
             ],
             "doubled",
         ),
+        // While the decision is held up, rows come that belong behind the barrier.
         (
             "OpenGate",
             [
-                &["AfterDecided:3"],
-                &["AfterDecided:4"],
-                &["AfterDecided:2"],
+                &["AfterPrepare:stall:2,AfterDecided:kill:2"],
+                &["AfterPrepare:stall:3,AfterDecided:kill:3"],
+                &["AfterPrepare:stall:1,AfterDecided:kill:1"],
             ],
             "doubled",
         ),

@@ -21,6 +21,8 @@ pub(super) struct KafkaEnumerator {
     name: String,
     group: String,
     cluster: Option<Arc<Cluster>>,
+    /// Whether there was a look before: what comes now is new.
+    has_looked: bool,
 }
 
 impl KafkaEnumerator {
@@ -30,6 +32,7 @@ impl KafkaEnumerator {
             name: format!("table {table}"),
             group: group.to_owned(),
             cluster: None,
+            has_looked: false,
         }
     }
 }
@@ -40,16 +43,18 @@ impl Enumerator for KafkaEnumerator {
         let (options, cluster) = (Arc::clone(&self.options), self.cluster.clone());
         let (name, group) = (self.name.clone(), self.group.clone());
         let names: HashSet<String> = known.iter().map(|split| split.id.clone()).collect();
+        let is_first = !self.has_looked && known.is_empty();
         let (cluster, found) = blocking(move || {
             let cluster = match cluster {
                 Some(cluster) => cluster,
                 None => Arc::new(Cluster::new(&options.properties, &name, &group)?),
             };
-            let found = look(&cluster, &options, &names)?;
+            let found = look(&cluster, &options, &names, is_first)?;
             Ok((cluster, found))
         })
         .await?;
         self.cluster = Some(cluster);
+        self.has_looked = true;
         Ok(Discovery {
             found,
             complete: self.options.discovery_interval.is_none(),
@@ -63,13 +68,18 @@ impl Enumerator for KafkaEnumerator {
 
 /// The partitions that are not known yet. What is found by a later look is new, and
 /// read from its start.
-fn look(cluster: &Cluster, options: &SourceOptions, known: &HashSet<String>) -> Result<Vec<Split>> {
+fn look(
+    cluster: &Cluster,
+    options: &SourceOptions,
+    known: &HashSet<String>,
+    is_first: bool,
+) -> Result<Vec<Split>> {
     let mut partitions = match &options.topics {
         Topics::Named(names) => cluster.partitions_of(names)?,
         Topics::Matching(pattern) => cluster.partitions_matching(pattern)?,
     };
     partitions.retain(|partition| !known.contains(&split_name(partition)));
-    let starts = if known.is_empty() {
+    let starts = if is_first {
         starts(cluster, options, &partitions)?
     } else {
         vec![None; partitions.len()]

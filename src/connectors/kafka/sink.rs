@@ -282,9 +282,11 @@ impl Sink for KafkaSink {
                 gate.transaction.producer()?
             }
         };
-        failpoint::reach(Step::BeforeFlush).map_err(Error::Retryable)?;
+        let reached = failpoint::reach_aside(Step::BeforeFlush).await;
+        reached.map_err(Error::Retryable)?;
         blocking(move || producer.flush(FLUSH_PATIENCE)).await?;
-        failpoint::reach(Step::AfterFlush).map_err(Error::Retryable)?;
+        let reached = failpoint::reach_aside(Step::AfterFlush).await;
+        reached.map_err(Error::Retryable)?;
         Ok(Prepared::default())
     }
 }
