@@ -46,6 +46,23 @@ pub struct MetadataDoc {
     pub doc: &'static str,
 }
 
+impl MetadataDoc {
+    /// A key that is never null and cannot be written.
+    pub(super) const fn read_only(
+        key: &'static str,
+        data_type: &'static str,
+        doc: &'static str,
+    ) -> Self {
+        Self {
+            key,
+            data_type,
+            is_nullable: false,
+            is_writable: false,
+            doc,
+        }
+    }
+}
+
 /// One connector: what people and the program need of it.
 struct Connector {
     descriptor: &'static Descriptor,

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::config::FromClientConfigAndContext as _;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaResult;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::Offset;
 use regex::Regex;
 
 use super::context::Context;
+use super::properties::set_default;
 use super::{Error, Properties, Result};
 
 /// How long one answer may take.
@@ -50,9 +52,7 @@ impl Cluster {
     /// If a property is wrong or a secret cannot be read.
     pub fn new(properties: &Properties, name: &str, group: &str) -> Result<Self> {
         let mut config = properties.client_config()?;
-        if config.get("group.id").is_none() {
-            config.set("group.id", group);
-        }
+        set_default(&mut config, "group.id", group);
         config.set("enable.auto.commit", "false");
         let context = Context::new(name);
         let client = BaseConsumer::from_config_and_context(&config, context.clone())
@@ -69,15 +69,7 @@ impl Cluster {
         for name in topics {
             let doing = format!("find the partitions of '{name}'");
             let metadata = self.ask(&doing, || self.client.fetch_metadata(Some(name), PATIENCE))?;
-            let topic = metadata.topics().iter().find(|topic| topic.name() == name);
-            let found = topic.filter(|topic| topic.error().is_none());
-            let count = found.map_or(0, |topic| topic.partitions().len());
-            if count == 0 {
-                return Err(Error::Retryable(format!(
-                    "there is no topic '{name}'; create it, or check its name"
-                )));
-            }
-            partitions.extend(numbered(name, count));
+            partitions.extend(numbered(name, partition_count(&metadata, name)?));
         }
         Ok(partitions)
     }
@@ -181,6 +173,16 @@ impl Cluster {
         Ok(offsets.collect())
     }
 
+    /// What a transaction must say to commit offsets of the group.
+    ///
+    /// # Errors
+    /// If the library does not know it.
+    pub(super) fn group(&self) -> Result<ConsumerGroupMetadata> {
+        self.client.group_metadata().ok_or_else(|| {
+            Error::Retryable("the Kafka client gives no metadata of its group".to_owned())
+        })
+    }
+
     /// The answer to a question, which is asked again while there may be one soon.
     fn ask<T>(&self, doing: &str, question: impl Fn() -> KafkaResult<T>) -> Result<T> {
         let deadline = Instant::now() + RETRY_PATIENCE;
@@ -200,6 +202,28 @@ impl Cluster {
         }
     }
 }
+
+/// How many partitions a topic has.
+///
+/// # Errors
+/// If there is no such topic, or the user may not know.
+pub(super) fn partition_count(metadata: &Metadata, topic: &str) -> Result<usize> {
+    let mut topics = metadata.topics().iter();
+    let found = topics.find(|found| found.name() == topic);
+    match found.map(|found| (found.error(), found.partitions().len())) {
+        Some((None, count @ 1..)) => Ok(count),
+        Some((Some(code), _)) if RDKafkaErrorCode::from(code) != UNKNOWN => {
+            let code = RDKafkaErrorCode::from(code);
+            let doing = format!("find the partitions of '{topic}'");
+            Err(Error::of_code(&doing, code, &code.to_string()))
+        }
+        _ => Err(Error::Retryable(format!(
+            "there is no topic '{topic}'; create it, or check its name"
+        ))),
+    }
+}
+
+const UNKNOWN: RDKafkaErrorCode = RDKafkaErrorCode::UnknownTopicOrPartition;
 
 fn numbered(topic: &str, count: usize) -> impl Iterator<Item = Partition> {
     let count = i32::try_from(count).unwrap_or(i32::MAX);

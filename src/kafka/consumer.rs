@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
 use rdkafka::TopicPartitionList;
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -13,6 +12,7 @@ use rdkafka::topic_partition_list::Offset;
 
 use super::cluster::Partition;
 use super::context::Context;
+use super::properties::set_default;
 use super::queue::{MessageQueue, Messages};
 use super::{Error, Properties, Result};
 
@@ -63,11 +63,11 @@ impl Consumer {
         config.set("enable.auto.commit", "false");
         config.set("enable.auto.offset.store", "false");
         config.set("enable.partition.eof", "true");
-        default(&mut config, "group.id", group);
+        set_default(&mut config, "group.id", group);
         // It only says where a group begins that has no offset; records that are gone are
         // never stepped over.
         config.set("auto.offset.reset", "error");
-        default(&mut config, "queued.max.messages.kbytes", QUEUE_KBYTES);
+        set_default(&mut config, "queued.max.messages.kbytes", QUEUE_KBYTES);
         let context = Context::new(name);
         let client = BaseConsumer::from_config_and_context(&config, context.clone())
             .map_err(|error| Error::of("make a Kafka consumer", &error))?;
@@ -128,16 +128,16 @@ impl Consumer {
                 return Ok(None);
             };
             let handle = (message.topic_handle(), message.partition());
-            let index = match self.indices.get(&handle) {
-                Some(index) => Some(*index),
-                None => self.index_of(message.topic(), message.partition()),
-            };
+            let known = self.indices.get(&handle).copied();
+            let index = known.or_else(|| self.index_of(message.topic(), message.partition()));
             let Some(index) = index else {
                 // Of a partition that was left meanwhile.
                 self.messages.pass();
                 continue;
             };
-            self.indices.insert(handle, index);
+            if known.is_none() {
+                self.indices.insert(handle, index);
+            }
             let Some(code) = message.error() else {
                 self.messages.name_partition(handle);
                 return Ok(Some(Polled::Records(index, &mut self.messages)));
@@ -212,12 +212,6 @@ impl Consumer {
                 fatal @ Error::Fatal(_) => Err(fatal),
             },
         }
-    }
-}
-
-fn default(config: &mut ClientConfig, key: &str, value: &str) {
-    if config.get(key).is_none() {
-        config.set(key, value);
     }
 }
 

@@ -17,69 +17,63 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What cannot become right by itself, and what a person can do about it.
-const FATAL: &[(RDKafkaErrorCode, &str)] = &[
+const FATAL: &[(&[RDKafkaErrorCode], &str)] = &[
     (
-        RDKafkaErrorCode::Authentication,
+        &[
+            RDKafkaErrorCode::Authentication,
+            RDKafkaErrorCode::SaslAuthenticationFailed,
+        ],
         "the user name or the password is wrong; check 'properties.sasl.username' and \
          'properties.sasl.password'",
     ),
     (
-        RDKafkaErrorCode::SaslAuthenticationFailed,
-        "the user name or the password is wrong; check 'properties.sasl.username' and \
-         'properties.sasl.password'",
-    ),
-    (
-        RDKafkaErrorCode::UnsupportedSASLMechanism,
+        &[RDKafkaErrorCode::UnsupportedSASLMechanism],
         "the broker does not take this 'properties.sasl.mechanism'",
     ),
     (
-        RDKafkaErrorCode::SSL,
+        &[RDKafkaErrorCode::SSL],
         "the TLS handshake failed; check 'properties.ssl.ca.pem' and the broker's certificate",
     ),
     (
-        RDKafkaErrorCode::TopicAuthorizationFailed,
+        &[RDKafkaErrorCode::TopicAuthorizationFailed],
         "the user may not use this topic; ask for the right to read, write or describe it",
     ),
     (
-        RDKafkaErrorCode::GroupAuthorizationFailed,
+        &[RDKafkaErrorCode::GroupAuthorizationFailed],
         "the user may not use this group; ask for the right to read it",
     ),
     (
-        RDKafkaErrorCode::ClusterAuthorizationFailed,
+        &[RDKafkaErrorCode::ClusterAuthorizationFailed],
         "the user may not write idempotently; ask for the right IdempotentWrite",
     ),
     (
-        RDKafkaErrorCode::TransactionalIdAuthorizationFailed,
+        &[RDKafkaErrorCode::TransactionalIdAuthorizationFailed],
         "the user may not use this transactional id; ask for the right to write and describe it",
     ),
     (
-        RDKafkaErrorCode::MessageSizeTooLarge,
+        &[RDKafkaErrorCode::MessageSizeTooLarge],
         "a record is larger than the topic's 'max.message.bytes'; raise that",
     ),
     (
-        RDKafkaErrorCode::InvalidRecord,
+        &[RDKafkaErrorCode::InvalidRecord],
         "the topic takes no such record; a compacted topic needs records with a key: set \
          'key.format' and 'key.fields'",
     ),
     (
-        RDKafkaErrorCode::PolicyViolation,
-        "a policy of the cluster forbids it",
+        &[RDKafkaErrorCode::PolicyViolation],
+        "a policy of the cluster forbids it; ask who runs the cluster",
     ),
     (
-        RDKafkaErrorCode::InvalidTransactionTimeout,
+        &[RDKafkaErrorCode::InvalidTransactionTimeout],
         "the broker allows no transaction this long; lower \
          'properties.transaction.timeout.ms' or raise 'transaction.max.timeout.ms' of the broker",
     ),
     (
-        RDKafkaErrorCode::Fenced,
-        "another process has taken over the transactional id of this job; only one may run it",
-    ),
-    (
-        RDKafkaErrorCode::ProducerFenced,
-        "another process has taken over the transactional id of this job; only one may run it",
-    ),
-    (
-        RDKafkaErrorCode::InvalidProducerEpoch,
+        &[
+            RDKafkaErrorCode::Fenced,
+            RDKafkaErrorCode::ProducerFenced,
+            RDKafkaErrorCode::InvalidProducerEpoch,
+        ],
         "another process has taken over the transactional id of this job; only one may run it",
     ),
 ];
@@ -96,7 +90,7 @@ impl Error {
 
     /// The same of a code, with the library's text if it has one.
     pub(super) fn of_code(doing: &str, code: RDKafkaErrorCode, text: &str) -> Self {
-        match FATAL.iter().find(|(fatal, _)| *fatal == code) {
+        match FATAL.iter().find(|(fatal, _)| fatal.contains(&code)) {
             Some((_, why)) => Self::Fatal(format!("cannot {doing}: {why}")),
             None => Self::Retryable(format!("cannot {doing}: {text}")),
         }

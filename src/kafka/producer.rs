@@ -9,7 +9,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 
+use super::cluster::partition_count;
 use super::context::Context;
+use super::properties::set_default;
 use super::{Error, Properties, Result};
 
 /// How long to wait when the library's buffer is full before trying again.
@@ -64,9 +66,7 @@ impl Producer {
             ("queue.buffering.max.messages", "1000000"),
             ("queue.buffering.max.kbytes", "65536"),
         ] {
-            if config.get(key).is_none() {
-                config.set(key, value);
-            }
+            set_default(&mut config, key, value);
         }
         let context = Context::new(name);
         let client = ThreadedProducer::from_config_and_context(&config, context.clone())
@@ -89,14 +89,7 @@ impl Producer {
             .client()
             .fetch_metadata(Some(topic), Duration::from_secs(10));
         let metadata = metadata.map_err(|error| self.failure(&doing, &error))?;
-        let found = metadata.topics().iter().find(|found| found.name() == topic);
-        let found = found.filter(|topic| topic.error().is_none());
-        let count = found.map_or(0, |topic| topic.partitions().len());
-        if count == 0 {
-            return Err(Error::Retryable(format!(
-                "there is no topic '{topic}'; create it, or check its name"
-            )));
-        }
+        let count = partition_count(&metadata, topic)?;
         Ok(i32::try_from(count).unwrap_or(i32::MAX))
     }
 

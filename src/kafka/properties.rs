@@ -251,6 +251,13 @@ impl Properties {
     }
 }
 
+/// Sets what was not given.
+pub(super) fn set_default(config: &mut ClientConfig, key: &str, value: &str) {
+    if config.get(key).is_none() {
+        config.set(key, value);
+    }
+}
+
 fn is_reference(value: &str) -> bool {
     reference(value).is_some()
 }

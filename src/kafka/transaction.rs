@@ -5,17 +5,17 @@
 //! anew ([`Transaction::begin`] returns only once the outcome is final) and reads the
 //! marker.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
+use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::producer::Producer as _;
 use rdkafka::topic_partition_list::Offset;
-use std::sync::Arc;
 
-pub use super::marker::Identity;
-use super::{Cluster, Error, Partition, Producer, Properties, Result};
+use super::properties::set_default;
+use super::{Cluster, Error, Identity, Partition, Producer, Properties, Result};
 use crate::failpoint::{self, Step};
 
 /// How long one call may take.
@@ -54,27 +54,21 @@ impl Transaction {
         let id = identity.transactional_id();
         let mut own = properties.clone();
         own.set("group.id", &id);
-        let mut config = own.client_config()?;
-        config.set("enable.auto.commit", "false");
-        let consumer: BaseConsumer = config
-            .create()
-            .map_err(|error| Error::of("make a Kafka client", &error))?;
-        let group = consumer.group_metadata().ok_or_else(|| {
-            Error::Retryable("the Kafka client gives no metadata of its group".to_owned())
-        })?;
         let mut unstable = own.clone();
         unstable.set("isolation.level", "read_uncommitted");
         own.set("isolation.level", "read_committed");
         let cluster = |properties| Cluster::new(properties, "the marker", &id);
+        let clusters = [cluster(&unstable)?, cluster(&own)?];
+        let [_, stable] = &clusters;
         Ok(Self {
-            clusters: [cluster(&unstable)?, cluster(&own)?],
+            group: stable.group()?,
+            clusters,
             identity,
             marker_at: Partition {
                 topic: topic.to_owned(),
                 number: 0,
             },
             properties,
-            group,
             producer: Mutex::new(None),
         })
     }
@@ -107,14 +101,8 @@ impl Transaction {
         let given = config.get("transaction.timeout.ms").map(str::to_owned);
         // Nor may it take longer than a transaction that was made short.
         let delivery = given.as_deref().unwrap_or(DELIVERY_MS).to_owned();
-        for (key, value) in [
-            ("transaction.timeout.ms", TIMEOUT_MS),
-            ("message.timeout.ms", &delivery),
-        ] {
-            if config.get(key).is_none() {
-                config.set(key, value);
-            }
-        }
+        set_default(&mut config, "transaction.timeout.ms", TIMEOUT_MS);
+        set_default(&mut config, "message.timeout.ms", &delivery);
         let producer = Producer::with_config(config, "the transaction")?;
         reach(Step::BeforeFence)?;
         let begun = producer.client.init_transactions(PATIENCE);

@@ -18,25 +18,15 @@ const SIZE: &str = "file.size";
 const MODIFICATION_TIME: &str = "file.modification-time";
 
 pub(super) const DOCS: &[MetadataDoc] = &[
-    doc(PATH, "STRING", "The whole path under which it was found."),
-    doc(NAME, "STRING", "The last part of that path."),
-    doc(SIZE, "BIGINT", "How many bytes it had when it was opened."),
-    doc(
+    MetadataDoc::read_only(PATH, "STRING", "The whole path under which it was found."),
+    MetadataDoc::read_only(NAME, "STRING", "The last part of that path."),
+    MetadataDoc::read_only(SIZE, "BIGINT", "How many bytes it had when it was opened."),
+    MetadataDoc::read_only(
         MODIFICATION_TIME,
         "TIMESTAMP(3)",
         "When it had been written to last as it was opened, in UTC.",
     ),
 ];
-
-const fn doc(key: &'static str, data_type: &'static str, doc: &'static str) -> MetadataDoc {
-    MetadataDoc {
-        key,
-        data_type,
-        is_nullable: false,
-        is_writable: false,
-        doc,
-    }
-}
 
 /// Which metadata the rows of a reader have.
 pub(super) struct MetadataColumns {

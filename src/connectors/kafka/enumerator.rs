@@ -113,25 +113,10 @@ fn starts(
     options: &SourceOptions,
     partitions: &[Partition],
 ) -> Result<Vec<Option<i64>>> {
-    let each_end = || {
-        partitions
-            .iter()
-            .map(|one| cluster.end_of(one).map(Some))
-            .collect()
-    };
     match &options.startup {
         Startup::Earliest => Ok(vec![None; partitions.len()]),
-        Startup::Latest => each_end(),
-        Startup::Timestamp(millis) => {
-            let found = cluster.offsets_at(partitions, *millis)?;
-            let found = found.into_iter().zip(partitions);
-            found
-                .map(|(offset, one)| match offset {
-                    Some(offset) => Ok(Some(offset)),
-                    None => cluster.end_of(one).map(Some),
-                })
-                .collect()
-        }
+        Startup::Latest => ends_of(cluster, partitions),
+        Startup::Timestamp(millis) => offsets_at(cluster, partitions, *millis),
         Startup::Offsets(offsets) => {
             let given = |one: &Partition| offsets.get(&one.number).copied();
             Ok(partitions.iter().map(given).collect())
@@ -162,24 +147,34 @@ fn ends(
 ) -> Result<Vec<Option<i64>>> {
     match bound {
         None => Ok(vec![None; partitions.len()]),
-        Some(Bound::Latest) => {
-            let ends = partitions.iter();
-            ends.map(|one| cluster.end_of(one).map(Some)).collect()
-        }
-        Some(Bound::Timestamp(millis)) => {
-            let found = cluster.offsets_at(partitions, *millis)?;
-            let found = found.into_iter().zip(partitions);
-            found
-                .map(|(offset, one)| match offset {
-                    Some(offset) => Ok(Some(offset)),
-                    None => cluster.end_of(one).map(Some),
-                })
-                .collect()
-        }
+        Some(Bound::Latest) => ends_of(cluster, partitions),
+        Some(Bound::Timestamp(millis)) => offsets_at(cluster, partitions, *millis),
         // A partition that is not named is not read.
         Some(Bound::Offsets(offsets)) => {
             let given = |one: &Partition| Some(offsets.get(&one.number).copied().unwrap_or(0));
             Ok(partitions.iter().map(given).collect())
         }
     }
+}
+
+/// Where each partition ends now.
+fn ends_of(cluster: &Cluster, partitions: &[Partition]) -> Result<Vec<Option<i64>>> {
+    let ends = partitions.iter();
+    ends.map(|one| cluster.end_of(one).map(Some)).collect()
+}
+
+/// The first record of each partition that is not older; its end, if all are.
+fn offsets_at(
+    cluster: &Cluster,
+    partitions: &[Partition],
+    millis: i64,
+) -> Result<Vec<Option<i64>>> {
+    let found = cluster.offsets_at(partitions, millis)?;
+    let found = found.into_iter().zip(partitions);
+    found
+        .map(|(offset, one)| match offset {
+            Some(offset) => Ok(Some(offset)),
+            None => cluster.end_of(one).map(Some),
+        })
+        .collect()
 }

@@ -20,25 +20,25 @@ const TIMESTAMP: &str = "timestamp";
 const HEADERS: &str = "headers";
 
 pub(super) const DOCS: &[MetadataDoc] = &[
-    read_only("topic", "STRING", "The topic."),
-    read_only("partition", "INT", "The number of the partition."),
-    read_only("offset", "BIGINT", "The place in the partition."),
+    MetadataDoc::read_only("topic", "STRING", "The topic."),
+    MetadataDoc::read_only("partition", "INT", "The number of the partition."),
+    MetadataDoc::read_only("offset", "BIGINT", "The place in the partition."),
     MetadataDoc {
         is_writable: true,
-        ..read_only(
+        ..MetadataDoc::read_only(
             TIMESTAMP,
             "TIMESTAMP(3)",
             "The record's time in UTC, which may be the event time. Without a value it is written as now.",
         )
     },
-    read_only(
+    MetadataDoc::read_only(
         "timestamp-type",
         "STRING",
         "Who set the time: 'CreateTime', 'LogAppendTime' or 'NoTimestampType'.",
     ),
     MetadataDoc {
         is_nullable: true,
-        ..read_only(
+        ..MetadataDoc::read_only(
             "leader-epoch",
             "INT",
             "The term of the leader that took the record.",
@@ -46,23 +46,13 @@ pub(super) const DOCS: &[MetadataDoc] = &[
     },
     MetadataDoc {
         is_writable: true,
-        ..read_only(
+        ..MetadataDoc::read_only(
             HEADERS,
             "MAP<STRING, BYTES>",
             "The headers; of several with one key the last is read.",
         )
     },
 ];
-
-const fn read_only(key: &'static str, data_type: &'static str, doc: &'static str) -> MetadataDoc {
-    MetadataDoc {
-        key,
-        data_type,
-        is_nullable: false,
-        is_writable: false,
-        doc,
-    }
-}
 
 /// Makes rows of records: the columns of their values, and behind them the metadata.
 pub(super) struct RowBuilder {

@@ -19,7 +19,7 @@ use crate::kafka::{Identity, Producer, Record};
 use crate::runtime::{
     Committer, Error, Prepared, Result, Sink, SinkFactory, SinkTask, Transaction, Written,
 };
-use crate::stream::{Barrier, Batch, DeadLetter};
+use crate::stream::{Barrier, BarrierKind, Batch, DeadLetter};
 
 /// How many rows are encoded at once.
 const ENCODED_ROWS: usize = 1_024;
@@ -265,7 +265,7 @@ impl Sink for KafkaSink {
         Ok(written)
     }
 
-    async fn prepare(&mut self, _: Barrier) -> Result<Prepared> {
+    async fn prepare(&mut self, barrier: Barrier) -> Result<Prepared> {
         if let Way::Transaction(gate) = &mut self.way {
             gate.opened().await?;
         }
@@ -275,8 +275,13 @@ impl Sink for KafkaSink {
             return Err(Error::Fatal(letter.reason.clone()));
         }
         let producer = match &mut self.way {
-            Way::Direct { flushes: false, .. } => return Ok(Prepared::default()),
-            Way::Direct { producer, .. } => Arc::clone(producer),
+            Way::Direct { flushes, producer } => {
+                // Nothing is promised, but an orderly end loses nothing either.
+                if !*flushes && barrier.kind != BarrierKind::Last {
+                    return Ok(Prepared::default());
+                }
+                Arc::clone(producer)
+            }
             Way::Transaction(gate) => {
                 gate.passed += 1;
                 gate.transaction.producer()?
