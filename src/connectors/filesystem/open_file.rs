@@ -121,8 +121,7 @@ impl OpenFile {
         let window = self.window.at(self.read_to);
         self.parallel = Some(ParallelDecoding::new(
             (Arc::clone(&self.file), bytes),
-            // So that no thread waits until what is done was taken.
-            2 * threads,
+            threads,
             Arc::new(move |start| window.at(start)),
             Arc::clone(make_decoder),
         ));

@@ -13,7 +13,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::task::JoinHandle;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
 use super::identity::read_full_at;
 use super::record_window::{Decoded, ROOM_BYTES, RecordWindow};
@@ -21,6 +22,9 @@ use crate::formats::{Decoder, line_length};
 
 /// How long a range is.
 const RANGE_BYTES: u64 = 4 << 20;
+
+/// How many ranges are begun for each thread: those that are done before their turn wait.
+const RANGES_PER_THREAD: usize = 2;
 
 /// How much of it is read at a time: it is still in the processor's cache when it is
 /// decoded.
@@ -38,20 +42,37 @@ pub(super) type MakeWindow = Arc<dyn Fn(u64) -> RecordWindow + Send + Sync>;
 /// The ranges of one file that are being decoded.
 pub(super) struct ParallelDecoding {
     file: Arc<File>,
-    window: MakeWindow,
-    make_decoder: MakeDecoder,
-    ranges_max: usize,
+    threads: usize,
     /// What no range stands for yet; where it begins is known to be a line's beginning
     /// only for the first.
     rest: Range<u64>,
     is_first: bool,
     /// Behind the last batch that was taken.
     behind: u64,
-    /// The oldest first.
-    running: VecDeque<JoinHandle<io::Result<DecodedRange>>>,
+    shared: Arc<Shared>,
+    /// What becomes of the ranges that were begun, the oldest first.
+    begun: VecDeque<oneshot::Receiver<RangeResult>>,
     /// Batches of a range that is done.
     done: VecDeque<Decoded>,
-    /// Tools between two ranges.
+}
+
+/// The batches of a range.
+type RangeResult = io::Result<VecDeque<Decoded>>;
+
+/// What the threads share that decode.
+struct Shared {
+    window: MakeWindow,
+    make_decoder: MakeDecoder,
+    work: Mutex<Work>,
+}
+
+/// Ranges that wait for a thread.
+#[derive(Default)]
+struct Work {
+    waiting: VecDeque<(LineRange, oneshot::Sender<RangeResult>)>,
+    /// How many threads take from there.
+    threads: usize,
+    /// Tools that no thread has.
     idle: Vec<Tools>,
 }
 
@@ -60,12 +81,6 @@ pub(super) struct ParallelDecoding {
 struct Tools {
     decoder: Box<dyn Decoder>,
     buffers: [Vec<u8>; 2],
-}
-
-/// What has become of a range.
-struct DecodedRange {
-    batches: VecDeque<Decoded>,
-    tools: Tools,
 }
 
 /// What there is to take.
@@ -82,31 +97,49 @@ pub(super) enum Step {
 }
 
 impl ParallelDecoding {
-    /// Decodes up to `ranges_max` ranges of these bytes at once, the first of which
-    /// begins with a line.
+    /// Decodes these bytes, which begin with a line, on so many threads.
     pub(super) fn new(
         (file, bytes): (Arc<File>, Range<u64>),
-        ranges_max: usize,
+        threads: usize,
         window: MakeWindow,
         make_decoder: MakeDecoder,
     ) -> Self {
         Self {
             file,
-            window,
-            make_decoder,
-            ranges_max,
+            threads,
             behind: bytes.start,
             rest: bytes,
             is_first: true,
-            running: VecDeque::new(),
+            shared: Arc::new(Shared {
+                window,
+                make_decoder,
+                work: Mutex::default(),
+            }),
+            begun: VecDeque::new(),
             done: VecDeque::new(),
-            idle: Vec::new(),
         }
     }
 
     /// Starts what there is room for, and takes what is done.
     pub(super) fn step(&mut self) -> Step {
-        while self.running.len() < self.ranges_max
+        self.begin();
+        match self.done.pop_front() {
+            Some(batch) => {
+                self.behind = batch.position;
+                Step::Batch(batch)
+            }
+            None if self.begun.is_empty() => Step::Done {
+                behind: self.behind,
+            },
+            None => Step::Working,
+        }
+    }
+
+    /// Gives ranges to the threads, and starts threads that are missing.
+    fn begin(&mut self) {
+        let begun = self.begun.len();
+        let mut work = self.shared.work.lock();
+        while self.begun.len() < self.threads * RANGES_PER_THREAD
             && self.rest.end.saturating_sub(self.rest.start) >= RANGE_BYTES
         {
             let start = self.rest.start;
@@ -118,25 +151,15 @@ impl ParallelDecoding {
                 limit: self.rest.end,
                 part_bytes: PART_BYTES,
             };
-            let mut tools = self.idle.pop().unwrap_or_else(|| Tools {
-                decoder: (self.make_decoder)(),
-                buffers: Default::default(),
-            });
-            let window = Arc::clone(&self.window);
-            self.running.push_back(tokio::task::spawn_blocking(move || {
-                let batches = range.decode(|start| window(start), &mut tools)?;
-                Ok(DecodedRange { batches, tools })
-            }));
+            let (sender, receiver) = oneshot::channel();
+            work.waiting.push_back((range, sender));
+            self.begun.push_back(receiver);
         }
-        match self.done.pop_front() {
-            Some(batch) => {
-                self.behind = batch.position;
-                Step::Batch(batch)
-            }
-            None if self.running.is_empty() => Step::Done {
-                behind: self.behind,
-            },
-            None => Step::Working,
+        let missing = self.threads - work.threads;
+        for _ in 0..missing.min(self.begun.len() - begun) {
+            work.threads += 1;
+            let shared = Arc::clone(&self.shared);
+            tokio::task::spawn_blocking(move || shared.decode());
         }
     }
 
@@ -145,17 +168,40 @@ impl ParallelDecoding {
         if !self.done.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        let Some(oldest) = self.running.front_mut() else {
+        let Some(oldest) = self.begun.front_mut() else {
             return Poll::Ready(Ok(()));
         };
-        let Poll::Ready(joined) = Pin::new(oldest).poll(context) else {
+        let Poll::Ready(decoded) = Pin::new(oldest).poll(context) else {
             return Poll::Pending;
         };
-        self.running.pop_front();
-        let range = joined.map_err(io::Error::other).flatten()?;
-        self.done = range.batches;
-        self.idle.push(range.tools);
+        self.begun.pop_front();
+        self.done = decoded.map_err(io::Error::other).flatten()?;
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Shared {
+    /// Decodes ranges until none waits.
+    fn decode(&self) {
+        let mut tools = None;
+        loop {
+            let mut work = self.work.lock();
+            let Some((range, sender)) = work.waiting.pop_front() else {
+                work.threads -= 1;
+                work.idle.extend(tools);
+                return;
+            };
+            let mut own = tools.or_else(|| work.idle.pop()).unwrap_or_else(|| Tools {
+                decoder: (self.make_decoder)(),
+                buffers: Default::default(),
+            });
+            drop(work);
+            // Nobody waits for it if the job has ended.
+            if !sender.is_closed() {
+                let _ = sender.send(range.decode(|start| (self.window)(start), &mut own));
+            }
+            tools = Some(own);
+        }
     }
 }
 
