@@ -34,10 +34,10 @@ pub enum Step {
     BeforeRollBack,
     /// It was.
     AfterRollBack,
-    /// The first marker is to be written.
-    BeforeAnchor,
+    /// The state has noted a claim, whose marker is to be written.
+    BeforeClaim,
     /// It was, and the state does not know it.
-    AfterAnchor,
+    AfterClaim,
 }
 
 /// A bug that a test plants, to see that it is caught.

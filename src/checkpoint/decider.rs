@@ -8,7 +8,7 @@
 use std::fmt;
 
 use crate::state::{Decider, Progress};
-use crate::stream::CheckpointId;
+use crate::stream::{CheckpointId, Claim, Marker};
 
 /// The state says two things about one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,14 +23,11 @@ pub struct Undecidable {
 /// What to do with a job whose marker was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Commit an empty transaction with the marker of the last decided checkpoint,
-    /// note durably that the job is anchored, and go on behind that checkpoint.
-    Anchor,
     /// The prepared checkpoint is decided: the job goes on behind it.
     Forward,
     /// The prepared checkpoint will never count: take it back.
     RollBack,
-    /// State and marker agree.
+    /// Nothing is undecided.
     Settled,
     /// The marker is not of this state's making.
     Refuse(Dispute),
@@ -45,6 +42,8 @@ pub struct Dispute {
     pub committed: CheckpointId,
     /// The last checkpoint that is decided, as the marker has it.
     pub marker: Option<CheckpointId>,
+    /// Whether the marker was written with a claim that this state has made.
+    pub is_own: bool,
 }
 
 /// The last checkpoint that the state knows to be decided. Where Kafka decides, the
@@ -64,26 +63,39 @@ pub fn last_decided(decider: Decider, progress: &Progress) -> Result<CheckpointI
 
 /// Compares a job whose checkpoints Kafka decides with its marker.
 ///
-/// The state prepares nothing before it is anchored, so until then the marker is
-/// missing or is what an attempt to anchor has left. Of a state without an undecided
+/// A state notes each claim before a marker bears it, so a marker with another claim was
+/// written by a copy of the state that has gone on. Of a state without an undecided
 /// checkpoint nothing depends on the marker, which may have expired while the job was
 /// stopped.
-pub fn resolve(progress: &Progress, marker: Option<CheckpointId>) -> Verdict {
+pub fn resolve(progress: &Progress, marker: Option<Marker>) -> Verdict {
     let committed = progress.committed;
-    match (progress.undecided(), marker) {
-        (Some(prepared), Some(marker)) if marker == prepared => Verdict::Forward,
-        (Some(prepared), Some(marker)) if marker == committed && marker.next() == prepared => {
+    let is_own = marker.is_none_or(|marker| progress.has_claimed(marker.claim));
+    let decided = marker.map(|marker| marker.checkpoint);
+    match (progress.undecided(), decided) {
+        (Some(prepared), Some(decided)) if is_own && decided == prepared => Verdict::Forward,
+        (Some(prepared), Some(decided))
+            if is_own && decided == committed && decided.next() == prepared =>
+        {
             Verdict::RollBack
         }
-        (None, Some(marker)) if marker == committed && progress.anchored => Verdict::Settled,
-        (None, Some(marker)) if marker == committed => Verdict::Anchor,
-        (None, None) => Verdict::Anchor,
+        (None, Some(decided)) if is_own && decided == committed => Verdict::Settled,
+        (None, None) => Verdict::Settled,
         _ => Verdict::Refuse(Dispute {
             prepared: progress.prepared,
             committed,
-            marker,
+            marker: decided,
+            is_own,
         }),
     }
+}
+
+/// The claim with which the next marker is written, of a job that nobody else can write
+/// markers for any more: the one that was noted for it and that nobody has used, or
+/// `fresh`.
+pub fn next_claim(progress: &Progress, marker: Option<Marker>, fresh: Claim) -> Claim {
+    let used = marker.map(|marker| marker.claim);
+    let noted = progress.next_claim.filter(|noted| used != Some(*noted));
+    noted.unwrap_or(fresh)
 }
 
 impl fmt::Display for Dispute {
@@ -92,6 +104,7 @@ impl fmt::Display for Dispute {
             prepared,
             committed,
             marker,
+            is_own,
         } = self;
         if prepared == committed {
             write!(f, "the state has decided checkpoint {committed}, but ")?;
@@ -102,10 +115,10 @@ impl fmt::Display for Dispute {
             )?;
         }
         match marker {
-            Some(marker) if marker > prepared => write!(
+            Some(marker) if marker > prepared || !is_own => write!(
                 f,
-                "its marker in Kafka says {marker}: this is an old copy of the data directory, and \
-                 the job has gone on from another; run it from there"
+                "its marker in Kafka says {marker} and is not its own: this is an old copy of the data \
+                 directory, and the job has gone on from another; run it from there"
             ),
             Some(marker) => write!(
                 f,
@@ -123,65 +136,93 @@ impl fmt::Display for Dispute {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
-    fn progress(prepared: u64, committed: u64, anchored: bool) -> Progress {
+    const OWN: Claim = Claim(Uuid::from_u128(1));
+    const NEXT: Claim = Claim(Uuid::from_u128(2));
+    const FOREIGN: Claim = Claim(Uuid::from_u128(3));
+    const FRESH: Claim = Claim(Uuid::from_u128(4));
+
+    fn progress(prepared: u64, committed: u64) -> Progress {
         Progress {
             prepared: CheckpointId(prepared),
             committed: CheckpointId(committed),
-            anchored,
+            claim: Some(OWN),
+            next_claim: Some(NEXT),
             finished: None,
         }
     }
 
+    fn marker(claim: Claim, checkpoint: u64) -> Marker {
+        let checkpoint = CheckpointId(checkpoint);
+        Marker { claim, checkpoint }
+    }
+
     #[test]
     fn the_marker_settles_what_the_state_left_open() {
-        use Verdict::{Anchor, Forward, RollBack, Settled};
+        use Verdict::{Forward, RollBack, Settled};
         let table = [
-            // (prepared, committed, anchored), marker → verdict; a new job first.
-            ((0, 0, false), None, Some(Anchor)),
-            ((0, 0, false), Some(0), Some(Anchor)),
-            ((0, 0, false), Some(1), None),
-            ((0, 0, true), Some(0), Some(Settled)),
-            ((1, 0, true), Some(0), Some(RollBack)),
-            ((1, 0, true), Some(1), Some(Forward)),
-            ((1, 0, true), None, None),
-            // A job that other than Kafka has decided so far.
-            ((40, 40, false), None, Some(Anchor)),
-            ((40, 40, false), Some(40), Some(Anchor)),
-            ((40, 40, false), Some(39), None),
-            ((40, 40, false), Some(41), None),
-            // A clean stop, or a roll back that was carried out.
-            ((40, 40, true), Some(40), Some(Settled)),
-            ((40, 40, true), None, Some(Anchor)),
-            ((40, 40, true), Some(39), None),
-            ((40, 40, true), Some(41), None),
+            // (prepared, committed), marker → verdict; a new job first.
+            ((0, 0), None, Some(Settled)),
+            ((0, 0), Some(0), Some(Settled)),
+            ((0, 0), Some(1), None),
+            ((1, 0), Some(0), Some(RollBack)),
+            ((1, 0), Some(1), Some(Forward)),
+            ((1, 0), None, None),
+            // A clean stop, a roll back that was carried out, or a job that other than
+            // Kafka has decided so far.
+            ((40, 40), Some(40), Some(Settled)),
+            ((40, 40), None, Some(Settled)),
+            ((40, 40), Some(39), None),
+            ((40, 40), Some(41), None),
             // A crash between the two commits, or behind the second.
-            ((41, 40, true), Some(41), Some(Forward)),
-            ((41, 40, true), Some(40), Some(RollBack)),
-            ((41, 40, true), None, None),
-            ((41, 40, true), Some(39), None),
-            ((41, 40, true), Some(42), None),
-            // Never written, but the marker is as good as an anchor.
-            ((41, 40, false), Some(41), Some(Forward)),
-            ((41, 40, false), Some(40), Some(RollBack)),
-            ((41, 40, false), None, None),
+            ((41, 40), Some(41), Some(Forward)),
+            ((41, 40), Some(40), Some(RollBack)),
+            ((41, 40), None, None),
+            ((41, 40), Some(39), None),
+            ((41, 40), Some(42), None),
             // Never written: a number was left out.
-            ((42, 40, true), Some(42), Some(Forward)),
-            ((42, 40, true), Some(41), None),
-            ((42, 40, true), Some(40), None),
+            ((42, 40), Some(42), Some(Forward)),
+            ((42, 40), Some(41), None),
+            ((42, 40), Some(40), None),
         ];
-        for ((prepared, committed, anchored), marker, expected) in table {
-            let marker = marker.map(CheckpointId);
-            let verdict = resolve(&progress(prepared, committed, anchored), marker);
-            let expected = expected.unwrap_or(Verdict::Refuse(Dispute {
-                prepared: CheckpointId(prepared),
-                committed: CheckpointId(committed),
-                marker,
-            }));
-            let case = (prepared, committed, anchored, marker);
-            assert_eq!(verdict, expected, "{case:?}");
+        for ((prepared, committed), checkpoint, expected) in table {
+            // Whatever the number, a foreign claim is refused; what was noted is own.
+            for (claim, is_own) in [(OWN, true), (NEXT, true), (FOREIGN, false)] {
+                let marker = checkpoint.map(|checkpoint| marker(claim, checkpoint));
+                let is_own = is_own || marker.is_none();
+                let verdict = resolve(&progress(prepared, committed), marker);
+                let refused = Verdict::Refuse(Dispute {
+                    prepared: CheckpointId(prepared),
+                    committed: CheckpointId(committed),
+                    marker: checkpoint.map(CheckpointId),
+                    is_own,
+                });
+                let expected = expected.filter(|_| is_own).unwrap_or(refused);
+                assert_eq!(verdict, expected, "{prepared} {committed} {marker:?}");
+            }
         }
+    }
+
+    #[test]
+    fn a_claim_is_made_once() {
+        let (settled, mut new) = (progress(7, 7), progress(0, 0));
+        new.claim = None;
+        for progress in [&settled, &new] {
+            for (standing, expected) in [
+                (None, NEXT),
+                (Some(OWN), NEXT),
+                // Somebody has used it: this state before a crash, or a copy of it.
+                (Some(NEXT), FRESH),
+            ] {
+                let standing = standing.map(|claim| marker(claim, 7));
+                assert_eq!(next_claim(progress, standing, FRESH), expected);
+            }
+        }
+        new.next_claim = None;
+        assert_eq!(next_claim(&new, None, FRESH), FRESH);
     }
 
     #[test]
@@ -190,12 +231,18 @@ mod tests {
             (
                 41,
                 Some(57),
-                ["prepared checkpoint 41 after 40", "57: this is an old copy"],
+                [
+                    "prepared checkpoint 41 after 40",
+                    "57 and is not its own: this is an old copy",
+                ],
             ),
             (
                 40,
                 Some(57),
-                ["decided checkpoint 40", "57: this is an old copy"],
+                [
+                    "decided checkpoint 40",
+                    "57 and is not its own: this is an old copy",
+                ],
             ),
             (
                 41,
@@ -209,9 +256,9 @@ mod tests {
             ),
             (41, None, ["prepared checkpoint 41 after 40", "no marker"]),
         ];
-        for (prepared, marker, parts) in table {
-            let marker = marker.map(CheckpointId);
-            let Verdict::Refuse(dispute) = resolve(&progress(prepared, 40, true), marker) else {
+        for (prepared, number, parts) in table {
+            let marker = number.map(|number| marker(OWN, number));
+            let Verdict::Refuse(dispute) = resolve(&progress(prepared, 40), marker) else {
                 panic!("{prepared} and {marker:?} go together");
             };
             let text = dispute.to_string();
@@ -223,7 +270,7 @@ mod tests {
 
     #[test]
     fn the_state_alone_says_what_it_has_decided() {
-        let [settled, open] = [progress(7, 7, true), progress(8, 7, true)];
+        let [settled, open] = [progress(7, 7), progress(8, 7)];
         let seven = Ok(CheckpointId(7));
         assert_eq!(last_decided(Decider::State, &settled), seven);
         assert_eq!(last_decided(Decider::Kafka, &settled), seven);

@@ -16,5 +16,5 @@ mod decider;
 mod restore;
 
 pub use coordinator::{Action, Coordinator, Event, Failure, Phase, TaskId, Timing};
-pub use decider::{Dispute, Undecidable, Verdict, last_decided, resolve};
+pub use decider::{Dispute, Undecidable, Verdict, last_decided, next_claim, resolve};
 pub use restore::{Program, Refusal, Start, decide};

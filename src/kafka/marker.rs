@@ -8,6 +8,7 @@
 use uuid::Uuid;
 
 use super::{Error, Result};
+use crate::stream::{CheckpointId, Claim, Marker};
 
 /// Whose marker it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,26 +26,34 @@ impl Identity {
     }
 
     /// The text of a marker.
-    pub(super) fn write(&self, checkpoint: u64) -> String {
-        format!("v1|{}|{}|{checkpoint}", self.job, self.node)
+    pub(super) fn write(&self, marker: Marker) -> String {
+        format!("{}{}|{}", self.prefix(), marker.claim, marker.checkpoint)
     }
 
-    /// The checkpoint of a marker.
+    /// The marker that a text is.
     ///
     /// # Errors
     /// If it is nobody's or somebody else's.
-    pub(super) fn read(&self, text: &str) -> Result<u64> {
-        let foreign = || {
+    pub(super) fn read(&self, text: &str) -> Result<Marker> {
+        self.parse(text).ok_or_else(|| {
             Error::Fatal(format!(
                 "the group '{}' holds {text:?}, which is no marker of this job; somebody else \
                  commits offsets there",
                 self.transactional_id()
             ))
-        };
-        let prefix = self.write(0);
-        let prefix = prefix.strip_suffix('0').unwrap_or_default();
-        let number = text.strip_prefix(prefix).ok_or_else(foreign)?;
-        number.parse().map_err(|_| foreign())
+        })
+    }
+
+    fn parse(&self, text: &str) -> Option<Marker> {
+        let (claim, checkpoint) = text.strip_prefix(&self.prefix())?.split_once('|')?;
+        Some(Marker {
+            claim: Claim(claim.parse().ok()?),
+            checkpoint: CheckpointId(checkpoint.parse().ok()?),
+        })
+    }
+
+    fn prefix(&self) -> String {
+        format!("v1|{}|{}|", self.job, self.node)
     }
 }
 
@@ -62,15 +71,23 @@ mod tests {
             node: "node-1".to_owned(),
             ..own.clone()
         };
+        let marker = |checkpoint| Marker {
+            claim: Claim(Uuid::from_u128(9)),
+            checkpoint: CheckpointId(checkpoint),
+        };
         for checkpoint in [0, 1, 10, u64::MAX] {
-            let text = own.write(checkpoint);
-            assert_eq!(own.read(&text), Ok(checkpoint));
+            let text = own.write(marker(checkpoint));
+            assert_eq!(own.read(&text), Ok(marker(checkpoint)));
             assert!(other.read(&text).is_err(), "{text}");
         }
         for text in ["", "v1", "v2|x|node-0|7", "v1|x|node-0|7"] {
             assert!(own.read(text).is_err(), "{text}");
         }
-        let negative = own.write(3).replace("|3", "|-3");
-        assert!(own.read(&negative).is_err());
+        let text = own.write(marker(3));
+        for (from, to) in [("|3", "|-3"), ("|3", ""), ("|00000000-", "|x-")] {
+            let changed = text.replace(from, to);
+            assert_ne!(changed, text);
+            assert!(own.read(&changed).is_err(), "{changed}");
+        }
     }
 }

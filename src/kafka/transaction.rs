@@ -17,6 +17,7 @@ use rdkafka::topic_partition_list::Offset;
 use super::properties::set_default;
 use super::{Cluster, Error, Identity, Partition, Producer, Properties, Result};
 use crate::failpoint::{self, Step};
+use crate::stream::Marker;
 
 /// How long one call may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -73,13 +74,13 @@ impl Transaction {
         })
     }
 
-    /// The checkpoint whose transaction was committed last; `None` if there was none.
+    /// The marker of the transaction that was committed last; `None` if there was none.
     /// Before [`Self::begin`] a transaction may be open that will be committed yet: it is
     /// not waited for, as only `begin` ends it if its owner is dead. It blocks.
     ///
     /// # Errors
     /// If the cluster cannot be asked, or what is there is not ours.
-    pub fn marker(&self) -> Result<Option<u64>> {
+    pub fn marker(&self) -> Result<Option<Marker>> {
         let [unstable, stable] = &self.clusters;
         let has_begun = self.producer.lock().is_some();
         let cluster = if has_begun { stable } else { unstable };
@@ -128,7 +129,7 @@ impl Transaction {
     ///
     /// # Errors
     /// If the outcome is not known.
-    pub fn commit(&self, checkpoint: u64) -> Result<()> {
+    pub fn commit(&self, marker: Marker) -> Result<()> {
         let producer = self.producer()?;
         let client = &producer.client;
         producer.flush(PATIENCE)?;
@@ -138,9 +139,9 @@ impl Transaction {
         let mut list = TopicPartitionList::new();
         let Partition { topic, number } = &self.marker_at;
         // Offsets have to be there; only the text is looked at.
-        let offset = Offset::Offset(i64::try_from(checkpoint).unwrap_or(i64::MAX));
+        let offset = Offset::Offset(i64::try_from(marker.checkpoint.0).unwrap_or(i64::MAX));
         list.add_partition(topic, *number)
-            .set_metadata(self.identity.write(checkpoint));
+            .set_metadata(self.identity.write(marker));
         list.set_all_offsets(offset).map_err(failed)?;
         client
             .send_offsets_to_transaction(&list, &self.group, PATIENCE)

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::checkpoint::{Verdict, resolve};
+use crate::checkpoint::{Verdict, next_claim, resolve};
 use crate::failpoint::{self, Plant, Step};
 use crate::runtime::{Error, Result, SinkFactory, Transaction};
 use crate::state::{Progress, Store, StoreHandle};
-use crate::stream::{CheckpointId, OperatorId};
+use crate::stream::{Claim, Marker, OperatorId};
 
 /// The transaction in which sinks of the job write, if one does.
 pub(super) fn transaction_of(
@@ -18,7 +18,8 @@ pub(super) fn transaction_of(
 }
 
 /// Settles what an earlier life has left undecided, opens the transaction of this one,
-/// and returns the checkpoint behind which the job goes on.
+/// claims the right to have its checkpoints decided, and returns the marker behind which
+/// the job goes on.
 ///
 /// The marker is asked twice. Before: if it can no longer be ours, the rightful owner
 /// must not be shut out by us. After: only now can nobody change it any more.
@@ -28,13 +29,14 @@ pub(super) fn transaction_of(
 pub(super) async fn settle_decision(
     store: &StoreHandle,
     transaction: &dyn Transaction,
-) -> Result<CheckpointId> {
+) -> Result<Marker> {
     let reach = |step| failpoint::reach(step).map_err(Error::Retryable);
     let found = progress(store).await?;
-    verdict(&found, transaction).await?;
+    verdict(&found, transaction.marker().await?)?;
     reach(Step::AfterFirstMarker)?;
     transaction.begin().await?;
-    let verdict = match verdict(&found, transaction).await? {
+    let standing = transaction.marker().await?;
+    let verdict = match verdict(&found, standing)? {
         Verdict::RollBack if failpoint::planted(Plant::AlwaysForward) => Verdict::Forward,
         Verdict::Forward if failpoint::planted(Plant::AlwaysRollBack) => Verdict::RollBack,
         verdict => verdict,
@@ -51,20 +53,26 @@ pub(super) async fn settle_decision(
             reach(Step::AfterRollBack)?;
             tracing::info!(checkpoint = %found.prepared, "the last checkpoint was not decided: rolled back");
         }
-        Verdict::Anchor => {
-            reach(Step::BeforeAnchor)?;
-            transaction.commit(found.committed).await?;
-            reach(Step::AfterAnchor)?;
-            store.call(Store::note_anchored).await?;
-        }
         Verdict::Settled | Verdict::Refuse(_) => {}
     }
-    Ok(progress(store).await?.committed)
+    let marker = Marker {
+        claim: next_claim(&found, standing, Claim::random()),
+        checkpoint: progress(store).await?.committed,
+    };
+    let standing = standing.map(|marker| marker.claim);
+    store
+        .call(move |store| store.note_claim(standing, marker.claim))
+        .await?;
+    reach(Step::BeforeClaim)?;
+    transaction.commit(marker).await?;
+    reach(Step::AfterClaim)?;
+    store.call(Store::note_claimed).await?;
+    Ok(marker)
 }
 
 /// Compares state and marker.
-async fn verdict(progress: &Progress, transaction: &dyn Transaction) -> Result<Verdict> {
-    match resolve(progress, transaction.marker().await?) {
+fn verdict(progress: &Progress, marker: Option<Marker>) -> Result<Verdict> {
+    match resolve(progress, marker) {
         Verdict::Refuse(dispute) => Err(Error::Fatal(dispute.to_string())),
         verdict => Ok(verdict),
     }

@@ -16,7 +16,7 @@ use crate::runtime::{
     Command, Committer, Error, Report, Result, SplitQueue, TaskSnapshot, Transaction,
 };
 use crate::state::{Checkpoint, OpenOutputs, Store, StoreHandle, Written};
-use crate::stream::{CheckpointId, OperatorId};
+use crate::stream::{CheckpointId, Claim, Marker, OperatorId};
 
 /// How often the coordinator is told the time.
 const TICK: Duration = Duration::from_millis(5);
@@ -49,8 +49,9 @@ pub struct Driver {
     pub decided: watch::Sender<CheckpointId>,
     /// Who publishes what a sink has prepared.
     pub committers: BTreeMap<OperatorId, Arc<dyn Committer>>,
-    /// The transaction whose commit decides; `None` if the state's does.
-    pub transaction: Option<Arc<dyn Transaction>>,
+    /// The transaction whose commit decides, and the claim with which it does; `None` if
+    /// the state's commit decides.
+    pub transaction: Option<(Arc<dyn Transaction>, Claim)>,
     /// What others see of it.
     pub status: Arc<Status>,
     /// Cancelled when the job is to stop.
@@ -237,7 +238,7 @@ impl Driving {
             } => self.commit(checkpoint, confirmed),
             Action::SkipEmpty(_) => {
                 self.parts.clear();
-                if let Some(transaction) = &self.driver.transaction {
+                if let Some((transaction, _)) = &self.driver.transaction {
                     transaction.skipped();
                 }
                 // An idle job has time to tidy up.
@@ -339,24 +340,28 @@ impl Driving {
 async fn decide(
     store: &StoreHandle,
     checkpoint: Checkpoint,
-    transaction: Option<Arc<dyn Transaction>>,
+    transaction: Option<(Arc<dyn Transaction>, Claim)>,
 ) -> Result<Written> {
     let id = checkpoint.id;
-    let Some(transaction) = transaction else {
+    let Some((transaction, claim)) = transaction else {
         return Ok(store.commit(checkpoint).await?);
+    };
+    let marker = Marker {
+        claim,
+        checkpoint: id,
     };
     let reach = async |step| {
         let reached = failpoint::reach_aside(step).await;
         reached.map_err(Error::Retryable)
     };
     if failpoint::planted(Plant::CommitBeforePrepare) {
-        transaction.commit(id).await?;
+        transaction.commit(marker).await?;
     }
     reach(Step::BeforePrepare).await?;
     let written = store.commit(checkpoint).await?;
     reach(Step::AfterPrepare).await?;
     if !failpoint::planted(Plant::CommitBeforePrepare) {
-        transaction.commit(id).await?;
+        transaction.commit(marker).await?;
     }
     store.call(move |store| store.decided(id)).await?;
     reach(Step::AfterDecided).await?;

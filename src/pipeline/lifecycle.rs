@@ -28,7 +28,7 @@ use crate::state::{
     DeadLetterWriter, Decider, Finished, Header, OpenOptions, Store, StoreHandle,
     recover_dead_letters,
 };
-use crate::stream::{CheckpointId, KeyGroups, OperatorId};
+use crate::stream::{CheckpointId, Claim, KeyGroups, OperatorId};
 
 /// How long closing the state may take once the job is to stop.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
@@ -147,9 +147,11 @@ impl Life<'_> {
             }
         };
         self.status.update(|job| job.id = header.job);
-        let transaction = transaction_of(&sinks);
-        if let Some(transaction) = &transaction {
-            restored = settle_decision(store, &**transaction).await?;
+        let mut transaction = None;
+        if let Some(deciding) = transaction_of(&sinks) {
+            let marker = settle_decision(store, &*deciding).await?;
+            restored = marker.checkpoint;
+            transaction = Some((deciding, marker.claim));
         }
         let ends = Ends {
             committers: committers_of(&sinks),
@@ -161,7 +163,7 @@ impl Life<'_> {
         let ended = self.run(store, &header, restored, &ends).await;
         // After a failure nobody can say what became of the transaction: the next life
         // asks, and ends it.
-        if let (Ok(_), Some(transaction)) = (&ended, &ends.transaction) {
+        if let (Ok(_), Some((transaction, _))) = (&ended, &ends.transaction) {
             transaction.end().await;
         }
         ended
@@ -402,7 +404,7 @@ struct Ends {
     sinks: BTreeMap<OperatorId, Arc<dyn SinkFactory>>,
     committers: BTreeMap<OperatorId, Arc<dyn Committer>>,
     shared: Arc<JobTransaction>,
-    transaction: Option<Arc<dyn Transaction>>,
+    transaction: Option<(Arc<dyn Transaction>, Claim)>,
 }
 
 fn context(header: &Header, operator: OperatorId, shared: &Arc<JobTransaction>) -> JobContext {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::runtime::Result;
-use crate::stream::{Barrier, Batch, CheckpointId};
+use crate::stream::{Barrier, Batch, CheckpointId, Marker};
 
 /// One sink in one task.
 #[async_trait]
@@ -86,12 +86,12 @@ pub trait SinkFactory: Send + Sync {
 /// is in it, and keeps back what follows until the checkpoint is decided or skipped.
 #[async_trait]
 pub trait Transaction: Send + Sync {
-    /// The checkpoint that was decided last, by the system's own record; `None` if it
-    /// has none.
+    /// The marker of the transaction that was committed last, by the system's own record;
+    /// `None` if it has none.
     ///
     /// # Errors
     /// If the system cannot be asked.
-    async fn marker(&self) -> Result<Option<CheckpointId>>;
+    async fn marker(&self) -> Result<Option<Marker>>;
 
     /// Shuts every other process out that had the same part in the job, waits until the
     /// outcome of what it had begun is final, and opens a transaction.
@@ -105,7 +105,7 @@ pub trait Transaction: Send + Sync {
     ///
     /// # Errors
     /// If the outcome is not known.
-    async fn commit(&self, checkpoint: CheckpointId) -> Result<()>;
+    async fn commit(&self, marker: Marker) -> Result<()>;
 
     /// The checkpoint of the last barrier has nothing in it: the open transaction stays.
     fn skipped(&self);

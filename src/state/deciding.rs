@@ -5,7 +5,7 @@ use redb::WriteTransaction;
 use super::failure::ResultExt as _;
 use super::store::Store;
 use super::{Progress, Result, undo, writing};
-use crate::stream::CheckpointId;
+use crate::stream::{CheckpointId, Claim};
 
 impl Store {
     /// Takes in that the prepared checkpoint is decided. That it is becomes durable
@@ -41,12 +41,29 @@ impl Store {
         })
     }
 
-    /// Notes durably that the decider holds a marker of this job.
+    /// Notes durably that a marker with the claim `next` is about to be written, where
+    /// `standing` is the claim of the one that is there.
     ///
     /// # Errors
     /// As [`Self::commit`].
-    pub fn note_anchored(&mut self) -> Result<()> {
-        self.progress_mut().anchored = true;
+    pub fn note_claim(&mut self, standing: Option<Claim>, next: Claim) -> Result<()> {
+        let progress = self.progress_mut();
+        progress.claim = standing;
+        progress.next_claim = Some(next);
+        self.note_decided()
+    }
+
+    /// Notes durably that the marker with the claim that was noted is there.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    ///
+    /// # Panics
+    /// If none was noted.
+    pub fn note_claimed(&mut self) -> Result<()> {
+        let progress = self.progress_mut();
+        let claim = progress.next_claim.take();
+        progress.claim = Some(claim.expect("a claim is noted before it is made"));
         self.note_decided()
     }
 

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::tests::{Disk, all_rows, delta, groups, open_eager_for, pairs, pairs_at};
 use super::*;
-use crate::stream::{CheckpointId, EventTime, OperatorId};
+use crate::stream::{CheckpointId, Claim, EventTime, OperatorId};
 
 const SINK: OperatorId = OperatorId(9);
 
@@ -90,7 +90,11 @@ fn a_decision_is_durable_with_the_next_transaction() {
     let table: [(&str, Act, (u64, u64)); 7] = [
         ("nothing", |_| {}, (2, 1)),
         ("note", |store| store.note_decided().unwrap(), (2, 2)),
-        ("anchor", |store| store.note_anchored().unwrap(), (2, 2)),
+        (
+            "claim",
+            |store| store.note_claim(None, Claim::random()).unwrap(),
+            (2, 2),
+        ),
         ("settle", |store| store.settle(&[SINK]).unwrap(), (2, 2)),
         (
             "confirm",
@@ -174,20 +178,29 @@ fn what_must_wait_for_a_decision_is_refused() {
 }
 
 #[test]
-fn nothing_is_prepared_before_the_anchor() {
+fn nothing_is_prepared_without_a_claim() {
     let disk = Disk::default();
     let mut store = Store::with_backend(disk.clone(), OpenOptions::default()).unwrap();
     let (name, plan) = ("test".to_owned(), "plan".to_owned());
     let header = Header::new(name, plan, groups(), Decider::Kafka, EventTime::MIN);
     store.create_job(header).unwrap();
-    assert_panics("before the anchor", || {
+    let [first, second] = [Claim::random(), Claim::random()];
+    store.note_claim(None, first).unwrap();
+    assert_panics("without a claim", || {
         store.commit(Checkpoint::new(CheckpointId(1))).map(drop)
     });
-    store.note_anchored().unwrap();
+    store.note_claimed().unwrap();
     drop(store);
     let mut store = open(&disk);
-    assert!(store.job().unwrap().progress.anchored);
     store.commit(checkpoint(1, 5)).unwrap();
+    store.decided(CheckpointId(1)).unwrap();
+    store.note_claim(Some(first), second).unwrap();
+    drop(store);
+    let store = open(&disk);
+    let progress = &store.job().unwrap().progress;
+    assert!(progress.has_claimed(first) && progress.has_claimed(second));
+    assert!(!progress.has_claimed(Claim::random()));
+    assert_eq!(progress.committed, CheckpointId(1));
 }
 
 fn assert_panics(words: &str, act: impl FnOnce() -> Result<()>) {

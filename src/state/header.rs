@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::stream::{CheckpointId, EventTime, HASH_FUNCTION, KeyGroups};
+use crate::stream::{CheckpointId, Claim, EventTime, HASH_FUNCTION, KeyGroups};
 
 /// What is fixed when a job begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,10 +52,13 @@ pub struct Progress {
     /// The last checkpoint that is known to be decided. With [`Decider::State`] the
     /// two are equal; else this is at most one behind.
     pub committed: CheckpointId,
-    /// Whether the decider holds a marker of this job for certain, so that from
-    /// now on it may be missing only for a bad reason.
+    /// The claim that stands in the decider's marker for certain, which from then on may
+    /// be missing only for a bad reason.
     #[serde(default)]
-    pub anchored: bool,
+    pub claim: Option<Claim>,
+    /// A claim that may stand there: it was noted before it was written.
+    #[serde(default)]
+    pub next_claim: Option<Claim>,
     /// Set once every output has confirmed that everything is published.
     pub finished: Option<Finished>,
 }
@@ -87,6 +90,11 @@ fn default_node() -> String {
 }
 
 impl Progress {
+    /// Whether a marker of this claim was written by this state.
+    pub fn has_claimed(&self, claim: Claim) -> bool {
+        [self.claim, self.next_claim].contains(&Some(claim))
+    }
+
     /// The checkpoint that is prepared and not known to be decided.
     pub fn undecided(&self) -> Option<CheckpointId> {
         (self.prepared != self.committed).then_some(self.prepared)
@@ -130,7 +138,7 @@ mod tests {
         assert_eq!(serde_json::from_value::<Header>(json).unwrap(), header);
         let progress = r#"{ "prepared": 7, "committed": 7, "finished": null }"#;
         let progress: Progress = serde_json::from_str(progress).unwrap();
-        assert!(!progress.anchored);
+        assert_eq!(progress.claim, None);
         assert_eq!(progress.undecided(), None);
     }
 }

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::stream::{CheckpointId, EventTime, KeyGroups, KeyRange, OperatorId};
+use crate::stream::{CheckpointId, Claim, EventTime, KeyGroups, KeyRange, OperatorId};
 
 /// A disk in memory that outlives the stores on it.
 #[derive(Clone, Debug, Default)]
@@ -199,7 +199,8 @@ fn begin_job(store: &mut Store, decider: Decider) {
         let header = Header::new("test".to_owned(), plan, groups(), decider, EventTime::MIN);
         store.create_job(header).unwrap();
         if decider == Decider::Kafka {
-            store.note_anchored().unwrap();
+            store.note_claim(None, Claim::random()).unwrap();
+            store.note_claimed().unwrap();
         }
     }
     store.register(schema(1)).unwrap();

@@ -8,10 +8,12 @@
 
 mod dead_letter;
 mod key;
+mod marker;
 mod message;
 mod time;
 
 pub use dead_letter::{DeadLetter, Position};
 pub use key::{HASH_FUNCTION, KeyGroup, KeyGroups, KeyRange, is_key_type};
+pub use marker::{Claim, Marker};
 pub use message::{Barrier, BarrierKind, Batch, CheckpointId, Message, OperatorId, Watermark};
 pub use time::EventTime;

@@ -10,7 +10,7 @@ use thalweg::state::{
     Checkpoint, Decider, DeltaKind, DeltaRows, Fold, Header, OpenOptions, OperatorDelta, Result,
     SplitRecord, StateSchema, Store,
 };
-use thalweg::stream::{CheckpointId, EventTime, KeyGroups, OperatorId};
+use thalweg::stream::{CheckpointId, Claim, EventTime, KeyGroups, OperatorId};
 
 use crate::disk::Disk;
 use crate::random::Random;
@@ -279,7 +279,8 @@ pub fn open(disk: &Disk, decider: Decider) -> Result<Store> {
         let (name, plan) = ("crash".to_owned(), "plan".to_owned());
         store.create_job(Header::new(name, plan, groups(), decider, EventTime::MIN))?;
         if decider == Decider::Kafka {
-            store.note_anchored()?;
+            store.note_claim(None, Claim::random())?;
+            store.note_claimed()?;
         }
     }
     for (operator, _) in OPERATORS {

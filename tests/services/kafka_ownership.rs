@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 
 use crate::broker;
 use crate::kafka_oracle::{Topics, windows};
-use crate::process::{Running, Workspace, wait_until};
+use crate::process::{Ended, Running, Workspace, wait_until};
 
 const ROWS: u32 = 40_000;
 
@@ -40,6 +40,17 @@ impl Job {
         let [from, to] = [from, to].map(|name| self.workspace.path(name));
         let copied = Command::new("cp").arg("-r").arg(from).arg(to).status();
         assert!(copied.expect("cp").success());
+    }
+
+    /// Sees that the state in `data` is refused.
+    fn refuses(&self, data: &str) {
+        let listen = ["run", "--listen", "127.0.0.1:0", "--data-dir"];
+        let ended = self
+            .workspace
+            .run(&[&listen[..], &[data, "job.sql"]].concat());
+        let Ended { status, stderr, .. } = ended;
+        assert_eq!(status, 1, "{stderr}");
+        assert!(stderr.contains("this is an old copy"), "{stderr}");
     }
 
     /// Writes the rest, waits until it has come through, and compares.
@@ -94,20 +105,25 @@ fn an_old_copy_of_the_state_is_refused() {
     job.topics.write(broker::one(), ROWS / 4..ROWS / 2);
     let running = job.start("data");
     job.wait_for(ROWS / 2);
-    let arguments = [
-        "run",
-        "--listen",
-        "127.0.0.1:0",
-        "--data-dir",
-        "old",
-        "job.sql",
-    ];
-    let ended = job.workspace.run(&arguments);
-    assert_eq!(ended.status, 1, "{}", ended.stderr);
-    assert!(
-        ended.stderr.contains("this is an old copy"),
-        "{}",
-        ended.stderr
-    );
+    job.refuses("old");
     job.finish(running);
+}
+
+/// Of two copies that are equal, the one that is started first is the job from then on,
+/// even if it has had nothing to do.
+#[test]
+fn of_two_equal_copies_one_goes_on() {
+    let job = Job::new();
+    job.topics.write(broker::one(), 0..ROWS / 2);
+    let running = job.start("first");
+    job.wait_for(ROWS / 2);
+    running.kill();
+    job.copy("first", "second");
+
+    let heir = job.start("second");
+    heir.wait_until_ready();
+    heir.kill();
+    job.refuses("first");
+    let heir = job.start("second");
+    job.finish(heir);
 }

@@ -13,13 +13,13 @@ const ROWS: u32 = 40_000;
 type Lives = &'static [&'static str];
 
 /// Every step, and how it is reached. The number behind a step says at which time it is
-/// hit: the first transaction only carries the anchor.
+/// hit: the first transaction only carries the claim.
 const STEPS: [Lives; 15] = [
     &["AfterFirstMarker"],
     &["BeforeFence"],
     &["AfterFence"],
-    &["BeforeAnchor"],
-    &["AfterAnchor"],
+    &["BeforeClaim"],
+    &["AfterClaim"],
     &["BeforeFlush:2"],
     &["AfterFlush:2"],
     &["BeforePrepare:2"],

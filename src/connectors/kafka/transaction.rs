@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::{blocking, failed};
 use crate::kafka::{self, Identity, Producer, Properties};
 use crate::runtime::{Error, Result, Transaction};
-use crate::stream::CheckpointId;
+use crate::stream::Marker;
 
 /// The transaction of one life. It stays unused if no sink writes in it.
 #[derive(Default)]
@@ -101,10 +101,9 @@ impl JobTransaction {
 
 #[async_trait]
 impl Transaction for JobTransaction {
-    async fn marker(&self) -> Result<Option<CheckpointId>> {
+    async fn marker(&self) -> Result<Option<Marker>> {
         let client = self.client().await?;
-        let marker = blocking(move || client.marker()).await?;
-        Ok(marker.map(CheckpointId))
+        blocking(move || client.marker()).await
     }
 
     async fn begin(&self) -> Result<()> {
@@ -112,9 +111,9 @@ impl Transaction for JobTransaction {
         blocking(move || client.begin()).await
     }
 
-    async fn commit(&self, checkpoint: CheckpointId) -> Result<()> {
+    async fn commit(&self, marker: Marker) -> Result<()> {
         let client = self.client().await?;
-        blocking(move || client.commit(checkpoint.0)).await?;
+        blocking(move || client.commit(marker)).await?;
         self.settled.send_modify(|settled| *settled += 1);
         Ok(())
     }
