@@ -17,6 +17,8 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, Threa
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tempfile::TempDir;
 
+use crate::proxy::{self, Proxy};
+
 const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Brokers that run as long as the tests do.
@@ -28,6 +30,7 @@ pub struct Brokers {
     directory: TempDir,
     /// Where they listen.
     pub addresses: String,
+    producer: OnceLock<ThreadedProducer<DefaultProducerContext>>,
 }
 
 /// A record as an independent reader sees it.
@@ -47,8 +50,21 @@ pub fn one() -> &'static Brokers {
 
 impl Brokers {
     /// Starts so many brokers; they end with this process.
-    #[expect(clippy::zombie_processes, reason = "who watches outlives this process")]
     pub fn start(count: u32) -> Self {
+        Self::start_at(count, "127.0.0.1")
+    }
+
+    /// Starts a broker that clients reach through a proxy alone.
+    pub fn behind_proxy() -> (Self, Proxy) {
+        let host = proxy::HOST.to_string();
+        let mut brokers = Self::start_at(1, &host);
+        let proxy = Proxy::of(&brokers.addresses);
+        brokers.addresses = brokers.addresses.replace("127.0.0.1", &host);
+        (brokers, proxy)
+    }
+
+    #[expect(clippy::zombie_processes, reason = "who watches outlives this process")]
+    fn start_at(count: u32, advertised: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         // A static is never dropped: somebody else has to see the process end.
         let watch = format!(
@@ -68,6 +84,7 @@ impl Brokers {
             .arg("start")
             .arg(directory.path())
             .arg(count.to_string())
+            .env("KAFKA_ADVERTISED", advertised)
             .output();
         let started = started.expect("scripts/kafka");
         assert!(started.status.success(), "no broker: {started:?}");
@@ -75,6 +92,7 @@ impl Brokers {
         Self {
             directory,
             addresses: addresses.trim().to_owned(),
+            producer: OnceLock::new(),
         }
     }
 
@@ -107,11 +125,11 @@ impl Brokers {
 
     /// Writes records into one partition.
     pub fn write(&self, topic: &str, partition: i32, values: impl IntoIterator<Item = String>) {
-        let producer: ThreadedProducer<DefaultProducerContext> = self
-            .config()
-            .set("enable.idempotence", "true")
-            .create()
-            .expect("a producer");
+        let producer = self.producer.get_or_init(|| {
+            let mut config = self.config();
+            config.set("enable.idempotence", "true");
+            config.create().expect("a producer")
+        });
         for value in values {
             let mut record = BaseRecord::<str, str>::to(topic)
                 .partition(partition)

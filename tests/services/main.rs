@@ -5,12 +5,15 @@ mod broker;
 mod kafka_brokers;
 mod kafka_kills;
 mod kafka_metadata;
+#[cfg(feature = "failpoints")]
+mod kafka_network;
 mod kafka_oracle;
 mod kafka_ownership;
 mod kafka_sink;
 mod kafka_source;
 #[cfg(feature = "failpoints")]
 mod kafka_steps;
+mod proxy;
 #[expect(dead_code, reason = "the tests of the binary alone use the rest")]
 #[path = "../node/process.rs"]
 mod process;
