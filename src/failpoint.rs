@@ -101,6 +101,7 @@ mod armed {
                 Ok(())
             }
             "stall" => {
+                tracing::info!("a test stalls step {step:?}");
                 std::thread::sleep(Duration::from_secs(5));
                 Ok(())
             }

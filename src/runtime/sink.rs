@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::runtime::Result;
-use crate::stream::{Barrier, Batch, CheckpointId, Marker};
+use crate::stream::{Barrier, Batch, CheckpointId, DeadLetter, Marker};
 
 /// One sink in one task.
 #[async_trait]
@@ -31,7 +31,7 @@ pub struct Written {
     /// Bytes that were written.
     pub bytes: usize,
     /// Rows that could not be written.
-    pub dead_letters: Vec<crate::stream::DeadLetter>,
+    pub dead_letters: Vec<DeadLetter>,
 }
 
 /// What a sink needs to have kept with a checkpoint.
@@ -42,6 +42,8 @@ pub struct Prepared {
     /// Outputs that are still being written, as far as they have come. This
     /// takes the place of what the sink of this task said last time.
     pub open: Vec<Value>,
+    /// Rows that were kept back so far and cannot be written.
+    pub dead_letters: Vec<DeadLetter>,
 }
 
 /// Publishes what the sinks of one table have prepared. Every call may be

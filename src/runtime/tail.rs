@@ -101,7 +101,8 @@ impl Tail {
         }
     }
 
-    /// Sends a barrier on, behind all rows; a sink prepares.
+    /// Sends a barrier on, behind all rows; a sink prepares, and its dead letters go to
+    /// `dead_letters`.
     ///
     /// # Errors
     /// If the sink cannot prepare or the next stage has gone.
@@ -109,6 +110,7 @@ impl Tail {
         &mut self,
         barrier: Barrier,
         metrics: &TaskMetrics,
+        dead_letters: &mut Vec<DeadLetter>,
     ) -> Result<Option<SinkSnapshot>> {
         match self {
             Self::Forward(channel) => {
@@ -121,7 +123,7 @@ impl Tail {
                     .await?;
                 Ok(None)
             }
-            Self::Sink(sink) => sink.prepare(barrier).await,
+            Self::Sink(sink) => sink.prepare(barrier, dead_letters).await,
         }
     }
 
@@ -146,8 +148,13 @@ impl Tail {
 }
 
 impl SinkTail {
-    async fn prepare(&mut self, barrier: Barrier) -> Result<Option<SinkSnapshot>> {
-        let prepared = self.sink.prepare(barrier).await?;
+    async fn prepare(
+        &mut self,
+        barrier: Barrier,
+        dead_letters: &mut Vec<DeadLetter>,
+    ) -> Result<Option<SinkSnapshot>> {
+        let mut prepared = self.sink.prepare(barrier).await?;
+        dead_letters.append(&mut prepared.dead_letters);
         if prepared.publish.is_empty() && prepared.open == self.open {
             return Ok(None);
         }

@@ -125,7 +125,14 @@ impl Task {
             snapshot.deltas.extend(delta);
             self.send_effects().await?;
         }
-        snapshot.output = self.tail.barrier(barrier, &self.metrics).await?;
+        let mut letters = Vec::new();
+        snapshot.output = self
+            .tail
+            .barrier(barrier, &self.metrics, &mut letters)
+            .await?;
+        if !letters.is_empty() {
+            self.put_aside(&letters)?;
+        }
         snapshot.dead_letters = self.dead_letters.prepare()?;
         // Nobody listens any more when the job is being torn down.
         let _ = self.reports.send(Report::Acknowledged {

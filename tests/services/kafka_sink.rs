@@ -1,7 +1,7 @@
 //! Writing topics.
 
 use crate::broker;
-use crate::process::Workspace;
+use crate::process::{Workspace, wait_until};
 
 /// What copies the file `in/1.json` into a topic, with these options of the table.
 fn program(topic: &str, options: &str) -> String {
@@ -52,5 +52,48 @@ fn every_guarantee_writes_every_row_once_if_nothing_fails() {
             let key = one.key.as_deref().expect("a key");
             assert!(one.value.ends_with(&format!("\"{key}\"}}")), "{one:?}");
         }
+    }
+}
+
+/// Rows behind a barrier are kept back while the checkpoint in front of it is being decided,
+/// and only then does it turn out that one is too large.
+#[test]
+#[cfg(feature = "failpoints")]
+fn a_row_that_is_too_large_is_a_dead_letter_wherever_it_waits() {
+    let brokers = broker::one();
+    for hit in ["", "AfterPrepare:stall:1"] {
+        let (input, output) = (brokers.topic(1), brokers.topic(1));
+        let table = |topic: &str, options: &str| {
+            format!(
+                "(n BIGINT, name STRING) WITH ('connector' = 'kafka', 'topic' = '{topic}', \
+                 'format' = 'json', 'properties.bootstrap.servers' = '{}' {options});",
+                brokers.addresses
+            )
+        };
+        let program = format!(
+            "SET 'execution.checkpointing.interval' = '100 ms';
+             CREATE TABLE numbers {}
+             CREATE TABLE copies {}
+             INSERT INTO copies SELECT n, name FROM numbers;",
+            table(&input, ", 'scan.startup.mode' = 'earliest-offset'"),
+            table(&output, ", 'properties.max.request.size' = '10000'"),
+        );
+        let workspace = Workspace::new();
+        workspace.write("copy.sql", &program);
+        brokers.write(&input, 0, [line(0)]);
+        let variables = [("THALWEG_FAILPOINT", hit)];
+        let mut running = workspace.start_with_variables(&["copy.sql"], &variables);
+        if !hit.is_empty() {
+            // The first checkpoint is prepared, and held up before its commit.
+            running.wait_until_said("stalls");
+        }
+        let large = format!("{{\"n\":1,\"name\":\"{}\"}}", "x".repeat(20_000));
+        brokers.write(&input, 0, [large, line(2)]);
+        wait_until("the rows around it are written", || {
+            brokers.committed(&output).len() == 2
+        });
+        assert_eq!(running.terminate().status, 0);
+        let letters = workspace.run(&["dead-letters", "list", "--data-dir", "thalweg-data/copy"]);
+        assert!(letters.stdout.contains("20017 bytes"), "{hit}: {letters:?}");
     }
 }

@@ -13,7 +13,7 @@ mod kafka_sink;
 mod kafka_source;
 #[cfg(feature = "failpoints")]
 mod kafka_steps;
-mod proxy;
 #[expect(dead_code, reason = "the tests of the binary alone use the rest")]
 #[path = "../node/process.rs"]
 mod process;
+mod proxy;

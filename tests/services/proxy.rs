@@ -117,7 +117,10 @@ impl Proxy {
             .changed
             .wait_timeout_while(state, PATIENCE, |state| !is_so(state));
         let timeout = waited.expect("no thread has panicked").1;
-        assert!(!timeout.timed_out(), "in {PATIENCE:?} it did not happen that {what}");
+        assert!(
+            !timeout.timed_out(),
+            "in {PATIENCE:?} it did not happen that {what}"
+        );
     }
 }
 

@@ -251,6 +251,7 @@ impl Sink for FileSink {
                 .map(|(part, _)| part.to_value())
                 .collect(),
             open: self.open.iter().map(|open| open.part.to_value()).collect(),
+            ..Prepared::default()
         })
     }
 }

@@ -269,16 +269,15 @@ impl Sink for KafkaSink {
         if let Way::Transaction(gate) = &mut self.way {
             gate.opened().await?;
         }
-        let refused = self.send_kept().await?;
-        if let Some(letter) = refused.first() {
-            // They came too late to be put aside with this checkpoint.
-            return Err(Error::Fatal(letter.reason.clone()));
-        }
+        let prepared = Prepared {
+            dead_letters: self.send_kept().await?,
+            ..Prepared::default()
+        };
         let producer = match &mut self.way {
             Way::Direct { flushes, producer } => {
                 // Nothing is promised, but an orderly end loses nothing either.
                 if !*flushes && barrier.kind != BarrierKind::Last {
-                    return Ok(Prepared::default());
+                    return Ok(prepared);
                 }
                 Arc::clone(producer)
             }
@@ -292,7 +291,7 @@ impl Sink for KafkaSink {
         blocking(move || producer.flush(FLUSH_PATIENCE)).await?;
         let reached = failpoint::reach_aside(Step::AfterFlush).await;
         reached.map_err(Error::Retryable)?;
-        Ok(Prepared::default())
+        Ok(prepared)
     }
 }
 
