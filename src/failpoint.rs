@@ -51,6 +51,8 @@ pub enum Plant {
     AlwaysRollBack,
     /// Records behind a barrier go into the transaction in front of it.
     OpenGate,
+    /// No bug: every marker is old, so that it is written again whenever nothing changes.
+    OldMarker,
 }
 
 #[cfg(feature = "failpoints")]

@@ -21,6 +21,10 @@ use crate::stream::{CheckpointId, Claim, Marker, OperatorId};
 /// How often the coordinator is told the time.
 const TICK: Duration = Duration::from_millis(5);
 
+/// How long a job without changes may leave its marker alone: a system that keeps markers
+/// forgets them after some days.
+const MARKER_AGE_MAX: Duration = Duration::from_hours(1);
+
 /// How long a task that has ended has to say why, once others have noticed.
 const CAUSE_WAIT: Duration = Duration::from_secs(1);
 
@@ -68,6 +72,8 @@ struct Driving {
     /// Decided outputs by checkpoint.
     outputs: BTreeMap<CheckpointId, Vec<(OperatorId, Value)>>,
     work: JoinSet<Done>,
+    /// The last decided checkpoint, and when its marker was written.
+    marker: (CheckpointId, Instant),
     /// When a task first noticed that another one has ended.
     neighbour_ended: Option<Instant>,
 }
@@ -91,6 +97,7 @@ impl Driver {
     /// The first failure of a task, of the state, or of a checkpoint.
     pub async fn run(self) -> Result<Ended> {
         let now = Instant::now();
+        let restored = *self.decided.borrow();
         let mut driving = Driving {
             driver: self,
             began: now,
@@ -98,6 +105,7 @@ impl Driver {
             part_began: now,
             outputs: BTreeMap::new(),
             work: JoinSet::new(),
+            marker: (restored, now),
             neighbour_ended: None,
         };
         let ended = driving.drive().await;
@@ -238,13 +246,12 @@ impl Driving {
             } => self.commit(checkpoint, confirmed),
             Action::SkipEmpty(_) => {
                 self.parts.clear();
-                if let Some((transaction, _)) = &self.driver.transaction {
-                    transaction.skipped();
-                }
+                self.skipped().await?;
                 // An idle job has time to tidy up.
                 self.driver.store.call(Store::fold_idle).await?;
             }
             Action::NotifyDecided(checkpoint) => {
+                self.marker = (checkpoint, Instant::now());
                 self.driver.decided.send_replace(checkpoint);
             }
             Action::Publish(checkpoint) => self.publish(checkpoint),
@@ -260,6 +267,28 @@ impl Driving {
             Action::Fail(failure) => return Err(Error::Retryable(failure.to_string())),
         }
         Ok(None)
+    }
+
+    /// Nothing has changed, so the open transaction stays, unless the marker has to be
+    /// written again.
+    async fn skipped(&mut self) -> Result<()> {
+        let Some((transaction, claim)) = &self.driver.transaction else {
+            return Ok(());
+        };
+        let (checkpoint, written) = self.marker;
+        let age_max = if failpoint::planted(Plant::OldMarker) {
+            Duration::ZERO
+        } else {
+            MARKER_AGE_MAX
+        };
+        if written.elapsed() < age_max {
+            transaction.skipped();
+            return Ok(());
+        }
+        let claim = *claim;
+        transaction.commit(Marker { claim, checkpoint }).await?;
+        self.marker.1 = Instant::now();
+        Ok(())
     }
 
     fn commit(&mut self, id: CheckpointId, confirmed: Vec<CheckpointId>) {

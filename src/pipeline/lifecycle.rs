@@ -161,9 +161,8 @@ impl Life<'_> {
         };
         settle(store, &ends.committers).await?;
         let ended = self.run(store, &header, restored, &ends).await;
-        // After a failure nobody can say what became of the transaction: the next life
-        // asks, and ends it.
-        if let (Ok(_), Some((transaction, _))) = (&ended, &ends.transaction) {
+        // Also after a failure: until the next life readers would wait for what is open.
+        if let Some((transaction, _)) = &ends.transaction {
             transaction.end().await;
         }
         ended

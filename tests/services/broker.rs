@@ -123,6 +123,28 @@ impl Brokers {
         }
     }
 
+    /// Makes the cluster forget what a group has committed.
+    pub fn forget(&self, group: &str) {
+        let admin: AdminClient<DefaultClientContext> =
+            self.config().create().expect("an admin client");
+        let forgotten = block_on(admin.delete_groups(&[group], &AdminOptions::new()));
+        for one in forgotten.expect("an answer") {
+            one.expect("a forgotten group");
+        }
+    }
+
+    /// The text beside the offset that a group has committed of the first partition.
+    pub fn committed_text(&self, group: &str, topic: &str) -> Option<String> {
+        let mut config = self.config();
+        config.set("group.id", group);
+        let consumer: BaseConsumer = config.create().expect("a consumer");
+        let mut list = TopicPartitionList::new();
+        list.add_partition(topic, 0);
+        let found = patiently(|| consumer.committed_offsets(list.clone(), PATIENCE));
+        let found = found.find_partition(topic, 0).expect("the partition");
+        (found.offset() != Offset::Invalid).then(|| found.metadata().to_owned())
+    }
+
     /// Writes records into one partition.
     pub fn write(&self, topic: &str, partition: i32, values: impl IntoIterator<Item = String>) {
         let producer = self.producer.get_or_init(|| {

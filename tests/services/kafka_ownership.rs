@@ -127,3 +127,25 @@ fn of_two_equal_copies_one_goes_on() {
     let heir = job.start("second");
     job.finish(heir);
 }
+
+/// Kafka forgets after some days what a group has committed that does nothing.
+#[test]
+#[cfg(feature = "failpoints")]
+fn a_job_without_input_writes_its_marker_again() {
+    let job = Job::new();
+    job.topics.write(broker::one(), 0..ROWS / 2);
+    let arguments = ["--data-dir", "data", "job.sql"];
+    let variables = [("THALWEG_PLANT", "OldMarker")];
+    let running = job.workspace.start_with_variables(&arguments, &variables);
+    job.wait_for(ROWS / 2);
+    let overview: serde_json::Value =
+        serde_json::from_str(&running.get("/jobs/overview").1).expect("JSON");
+    let id = overview["jobs"][0]["jid"].as_str().expect("the job's id");
+    let id = uuid::Uuid::parse_str(id).expect("an id");
+    let (brokers, group) = (broker::one(), format!("thalweg.{id}.node-0"));
+    let marker = || brokers.committed_text(&group, &job.topics.copies);
+    wait_until("there is a marker", || marker().is_some());
+    brokers.forget(&group);
+    wait_until("there is a marker again", || marker().is_some());
+    job.finish(running);
+}
