@@ -1,69 +1,214 @@
-//! What the library says besides answering: log lines and troubles of connections.
+//! What the library says and asks besides answering: log lines, troubles of connections,
+//! and where the token is.
 
-use std::sync::Arc;
+use std::error::Error as StdError;
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-use rdkafka::client::ClientContext;
+use parking_lot::{Condvar, Mutex};
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
 
+use super::login::Login;
+use super::token::Token;
+use super::trouble::{Heard, Trouble};
 use super::{Error, Result};
+use crate::clock;
+
+/// How long the thread that hears a consumer may outlive it.
+const HEARING: Duration = Duration::from_millis(500);
+
+/// How long it is worth telling what was heard of connections.
+const MEMORY: Duration = Duration::from_secs(60);
+
+/// How soon the same is said again.
+const REPEAT: Duration = Duration::from_secs(30);
 
 /// Hears what one client says.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Context {
+    client: Arc<Client>,
+}
+
+struct Client {
     /// Which client it is, for people.
-    name: Arc<str>,
-    trouble: Arc<Mutex<Option<Error>>>,
+    name: String,
+    login: Login,
+    heard: Mutex<Memory>,
+    failed: Condvar,
+}
+
+#[derive(Default)]
+struct Memory {
+    /// The first failure that no call has told.
+    failure: Option<Error>,
+    /// Why a connection was closed last, and when.
+    closed: Option<(String, Instant)>,
+    /// What was said last, and when.
+    said: Option<(String, Instant)>,
+    /// When the token that the library has stops to hold.
+    token_expires_at_ms: Option<i64>,
 }
 
 impl Context {
-    pub fn new(name: &str) -> Self {
+    pub fn new(name: &str, login: Login) -> Self {
         Self {
-            name: name.into(),
-            trouble: Arc::default(),
+            client: Arc::new(Client {
+                name: name.to_owned(),
+                login,
+                heard: Mutex::default(),
+                failed: Condvar::new(),
+            }),
         }
     }
 
     /// The first failure that no call has told, if there is one. It stays.
     pub fn check(&self) -> Result<()> {
-        match &*self.trouble.lock() {
+        match &self.client.heard.lock().failure {
             Some(error) => Err(error.clone()),
             None => Ok(()),
         }
     }
 
+    /// Waits for a while, or until there is such a failure.
+    pub fn wait(&self, patience: Duration) -> Result<()> {
+        let mut heard = self.client.heard.lock();
+        if heard.failure.is_none() {
+            self.client.failed.wait_for(&mut heard, patience);
+        }
+        drop(heard);
+        self.check()
+    }
+
+    /// A failure of a call, with what was heard of connections at that time.
+    pub fn explain(&self, error: Error) -> Error {
+        let closed = self.client.heard.lock().closed.clone();
+        match (error, closed) {
+            (Error::Retryable(why), Some((closed, at))) if at.elapsed() < MEMORY => {
+                Error::Retryable(format!("{why}; {closed}"))
+            }
+            (error, _) => error,
+        }
+    }
+
     fn failed(&self, error: Error) {
-        self.trouble.lock().get_or_insert(error);
+        self.client.heard.lock().failure.get_or_insert(error);
+        self.client.failed.notify_all();
+    }
+
+    /// Tells people, unless they have just been told.
+    fn say(&self, what: &str) {
+        let mut heard = self.client.heard.lock();
+        let is_new = match &heard.said {
+            Some((said, at)) => said != what || at.elapsed() > REPEAT,
+            None => true,
+        };
+        if is_new {
+            heard.said = Some((what.to_owned(), Instant::now()));
+            tracing::warn!(client = self.client.name, "{what}");
+        }
+    }
+
+    /// What trouble of a connection means.
+    fn judge(&self, code: Option<RDKafkaErrorCode>, text: &str) -> Trouble {
+        let heard = Heard {
+            code,
+            text,
+            login: &self.client.login,
+            has_expired: self.has_expired_token(),
+        };
+        heard.judge()
+    }
+
+    fn has_expired_token(&self) -> bool {
+        let at = self.client.heard.lock().token_expires_at_ms;
+        at.is_some_and(|at| at <= clock::now().millis())
+    }
+
+    fn close(&self, why: String) {
+        self.client.heard.lock().closed = Some((why, Instant::now()));
     }
 }
 
+/// Hears a consumer on a thread of its own as long as it is there: its token must be renewed
+/// also while nobody asks it anything, and while it keeps who asks waiting.
+pub(super) fn hear(consumer: &Arc<BaseConsumer<Context>>) -> Result<()> {
+    let consumer = Arc::downgrade(consumer);
+    let heard = thread::Builder::new().name("kafka hears".to_owned());
+    let heard = heard.spawn(move || {
+        while let Some(consumer) = Weak::upgrade(&consumer) {
+            // Errors are told to the context, and nothing else comes here.
+            let _ = consumer.poll(HEARING);
+        }
+    });
+    let failed = |error| Error::Retryable(format!("cannot start a thread: {error}"));
+    heard.map(drop).map_err(failed)
+}
+
 impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, _: &str, message: &str) {
-        let name = &*self.name;
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        let name = &*self.client.name;
         match level {
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
             | RDKafkaLogLevel::Critical
-            | RDKafkaLogLevel::Error
-            | RDKafkaLogLevel::Warning => tracing::debug!(client = name, "{message}"),
+            | RDKafkaLogLevel::Error => tracing::debug!(client = name, "{message}"),
+            // That a broker has closed a connection is no error for the library.
+            _ if facility == "FAIL" => {
+                tracing::debug!(client = name, "{message}");
+                let (_, text) = message.split_once("]: ").unwrap_or(("", message));
+                let (Trouble::Fatal(why) | Trouble::Passing(why)) = self.judge(None, text);
+                self.close(why);
+            }
+            RDKafkaLogLevel::Warning => tracing::debug!(client = name, "{message}"),
             _ => tracing::trace!(client = name, "{message}"),
         }
     }
 
     /// The library goes on trying by itself, unless nothing can come of it.
     fn error(&self, error: KafkaError, reason: &str) {
-        let doing = format!("reach the brokers for {}", self.name);
         let code = error.rdkafka_error_code();
-        let found = code.map(|code| Error::of_code(&doing, code, reason));
-        if let Some(fatal @ Error::Fatal(_)) = found {
-            self.failed(fatal);
-        } else {
-            tracing::warn!(client = &*self.name, "{reason}");
+        if code == Some(RDKafkaErrorCode::AllBrokersDown) {
+            if self.check().is_ok() {
+                let closed = self.client.heard.lock().closed.clone();
+                let why = closed.map_or_else(|| reason.to_owned(), |(why, _)| why);
+                self.say(&format!("no broker can be reached for now: {why}"));
+            }
+            return;
         }
+        let name = &self.client.name;
+        match self.judge(code, reason) {
+            Trouble::Fatal(why) => {
+                self.failed(Error::Fatal(format!(
+                    "cannot reach the brokers for {name}: {why}"
+                )));
+            }
+            Trouble::Passing(why) => {
+                self.say(&why);
+                self.close(why);
+            }
+        }
+    }
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn StdError>> {
+        let place = self.client.login.token.as_ref();
+        let place = place.ok_or("no token was given")?;
+        let now_ms = clock::now().millis();
+        let token = Token::read(place, now_ms)?;
+        self.client.heard.lock().token_expires_at_ms = token.expires_at_ms;
+        tracing::debug!(client = self.client.name, "a token was read");
+        Ok(OAuthToken {
+            token: token.text.reveal().to_owned(),
+            principal_name: token.principal.clone(),
+            lifetime_ms: token.lifetime_ends_at_ms(now_ms),
+        })
     }
 }
 

@@ -19,22 +19,6 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What cannot become right by itself, and what a person can do about it.
 const FATAL: &[(&[RDKafkaErrorCode], &str)] = &[
     (
-        &[
-            RDKafkaErrorCode::Authentication,
-            RDKafkaErrorCode::SaslAuthenticationFailed,
-        ],
-        "the user name or the password is wrong; check 'properties.sasl.username' and \
-         'properties.sasl.password'",
-    ),
-    (
-        &[RDKafkaErrorCode::UnsupportedSASLMechanism],
-        "the broker does not take this 'properties.sasl.mechanism'",
-    ),
-    (
-        &[RDKafkaErrorCode::SSL],
-        "the TLS handshake failed; check 'properties.ssl.ca.pem' and the broker's certificate",
-    ),
-    (
         &[RDKafkaErrorCode::TopicAuthorizationFailed],
         "the user may not use this topic; ask for the right to read, write or describe it",
     ),
@@ -90,9 +74,15 @@ impl Error {
 
     /// The same of a code, with the library's text if it has one.
     pub(super) fn of_code(doing: &str, code: RDKafkaErrorCode, text: &str) -> Self {
-        match FATAL.iter().find(|(fatal, _)| fatal.contains(&code)) {
-            Some((_, why)) => Self::Fatal(format!("cannot {doing}: {why}")),
+        match fatal_meaning(code) {
+            Some(why) => Self::Fatal(format!("cannot {doing}: {why}")),
             None => Self::Retryable(format!("cannot {doing}: {text}")),
         }
     }
+}
+
+/// Why what this code tells cannot become right by itself, if it cannot.
+pub(super) fn fatal_meaning(code: RDKafkaErrorCode) -> Option<&'static str> {
+    let (_, why) = FATAL.iter().find(|(fatal, _)| fatal.contains(&code))?;
+    Some(why)
 }

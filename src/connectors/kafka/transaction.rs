@@ -40,7 +40,8 @@ impl JobTransaction {
     /// Takes a sink in.
     ///
     /// # Errors
-    /// A sentence, if the sink writes to another cluster than those before.
+    /// A sentence, if the sink writes to another cluster than those before, or as another
+    /// user.
     pub(super) fn join(
         &self,
         properties: &Properties,
@@ -64,6 +65,15 @@ impl JobTransaction {
                 others.unwrap_or_default(),
                 own.unwrap_or_default()
             ));
+        }
+        if !properties.has_login_of(&first.properties) {
+            return Err(
+                "the rows of a checkpoint are one transaction, which cannot be of two users; give \
+                 all sinks the same 'properties.security.…', 'properties.sasl.…' and \
+                 'properties.ssl.…', or set 'sink.delivery-guarantee' to 'at-least-once' for one \
+                 of them"
+                    .to_owned(),
+            );
         }
         Ok(())
     }
