@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
-use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::Offset;
 use regex::Regex;
@@ -129,7 +129,13 @@ impl Cluster {
         }
         let doing = "read the committed offsets";
         let found = self.ask(doing, |patience| {
-            let found = self.client.committed_offsets(list.clone(), patience)?;
+            let found = self.client.committed_offsets(list.clone(), patience);
+            // The library waits for a coordinator that it will not be told.
+            let refused = KafkaError::OffsetFetch(RDKafkaErrorCode::GroupAuthorizationFailed);
+            let found = match found {
+                Err(_) if self.context.is_group_refused() => return Err(refused),
+                found => found?,
+            };
             let failed = found
                 .elements()
                 .into_iter()

@@ -29,6 +29,9 @@ const MEMORY: Duration = Duration::from_secs(60);
 /// How soon the same is said again.
 const REPEAT: Duration = Duration::from_secs(30);
 
+/// How long what another thread has heard may take to be noted.
+const OVERTAKEN: Duration = Duration::from_millis(200);
+
 /// Hears what one client says.
 #[derive(Clone)]
 pub(super) struct Context {
@@ -51,8 +54,32 @@ struct Memory {
     closed: Option<(String, Instant)>,
     /// What was said last, and when.
     said: Option<(String, Instant)>,
-    /// When the token that the library has stops to hold.
-    token_expires_at_ms: Option<i64>,
+    token: TokenMemory,
+    /// Whether the user may not use the client's group.
+    group_is_refused: bool,
+    /// Why the open transaction can no longer be committed.
+    transaction_failure: Option<Error>,
+}
+
+/// What is known of the tokens that the library was given.
+#[derive(Default)]
+struct TokenMemory {
+    /// When the last one stops to hold.
+    expires_at_ms: Option<i64>,
+    /// When it took the place of another.
+    renewed: Option<Instant>,
+    was_given: bool,
+}
+
+impl TokenMemory {
+    /// Whether what a broker refuses may have been a token that has had its time.
+    fn may_be_old(&self) -> bool {
+        let has_expired = self
+            .expires_at_ms
+            .is_some_and(|at| at <= clock::now().millis());
+        let renewed = self.renewed.is_some_and(|at| at.elapsed() < REPEAT);
+        has_expired || renewed
+    }
 }
 
 impl Context {
@@ -96,6 +123,21 @@ impl Context {
         }
     }
 
+    /// Whether the broker has said that the user may not use the client's group.
+    pub fn is_group_refused(&self) -> bool {
+        self.client.heard.lock().group_is_refused
+    }
+
+    /// Why the transaction failed whose records have just been dropped. The library has told
+    /// it before, but maybe to another thread.
+    fn transaction_failure(&self) -> Option<Error> {
+        let mut heard = self.client.heard.lock();
+        if heard.failure.is_none() && heard.transaction_failure.is_none() {
+            self.client.failed.wait_for(&mut heard, OVERTAKEN);
+        }
+        heard.transaction_failure.clone()
+    }
+
     fn failed(&self, error: Error) {
         self.client.heard.lock().failure.get_or_insert(error);
         self.client.failed.notify_all();
@@ -120,14 +162,9 @@ impl Context {
             code,
             text,
             login: &self.client.login,
-            has_expired: self.has_expired_token(),
+            token_may_be_old: self.client.heard.lock().token.may_be_old(),
         };
         heard.judge()
-    }
-
-    fn has_expired_token(&self) -> bool {
-        let at = self.client.heard.lock().token_expires_at_ms;
-        at.is_some_and(|at| at <= clock::now().millis())
     }
 
     fn close(&self, why: String) {
@@ -159,7 +196,15 @@ impl ClientContext for Context {
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
             | RDKafkaLogLevel::Critical
-            | RDKafkaLogLevel::Error => tracing::debug!(client = name, "{message}"),
+            | RDKafkaLogLevel::Error => {
+                tracing::debug!(client = name, "{message}");
+                // Records that fail with the transaction do not say why.
+                if facility == "TXNERR" {
+                    let failure = Error::of_transaction(message);
+                    self.client.heard.lock().transaction_failure = Some(failure);
+                    self.client.failed.notify_all();
+                }
+            }
             // That a broker has closed a connection is no error for the library.
             _ if facility == "FAIL" => {
                 tracing::debug!(client = name, "{message}");
@@ -179,11 +224,17 @@ impl ClientContext for Context {
             if self.check().is_ok() {
                 let closed = self.client.heard.lock().closed.clone();
                 let why = closed.map_or_else(|| reason.to_owned(), |(why, _)| why);
-                self.say(&format!("no broker can be reached for now: {why}"));
+                self.say(&why);
             }
             return;
         }
         let name = &self.client.name;
+        if code == Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
+            // The library asks who coordinates the group, though who reads joins none.
+            tracing::debug!(client = name, "{reason}");
+            self.client.heard.lock().group_is_refused = true;
+            return;
+        }
         match self.judge(code, reason) {
             Trouble::Fatal(why) => {
                 self.failed(Error::Fatal(format!(
@@ -202,7 +253,13 @@ impl ClientContext for Context {
         let place = place.ok_or("no token was given")?;
         let now_ms = clock::now().millis();
         let token = Token::read(place, now_ms)?;
-        self.client.heard.lock().token_expires_at_ms = token.expires_at_ms;
+        let mut heard = self.client.heard.lock();
+        heard.token = TokenMemory {
+            expires_at_ms: token.expires_at_ms,
+            renewed: heard.token.was_given.then(Instant::now),
+            was_given: true,
+        };
+        drop(heard);
         tracing::debug!(client = self.client.name, "a token was read");
         Ok(OAuthToken {
             token: token.text.reveal().to_owned(),
@@ -219,8 +276,12 @@ impl ProducerContext for Context {
 
     /// Only failures are reported (`delivery.report.only.error`).
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, _)) = result {
-            self.failed(Error::of("write a record", error));
-        }
+        let Err((error, _)) = result else { return };
+        let is_purged = matches!(
+            error.rdkafka_error_code(),
+            Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
+        );
+        let because = is_purged.then(|| self.transaction_failure()).flatten();
+        self.failed(because.unwrap_or_else(|| Error::of("write a record", error)));
     }
 }

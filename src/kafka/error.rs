@@ -28,7 +28,8 @@ const FATAL: &[(&[RDKafkaErrorCode], &str)] = &[
     ),
     (
         &[RDKafkaErrorCode::ClusterAuthorizationFailed],
-        "the user may not write idempotently; ask for the right IdempotentWrite",
+        "the user may not write idempotently; ask for the right to write to the topic, and on \
+         clusters before Kafka 2.8 also for IdempotentWrite",
     ),
     (
         &[RDKafkaErrorCode::TransactionalIdAuthorizationFailed],
@@ -62,6 +63,26 @@ const FATAL: &[(&[RDKafkaErrorCode], &str)] = &[
     ),
 ];
 
+/// What a broker may refuse in a transaction, as the library's log has it.
+const REFUSALS: [(&str, RDKafkaErrorCode); 4] = [
+    (
+        "(TOPIC_AUTHORIZATION_FAILED",
+        RDKafkaErrorCode::TopicAuthorizationFailed,
+    ),
+    (
+        "(GROUP_AUTHORIZATION_FAILED",
+        RDKafkaErrorCode::GroupAuthorizationFailed,
+    ),
+    (
+        "(TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
+        RDKafkaErrorCode::TransactionalIdAuthorizationFailed,
+    ),
+    (
+        "(CLUSTER_AUTHORIZATION_FAILED",
+        RDKafkaErrorCode::ClusterAuthorizationFailed,
+    ),
+];
+
 impl Error {
     /// What a failed call of the library means; `doing` says what was tried, as in
     /// `read the partitions of 'orders'`.
@@ -69,6 +90,17 @@ impl Error {
         match error.rdkafka_error_code() {
             Some(code) => Self::of_code(doing, code, &error.to_string()),
             None => Self::Fatal(format!("cannot {doing}: {error}")),
+        }
+    }
+
+    /// What it means that the library says in its log that a transaction has failed:
+    /// `Current transaction failed in state …: … (NAME_OF_THE_CODE)`.
+    pub(super) fn of_transaction(text: &str) -> Self {
+        let (_, text) = text.split_once("]: ").unwrap_or(("", text));
+        let found = REFUSALS.iter().find(|(name, _)| text.contains(name));
+        match found {
+            Some((_, code)) => Self::of_code("write in a transaction", *code, text),
+            None => Self::Retryable(format!("cannot write in a transaction: {text}")),
         }
     }
 

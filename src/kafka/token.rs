@@ -68,14 +68,14 @@ impl Token {
         })
     }
 
-    /// Until when the library may use it without a new look; it looks when four fifths of
-    /// the time are over.
+    /// Until when the library may take it to hold. It asks again when four fifths of that
+    /// time are over; told the truth, it would ask just before brokers want to see another.
     pub fn lifetime_ends_at_ms(&self, now_ms: i64) -> i64 {
-        let latest = now_ms.saturating_add(LIFETIME_MS_MAX);
-        match self.expires_at_ms {
-            Some(at) => at.min(latest),
-            None => now_ms.saturating_add(UNKNOWN_LIFETIME_MS),
-        }
+        let lifetime_ms = match self.expires_at_ms {
+            Some(at) => (at.saturating_sub(now_ms) / 4 * 3).clamp(1, LIFETIME_MS_MAX),
+            None => UNKNOWN_LIFETIME_MS,
+        };
+        now_ms.saturating_add(lifetime_ms)
     }
 }
 
@@ -114,8 +114,8 @@ mod tests {
         let path = directory.path().join("token");
         let place = Reference::File(path.display().to_string());
         for (text, principal, lifetime_ms) in [
-            (jwt(r#"{"exp":1700000010,"sub":"me"}"#), "me", 10_000),
-            (jwt(r#"{"exp":1700000000.5,"sub":"me"}"#), "me", 500),
+            (jwt(r#"{"exp":1700000010,"sub":"me"}"#), "me", 7_500),
+            (jwt(r#"{"exp":1700000000.5,"sub":"me"}"#), "me", 375),
             (jwt(r#"{"exp":9e99,"sub":"me"}"#), "me", LIFETIME_MS_MAX),
             (jwt(r#"{"sub":"me"}"#), "me", UNKNOWN_LIFETIME_MS),
             (jwt(r#"{"sub":"a\u0000b"}"#), "unknown", UNKNOWN_LIFETIME_MS),

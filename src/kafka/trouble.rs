@@ -23,8 +23,8 @@ pub(super) struct Heard<'a> {
     pub code: Option<RDKafkaErrorCode>,
     pub text: &'a str,
     pub login: &'a Login,
-    /// Whether the client's token stopped to hold.
-    pub has_expired: bool,
+    /// Whether it may be of a token that has had its time.
+    pub token_may_be_old: bool,
 }
 
 const PROTOCOL: &str = "'properties.security.protocol'";
@@ -121,19 +121,18 @@ impl Heard<'_> {
         {
             return Some(Trouble::Passing(why.to_owned()));
         }
-        if let Some((_, known)) = self.text.split_once("broker's supported mechanisms: ") {
-            let end = known.rfind(" (after ").unwrap_or(known.len());
-            // The connection broke before the broker could say which.
-            if known.starts_with("(n/a)") {
+        if let Some((why, known)) = self.words().split_once("broker's supported mechanisms: ") {
+            // The connection broke before the broker could say which, or the broker was asked
+            // again too soon.
+            if !why.contains("Unsupported SASL mechanism") {
                 return Some(Trouble::Passing(self.words().to_owned()));
             }
             return Some(Trouble::Fatal(format!(
-                "the broker does not take this 'properties.sasl.mechanism'; it takes {}",
-                &known[..end]
+                "the broker does not take this 'properties.sasl.mechanism'; it takes {known}"
             )));
         }
         Some(match &self.login.token {
-            Some(place) if self.has_expired => Trouble::Passing(format!(
+            Some(place) if self.token_may_be_old => Trouble::Passing(format!(
                 "the token '{place}' has expired and was not renewed in time"
             )),
             Some(place) => Trouble::Fatal(format!(
@@ -223,6 +222,14 @@ mod tests {
             ),
             (
                 authentication,
+                "sasl_ssl://a:1/1: SASL OAUTHBEARER mechanism handshake failed: Broker: Request \
+                 not valid in current SASL state: broker's supported mechanisms:  (after 0ms in \
+                 state AUTH_HANDSHAKE)",
+                false,
+                "not valid in current SASL state",
+            ),
+            (
+                authentication,
                 "sasl_ssl://a:1/1: SASL PLAIN mechanism handshake failed: Broker: Unsupported \
                  SASL mechanism: broker's supported mechanisms: SCRAM-SHA-256,OAUTHBEARER (after \
                  1ms in state AUTH_HANDSHAKE)",
@@ -289,7 +296,7 @@ mod tests {
                 code,
                 text,
                 login: &login,
-                has_expired: false,
+                token_may_be_old: false,
             };
             check(&heard, is_fatal, expected);
         }
@@ -302,11 +309,11 @@ mod tests {
             token: Reference::parse("${file:/token}"),
             ..Login::default()
         };
-        let heard = |text, has_expired| Heard {
+        let heard = |text, token_may_be_old| Heard {
             code: Some(RDKafkaErrorCode::Authentication),
             text,
             login: &login,
-            has_expired,
+            token_may_be_old,
         };
         check(
             &heard(refused, false),

@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -98,20 +100,22 @@ impl Workspace {
     pub fn start(&self, arguments: &[&str]) -> Running {
         let arguments = [&["run", "--listen", "127.0.0.1:0"], arguments].concat();
         let mut child = self.command(&arguments).spawn().expect("a started binary");
-        let mut stderr = BufReader::new(child.stderr.take().expect("a piped output"));
+        let log = lines_of(child.stderr.take().expect("a piped output"));
         let mut said = String::new();
         let address = loop {
-            let before = said.len();
-            let read = stderr.read_line(&mut said).expect("a line of the log");
-            assert!(read > 0, "it ended before it listened: {said}");
-            if let Some((_, rest)) = said[before..].split_once("listening on http://") {
+            let Ok(line) = log.recv() else {
+                panic!("it ended before it listened: {said}");
+            };
+            said.push_str(&line);
+            if let Some((_, rest)) = line.split_once("listening on http://") {
                 let end = rest.find('"').unwrap_or(rest.len());
                 break rest[..end].trim().to_owned();
             }
         };
         Running {
             child,
-            stderr,
+            log,
+            said: String::new(),
             address,
         }
     }
@@ -143,15 +147,33 @@ pub fn wait_for(patience: Duration, what: &str, is_true: impl Fn() -> bool) {
             "in {patience:?} it did not happen that {what}"
         );
         // Another process cannot wake this one.
-        std::thread::park_timeout(Duration::from_millis(5));
+        thread::park_timeout(Duration::from_millis(5));
     }
 }
 
 /// A run that goes on.
 pub struct Running {
     child: Child,
-    stderr: BufReader<ChildStderr>,
+    /// Lines of the log that were not looked at yet. A thread takes them, for a log that is
+    /// not read would hold the process up.
+    log: Receiver<String>,
+    /// Those that were.
+    said: String,
     address: String,
+}
+
+/// The lines of a log as they come.
+fn lines_of(log: ChildStderr) -> Receiver<String> {
+    let (lines, heard) = channel();
+    thread::spawn(move || {
+        let mut log = BufReader::new(log);
+        let mut line = String::new();
+        while log.read_line(&mut line).expect("a line of the log") > 0 {
+            // Nobody may want to know any more.
+            let _ = lines.send(std::mem::take(&mut line));
+        }
+    });
+    heard
 }
 
 impl Running {
@@ -184,6 +206,24 @@ impl Running {
         }
     }
 
+    /// Waits until a line of the log holds these words, behind the one that was waited for
+    /// before.
+    pub fn wait_until_said(&mut self, words: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.log.recv_timeout(left) {
+                Ok(line) => {
+                    self.said.push_str(&line);
+                    if line.contains(words) {
+                        return;
+                    }
+                }
+                Err(_) => panic!("it did not say {words:?}: {}", self.said),
+            }
+        }
+    }
+
     /// Reads one line of standard output, closes it, and waits for the end.
     pub fn read_one_line(mut self) -> Ended {
         let stdout = self.child.stdout.take().expect("a piped output");
@@ -196,8 +236,13 @@ impl Running {
 
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
+        nix::sys::signal::kill(self.id(), signal).expect("a sent signal");
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> nix::unistd::Pid {
         let id = i32::try_from(self.child.id()).expect("a process id");
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), signal).expect("a sent signal");
+        nix::unistd::Pid::from_raw(id)
     }
 
     /// Sends SIGTERM and waits for the end.
@@ -218,13 +263,28 @@ impl Running {
     }
 
     fn end(mut self) -> Ended {
-        let mut stderr = String::new();
-        self.stderr
-            .read_to_string(&mut stderr)
-            .expect("the rest of the log");
-        let mut ended = Ended::from(self.child.wait_with_output().expect("an ended binary"));
-        ended.stderr = stderr;
-        ended
+        let mut stdout = String::new();
+        if let Some(mut output) = self.child.stdout.take() {
+            output.read_to_string(&mut stdout).expect("a text");
+        }
+        let status = self.child.wait().expect("an ended binary");
+        self.said.extend(self.log.iter());
+        Ended {
+            status: status.code().unwrap_or(-1),
+            stdout,
+            stderr: std::mem::take(&mut self.said),
+        }
+    }
+}
+
+/// A test that fails leaves no process behind, and tells what it has said.
+impl Drop for Running {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = self.child.kill();
+            self.said.extend(self.log.iter());
+            println!("{}", self.said);
+        }
     }
 }
 
