@@ -48,7 +48,8 @@ impl Configuration {
         // the authorities that it trusts.
         let is_told = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
         let is_told = is_told.iter().any(|name| std::env::var_os(name).is_some());
-        if login.is_tls && !login.has_authority && !is_told {
+        let system = login.tls.as_ref().is_some_and(|tls| !tls.has_authority);
+        if system && !is_told {
             config.set("ssl.ca.location", "probe");
         }
         Self {

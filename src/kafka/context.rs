@@ -24,7 +24,7 @@ use crate::clock;
 const HEARING: Duration = Duration::from_millis(500);
 
 /// How long it is worth telling what was heard of connections.
-const MEMORY: Duration = Duration::from_secs(60);
+const MEMORY: Duration = Duration::from_mins(1);
 
 /// How soon the same is said again.
 const REPEAT: Duration = Duration::from_secs(30);

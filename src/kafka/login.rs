@@ -12,19 +12,24 @@ use super::{Properties, jaas};
 /// What the properties of a client say of its login.
 #[derive(Clone, Default)]
 pub(super) struct Login {
-    /// Whether connections are encrypted.
-    pub is_tls: bool,
+    /// How connections are encrypted, if they are.
+    pub tls: Option<Tls>,
     /// Whether the client logs in with a user name or a token.
     pub is_sasl: bool,
-    /// Whether brokers are checked against authorities that were given.
-    pub has_authority: bool,
-    /// Whether a certificate is shown to brokers.
-    pub has_certificate: bool,
     /// Where the token is with which the client logs in.
     pub token: Option<Reference>,
 }
 
-/// How mechanisms begin that the library knows and that are supported.
+/// How connections are encrypted.
+#[derive(Clone, Default)]
+pub(super) struct Tls {
+    /// Whether brokers are checked against authorities that were given.
+    pub has_authority: bool,
+    /// Whether a certificate is shown to brokers.
+    pub has_certificate: bool,
+}
+
+/// The mechanisms that there are; the library has Kerberos besides.
 const MECHANISMS: [&str; 4] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"];
 
 impl Login {
@@ -69,10 +74,11 @@ impl Login {
             ));
         }
         Ok(Self {
-            is_tls,
+            tls: is_tls.then(|| Tls {
+                has_authority: given(&[CA]).is_some(),
+                has_certificate: given(&[CERTIFICATE]).is_some(),
+            }),
             is_sasl,
-            has_authority: given(&[CA]).is_some(),
-            has_certificate: given(&[CERTIFICATE]).is_some(),
             token: if is_sasl { token_of(properties)? } else { None },
         })
     }

@@ -118,6 +118,28 @@ impl fmt::Display for Missing {
 mod tests {
     use super::*;
 
+    /// Does not compile for what can be shown: then it is not clear which trait is meant.
+    macro_rules! assert_is_never_shown {
+        ($secret:ty) => {{
+            trait Shown<By> {
+                fn is_clear() {}
+            }
+            struct Debugged;
+            struct Displayed;
+            impl<T: ?Sized> Shown<()> for T {}
+            impl<T: ?Sized + fmt::Debug> Shown<Debugged> for T {}
+            impl<T: ?Sized + fmt::Display> Shown<Displayed> for T {}
+            <$secret as Shown<_>>::is_clear();
+        }};
+    }
+
+    #[test]
+    fn what_holds_secrets_cannot_be_shown() {
+        assert_is_never_shown!(Secret);
+        assert_is_never_shown!(super::super::token::Token);
+        assert_is_never_shown!(super::super::configuration::Configuration);
+    }
+
     #[test]
     fn references_have_two_forms() {
         for (text, expected) in [
@@ -150,7 +172,7 @@ mod tests {
             (b"\n", Some("is empty")),
             (b"canary\0", Some("holds a zero byte")),
             (b"canary\xff", Some("is no text")),
-            (&[b'c'; (1 << 20) + 1], Some("is larger than 1 MiB")),
+            (&vec![b'c'; (1 << 20) + 1], Some("is larger than 1 MiB")),
         ] {
             std::fs::write(&path, bytes).unwrap();
             let expected = expected.map(|why| format!("{} {why}", path.display()));

@@ -37,11 +37,13 @@ impl Token {
     /// Why there is none. It is fatal if no later look can find another.
     pub fn read(place: &Reference, now_ms: i64) -> Result<Self> {
         let fatal = |why: String| Error::Fatal(cannot(place, &why));
-        let later = |why: String| match place.may_change() {
-            true => Error::Retryable(cannot(place, &why)),
-            false => fatal(format!(
+        let later = |why: String| {
+            if place.may_change() {
+                return Error::Retryable(cannot(place, &why));
+            }
+            fatal(format!(
                 "{why}; give it as '${{file:PATH}}', which is read again"
-            )),
+            ))
         };
         let text = place.read().map_err(|missing| match missing {
             Missing::Absent(_) => fatal(missing.to_string()),
@@ -123,7 +125,9 @@ mod tests {
             ("opaque".to_owned(), "unknown", UNKNOWN_LIFETIME_MS),
         ] {
             std::fs::write(&path, &text).unwrap();
-            let token = Token::read(&place, NOW_MS).ok().expect("a token");
+            let Ok(token) = Token::read(&place, NOW_MS) else {
+                panic!("{text}");
+            };
             assert_eq!(token.text.reveal(), text);
             assert_eq!(token.principal, principal, "{text}");
             let lifetime = token.lifetime_ends_at_ms(NOW_MS) - NOW_MS;

@@ -7,7 +7,7 @@
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::error::fatal_meaning;
-use super::login::Login;
+use super::login::{Login, Tls};
 
 /// Whether it may pass, and why it is.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,6 +63,10 @@ impl Heard<'_> {
         address.split_once('/').map_or(address, |(name, _)| name)
     }
 
+    fn tls(&self) -> Option<&Tls> {
+        self.login.tls.as_ref()
+    }
+
     fn of_tls(&self) -> Option<Trouble> {
         let unverified = [
             "certificate verify failed",
@@ -70,7 +74,8 @@ impl Heard<'_> {
             "did not provide a certificate",
         ];
         if unverified.iter().any(|words| self.has(words)) {
-            let authority = if self.login.has_authority {
+            let has_authority = self.tls().is_some_and(|tls| tls.has_authority);
+            let authority = if has_authority {
                 "an authority in 'properties.ssl.truststore.certificates'"
             } else {
                 "an authority that this system trusts (set 'properties.ssl.truststore.certificates' \
@@ -85,10 +90,11 @@ impl Heard<'_> {
         let (_, alert) = self.text.split_once("SSL alert number ")?;
         let end = alert.find(|c: char| !c.is_ascii_digit());
         let alert: u8 = alert[..end.unwrap_or(alert.len())].parse().ok()?;
+        let has_certificate = self.tls().is_some_and(|tls| tls.has_certificate);
         match alert {
             // The broker's words on a certificate: bad, of no use, revoked, expired, unknown,
             // from nobody it knows, without access, wanted.
-            42..=46 | 48 | 49 | 116 if self.login.has_certificate => Some(Trouble::Fatal(
+            42..=46 | 48 | 49 | 116 if has_certificate => Some(Trouble::Fatal(
                 "the broker refuses the client's certificate; it must be signed by an authority \
                  that the broker trusts, and not have expired: see \
                  'properties.ssl.keystore.certificate.chain'"
@@ -159,7 +165,7 @@ impl Heard<'_> {
                 "{broker} closes connections instead of speaking TLS; if that does not pass, its \
                  listener has no TLS, and {PROTOCOL} must be 'PLAINTEXT' or 'SASL_PLAINTEXT'"
             )
-        } else if !self.login.is_tls && is_at_once("APIVERSION_QUERY") {
+        } else if self.tls().is_none() && is_at_once("APIVERSION_QUERY") {
             format!(
                 "{broker} closes connections without an answer; if that does not pass, its \
                  listener wants TLS, and {PROTOCOL} must be 'SSL' or 'SASL_SSL'"

@@ -98,8 +98,15 @@ impl Workspace {
 
     /// Starts `thalweg run` on a free port and waits until it listens.
     pub fn start(&self, arguments: &[&str]) -> Running {
+        self.start_with_variables(arguments, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub fn start_with_variables(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Running {
         let arguments = [&["run", "--listen", "127.0.0.1:0"], arguments].concat();
-        let mut child = self.command(&arguments).spawn().expect("a started binary");
+        let mut command = self.command(&arguments);
+        command.envs(variables.iter().copied());
+        let mut child = command.spawn().expect("a started binary");
         let log = lines_of(child.stderr.take().expect("a piped output"));
         let mut said = String::new();
         let address = loop {
@@ -209,17 +216,15 @@ impl Running {
     /// Waits until a line of the log holds these words, behind the one that was waited for
     /// before.
     pub fn wait_until_said(&mut self, words: &str) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.log.recv_timeout(left) {
-                Ok(line) => {
-                    self.said.push_str(&line);
-                    if line.contains(words) {
-                        return;
-                    }
-                }
-                Err(_) => panic!("it did not say {words:?}: {}", self.said),
+            let Ok(line) = self.log.recv_timeout(left) else {
+                panic!("it did not say {words:?}");
+            };
+            self.said.push_str(&line);
+            if line.contains(words) {
+                return;
             }
         }
     }
@@ -279,6 +284,10 @@ impl Running {
 
 /// A test that fails leaves no process behind, and tells what it has said.
 impl Drop for Running {
+    #[expect(
+        clippy::print_stdout,
+        reason = "it is for whoever asks why a test failed"
+    )]
     fn drop(&mut self) {
         if thread::panicking() {
             let _ = self.child.kill();

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::thread;
 
 use crate::process::{Ended, Workspace};
-use crate::secured::{End, broker, check_copied, copying, rows};
+use crate::secured::{End, bearer, broker, check_copied, copying, rows};
 
 const RUN: [&str; 4] = ["run", "--listen", "127.0.0.1:0", "job.sql"];
 
@@ -120,7 +120,7 @@ fn a_job_reads_and_writes_exactly_once_with_every_login() {
             "SASL_PLAINTEXT",
             sasl("SASL_PLAINTEXT", "SCRAM-SHA-256", ALICE),
         ),
-        ("SASL_PLAINTEXT", broker.bearer(&file("token"))),
+        ("SASL_PLAINTEXT", bearer(&file("token"))),
         (
             "SASL_SSL",
             sasl(
@@ -181,17 +181,13 @@ fn what_cannot_come_right_ends_the_job_with_a_sentence() {
         ),
         (
             "SASL_PLAINTEXT",
-            broker.bearer(&file("others")),
+            bearer(&file("others")),
             "the broker does not take the token '${file:",
         ),
+        ("SASL_PLAINTEXT", bearer(&file("missing")), "No such file"),
         (
             "SASL_PLAINTEXT",
-            broker.bearer(&file("missing")),
-            "No such file",
-        ),
-        (
-            "SASL_PLAINTEXT",
-            broker.bearer("${env:EXPIRED}"),
+            bearer("${env:EXPIRED}"),
             "has expired and was not renewed; give it as '${file:PATH}', which is read again",
         ),
         (
@@ -234,13 +230,11 @@ fn what_cannot_come_right_ends_the_job_with_a_sentence() {
         let (_, error) = ended.stderr.rsplit_once("error: ").unwrap_or_default();
         let is_right = ended.status == 1 && error.contains(expected);
         let is_restarted = ended.stderr.contains("restarting");
-        match is_right && !is_restarted && !ended.stderr.contains("canary") {
-            true => Ok(()),
-            false => Err(format!(
-                "{listener} {options}: not {expected:?}: {}",
-                ended.stderr
-            )),
+        if is_right && !is_restarted && !ended.stderr.contains("canary") {
+            return Ok(());
         }
+        let said = ended.stderr;
+        Err(format!("{listener} {options}: not {expected:?}: {said}"))
     });
 }
 

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::process::{Ended, Workspace};
-use crate::secured::{End, Right, broker, check_copied, copying, rows};
+use crate::secured::{End, Right, bearer, broker, check_copied, copying, rows};
 
 const RUN: [&str; 4] = ["run", "--listen", "127.0.0.1:0", "job.sql"];
 
@@ -34,10 +34,7 @@ fn run(program: &str, rights: &[Right<'_>]) -> Ended {
     let workspace = Workspace::new();
     workspace.write("token", &broker.token(&user(rights), 600));
     let token = format!("${{file:{}}}", workspace.path("token").display());
-    workspace.write(
-        "job.sql",
-        &program.replace("$LOGIN", &broker.bearer(&token)),
-    );
+    workspace.write("job.sql", &program.replace("$LOGIN", &bearer(&token)));
     workspace.run(&RUN)
 }
 

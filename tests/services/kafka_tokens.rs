@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::process::{Running, Workspace, wait_for};
-use crate::secured::{End, broker, copying};
+use crate::secured::{End, bearer, broker, copying};
 
 /// A job that copies one topic into another for ever, and where its token is.
 struct Job {
@@ -29,7 +29,7 @@ impl Job {
 
     fn start(&self) -> Running {
         let token = self.token();
-        let options = broker().bearer(&format!("${{file:{}}}", token.display()));
+        let options = bearer(&format!("${{file:{}}}", token.display()));
         let end = |topic| End {
             topic,
             listener: "SASL_PLAINTEXT",

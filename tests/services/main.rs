@@ -9,6 +9,7 @@ mod kafka_metadata;
 mod kafka_oracle;
 mod kafka_ownership;
 mod kafka_rights;
+mod kafka_secrets;
 mod kafka_sink;
 mod kafka_source;
 #[cfg(feature = "failpoints")]

@@ -77,15 +77,6 @@ impl Secured {
         )
     }
 
-    /// Options of a table that logs in with a token.
-    pub fn bearer(&self, reference: &str) -> String {
-        format!(
-            ", 'properties.security.protocol' = 'SASL_PLAINTEXT', \
-             'properties.sasl.mechanism' = 'OAUTHBEARER', \
-             'properties.sasl.oauthbearer.token' = '{reference}'"
-        )
-    }
-
     /// A token that says that its bearer is `user`, for `seconds` from now.
     pub fn token(&self, user: &str, seconds: i64) -> String {
         self.token_with(&serde_json::json!({
@@ -213,6 +204,15 @@ fn text(bytes: &mut Vec<u8>, text: &str) {
 fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     i64::try_from(now.expect("a time after 1970").as_secs()).expect("a near time")
+}
+
+/// Options of a table that logs in with a token.
+pub fn bearer(reference: &str) -> String {
+    format!(
+        ", 'properties.security.protocol' = 'SASL_PLAINTEXT', \
+         'properties.sasl.mechanism' = 'OAUTHBEARER', \
+         'properties.sasl.oauthbearer.token' = '{reference}'"
+    )
 }
 
 /// A topic as one table has it.
