@@ -3,26 +3,16 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::Offset;
 use regex::Regex;
 
 use super::context::{self, Context};
 use super::{Error, Properties, Result};
-
-/// How long the first answer may take, and the later ones. Who may not log in is told so at
-/// once, but hears it only behind the first question.
-const PATIENCE_FIRST: Duration = Duration::from_secs(1);
-const PATIENCE_MAX: Duration = Duration::from_secs(10);
-
-/// How long a question is repeated to which the cluster has no answer yet, and how soon.
-const RETRY_PATIENCE: Duration = Duration::from_secs(30);
-const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,7 +59,7 @@ impl Cluster {
         let mut partitions = Vec::new();
         for name in topics {
             let doing = format!("find the partitions of '{name}'");
-            let metadata = self.ask(&doing, |patience| {
+            let metadata = self.context.ask(&doing, |patience| {
                 self.client.fetch_metadata(Some(name), patience)
             })?;
             partitions.extend(numbered(name, partition_count(&metadata, name)?));
@@ -83,7 +73,9 @@ impl Cluster {
     /// If the cluster cannot be asked.
     pub fn partitions_matching(&self, pattern: &Regex) -> Result<Vec<Partition>> {
         let doing = "find the topics";
-        let metadata = self.ask(doing, |patience| self.client.fetch_metadata(None, patience))?;
+        let metadata = self
+            .context
+            .ask(doing, |patience| self.client.fetch_metadata(None, patience))?;
         let mut partitions = Vec::new();
         for topic in metadata.topics() {
             let name = topic.name();
@@ -110,7 +102,7 @@ impl Cluster {
     pub fn end_of(&self, partition: &Partition) -> Result<i64> {
         let doing = format!("find the end of {partition}");
         let Partition { topic, number } = partition;
-        let found = self.ask(&doing, |patience| {
+        let found = self.context.ask(&doing, |patience| {
             self.client.fetch_watermarks(topic, *number, patience)
         });
         found.map(|(_, end)| end)
@@ -128,7 +120,7 @@ impl Cluster {
             list.add_partition(&partition.topic, partition.number);
         }
         let doing = "read the committed offsets";
-        let found = self.ask(doing, |patience| {
+        let found = self.context.ask(doing, |patience| {
             let found = self.client.committed_offsets(list.clone(), patience);
             // The library waits for a coordinator that it will not be told.
             let refused = KafkaError::OffsetFetch(RDKafkaErrorCode::GroupAuthorizationFailed);
@@ -169,7 +161,7 @@ impl Cluster {
             let added = list.add_partition_offset(topic, *number, Offset::Offset(millis));
             added.map_err(|error| Error::of(doing, &error))?;
         }
-        let found = self.ask(doing, |patience| {
+        let found = self.context.ask(doing, |patience| {
             self.client.offsets_for_times(list.clone(), patience)
         })?;
         let offsets = partitions.iter().map(|partition| {
@@ -190,26 +182,6 @@ impl Cluster {
         self.client.group_metadata().ok_or_else(|| {
             Error::Retryable("the Kafka client gives no metadata of its group".to_owned())
         })
-    }
-
-    /// The answer to a question, which is asked again while there may be one soon.
-    fn ask<T>(&self, doing: &str, question: impl Fn(Duration) -> KafkaResult<T>) -> Result<T> {
-        let deadline = Instant::now() + RETRY_PATIENCE;
-        let mut patience = PATIENCE_FIRST;
-        loop {
-            let error = match question(patience) {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            patience = (patience * 2).min(PATIENCE_MAX);
-            // Why nobody answers may be heard meanwhile.
-            self.context.wait(RETRY_PAUSE)?;
-            match Error::of(doing, &error) {
-                // A broker may be starting, or take over from another.
-                Error::Retryable(_) if Instant::now() < deadline => {}
-                error => return Err(self.context.explain(error)),
-            }
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::jaas::{self, Module};
 use super::login::{Login, check_module, mechanism_of};
 use super::property_names::{JAAS, MECHANISM, PASSWORD, TOKEN, USERNAME};
-use super::secret::{Reference, Secret};
+use super::secret::{Reference, Secret, Source};
 use super::token::Token;
 use super::{Error, Result};
 use crate::clock;
@@ -36,6 +36,7 @@ pub(super) struct Configuration {
     login: Login,
     /// Properties whose values came from references.
     secrets: Vec<String>,
+    sources: Vec<Source>,
 }
 
 impl Configuration {
@@ -56,6 +57,7 @@ impl Configuration {
             config,
             login,
             secrets: Vec::new(),
+            sources: Vec::new(),
         }
     }
 
@@ -88,6 +90,7 @@ impl Configuration {
         let missing =
             |why: String| Error::Fatal(format!("cannot resolve 'properties.{library}': {why}"));
         let value = reference.read().map_err(|why| missing(why.to_string()))?;
+        self.sources.push(Source::new(reference, &value));
         if library != JAAS {
             self.set_secret(library, &value);
             return Ok(());
@@ -125,7 +128,7 @@ impl Configuration {
     ///
     /// # Errors
     /// If a value is wrong, or the token cannot be had.
-    pub fn client<C>(self, kind: &str, name: &str) -> Result<(C, Context)>
+    pub fn client<C>(mut self, kind: &str, name: &str) -> Result<(C, Context)>
     where
         C: FromClientConfigAndContext<Context>,
     {
@@ -133,7 +136,7 @@ impl Configuration {
             // It is read again when the library asks; but now it can be told at once.
             Token::read(place, clock::now().millis())?;
         }
-        let context = Context::new(name, self.login.clone());
+        let context = Context::new(name, self.login.clone(), std::mem::take(&mut self.sources));
         let made = C::from_config_and_context(&self.config, context.clone());
         let refused = |error| Error::Fatal(format!("cannot make {kind}: {}", self.refusal(&error)));
         Ok((made.map_err(refused)?, context))

@@ -10,11 +10,12 @@ use parking_lot::{Condvar, Mutex};
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::ProducerContext;
 
 use super::login::Login;
+use super::secret::Source;
 use super::token::Token;
 use super::trouble::{Heard, Trouble};
 use super::{Error, Result};
@@ -22,6 +23,15 @@ use crate::clock;
 
 /// How long the thread that hears a consumer may outlive it.
 const HEARING: Duration = Duration::from_millis(500);
+
+/// How long the first answer may take, and the later ones. Who may not log in is told so at
+/// once, but hears it only behind the first question.
+const PATIENCE_FIRST: Duration = Duration::from_secs(1);
+const PATIENCE_MAX: Duration = Duration::from_secs(10);
+
+/// How long a question is repeated to which the cluster has no answer yet, and how soon.
+const RETRY_PATIENCE: Duration = Duration::from_secs(30);
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long it is worth telling what was heard of connections.
 const MEMORY: Duration = Duration::from_mins(1);
@@ -42,6 +52,8 @@ struct Client {
     /// Which client it is, for people.
     name: String,
     login: Login,
+    /// Where its secrets came from.
+    sources: Vec<Source>,
     heard: Mutex<Memory>,
     failed: Condvar,
 }
@@ -83,11 +95,12 @@ impl TokenMemory {
 }
 
 impl Context {
-    pub fn new(name: &str, login: Login) -> Self {
+    pub fn new(name: &str, login: Login, sources: Vec<Source>) -> Self {
         Self {
             client: Arc::new(Client {
                 name: name.to_owned(),
                 login,
+                sources,
                 heard: Mutex::default(),
                 failed: Condvar::new(),
             }),
@@ -102,8 +115,32 @@ impl Context {
         }
     }
 
-    /// Waits for a while, or until there is such a failure.
-    pub fn wait(&self, patience: Duration) -> Result<()> {
+    /// The answer to a question, which is asked again while there may be one soon. It blocks;
+    /// `doing` says what is tried, as in `read the partitions of 'orders'`.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn ask<T>(&self, doing: &str, question: impl Fn(Duration) -> KafkaResult<T>) -> Result<T> {
+        let deadline = Instant::now() + RETRY_PATIENCE;
+        let mut patience = PATIENCE_FIRST;
+        loop {
+            let error = match question(patience) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            patience = (patience * 2).min(PATIENCE_MAX);
+            // Why nobody answers may be heard meanwhile.
+            self.wait(RETRY_PAUSE)?;
+            match Error::of(doing, &error) {
+                // A broker may be starting, or take over from another.
+                Error::Retryable(_) if Instant::now() < deadline => {}
+                error => return Err(self.explain(error)),
+            }
+        }
+    }
+
+    /// Waits for a while, or until there is a failure that no call has told.
+    fn wait(&self, patience: Duration) -> Result<()> {
         let mut heard = self.client.heard.lock();
         if heard.failure.is_none() {
             self.client.failed.wait_for(&mut heard, patience);
@@ -237,9 +274,13 @@ impl ClientContext for Context {
         }
         match self.judge(code, reason) {
             Trouble::Fatal(why) => {
-                self.failed(Error::Fatal(format!(
-                    "cannot reach the brokers for {name}: {why}"
-                )));
+                let why = format!("cannot reach the brokers for {name}: {why}");
+                let mut sources = self.client.sources.iter();
+                self.failed(match sources.find(|source| source.has_changed()) {
+                    // Another client reads what is there now.
+                    Some(source) => Error::Retryable(format!("{why}; {source} was replaced")),
+                    None => Error::Fatal(why),
+                });
             }
             Trouble::Passing(why) => {
                 self.say(&why);
@@ -276,12 +317,13 @@ impl ProducerContext for Context {
 
     /// Only failures are reported (`delivery.report.only.error`).
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        let Err((error, _)) = result else { return };
+        let Err((error, record)) = result else { return };
         let is_purged = matches!(
             error.rdkafka_error_code(),
             Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
         );
         let because = is_purged.then(|| self.transaction_failure()).flatten();
-        self.failed(because.unwrap_or_else(|| Error::of("write a record", error)));
+        let doing = format!("write a record to '{}'", record.topic());
+        self.failed(because.unwrap_or_else(|| Error::of(&doing, error)));
     }
 }

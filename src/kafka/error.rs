@@ -64,7 +64,8 @@ const FATAL: &[(&[RDKafkaErrorCode], &str)] = &[
 ];
 
 /// What a broker may refuse in a transaction, as the library's log has it.
-const REFUSALS: [(&str, RDKafkaErrorCode); 4] = [
+const REFUSALS: [(&str, RDKafkaErrorCode); 5] = [
+    ("(_FENCED", RDKafkaErrorCode::Fenced),
     (
         "(TOPIC_AUTHORIZATION_FAILED",
         RDKafkaErrorCode::TopicAuthorizationFailed,

@@ -80,11 +80,10 @@ impl Producer {
     /// If the cluster cannot be asked or has no such topic.
     pub fn partitions_of(&self, topic: &str) -> Result<i32> {
         let doing = format!("find the partitions of '{topic}'");
-        let metadata = self
-            .client
-            .client()
-            .fetch_metadata(Some(topic), Duration::from_secs(10));
-        let metadata = metadata.map_err(|error| self.failure(&doing, &error))?;
+        let client = self.client.client();
+        let metadata = self.context.ask(&doing, |patience| {
+            client.fetch_metadata(Some(topic), patience)
+        })?;
         let count = partition_count(&metadata, topic)?;
         Ok(i32::try_from(count).unwrap_or(i32::MAX))
     }

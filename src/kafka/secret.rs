@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::fs::File;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{ErrorKind, Read as _};
+use std::sync::OnceLock;
 
 /// More than any password, certificate or token has.
 const BYTES_MAX: u64 = 1 << 20;
@@ -19,6 +21,33 @@ impl Secret {
     pub fn reveal(&self) -> &str {
         &self.0
     }
+
+    /// A number that another process cannot compute, and that tells nothing of the value.
+    fn fingerprint(&self) -> u64 {
+        static KEY: OnceLock<RandomState> = OnceLock::new();
+        KEY.get_or_init(RandomState::new).hash_one(&self.0)
+    }
+}
+
+impl Source {
+    pub fn new(reference: &Reference, value: &Secret) -> Self {
+        Self {
+            reference: reference.clone(),
+            fingerprint: value.fingerprint(),
+        }
+    }
+
+    /// Whether another value is there now.
+    pub fn has_changed(&self) -> bool {
+        let value = self.reference.may_change().then(|| self.reference.read());
+        value.is_some_and(|value| value.is_ok_and(|value| value.fingerprint() != self.fingerprint))
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reference.fmt(f)
+    }
 }
 
 /// `${env:NAME}` or `${file:PATH}`: where a value is.
@@ -26,6 +55,12 @@ impl Secret {
 pub(super) enum Reference {
     Variable(String),
     File(String),
+}
+
+/// Where a value came from, and how to tell whether it is still the same.
+pub(super) struct Source {
+    reference: Reference,
+    fingerprint: u64,
 }
 
 /// Why there is no value behind a reference.
@@ -184,5 +219,25 @@ mod tests {
                 .read()
                 .is_ok_and(|secret| secret.reveal() == "canary")
         );
+    }
+
+    #[test]
+    fn what_was_replaced_is_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secret");
+        let reference = Reference::File(path.display().to_string());
+        std::fs::write(&path, "one").unwrap();
+        let Ok(value) = reference.read() else {
+            panic!("there is a value");
+        };
+        let source = Source::new(&reference, &value);
+        assert!(!source.has_changed());
+        std::fs::write(&path, "two").unwrap();
+        assert!(source.has_changed());
+        // Nothing is there to go on with.
+        std::fs::remove_file(&path).unwrap();
+        assert!(!source.has_changed());
+        std::fs::write(&path, "one\n").unwrap();
+        assert!(!source.has_changed());
     }
 }

@@ -291,15 +291,61 @@ fn a_broker_that_comes_late_is_waited_for() {
     let listener = TcpListener::bind(address).expect("the port");
     let servers = servers.to_owned();
     thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let there = TcpStream::connect(&servers).expect("a broker");
-            hand_on(&stream, &there);
-            hand_on(&there, &stream);
-        }
+        let streams = listener.incoming().flatten();
+        streams.for_each(|stream| connect(&stream, &servers));
     });
     let ended = running.wait();
     assert_eq!(ended.status, 0, "{}", ended.stderr);
     check_copied(&output);
+}
+
+/// A password that is replaced while the job logs in with the one before: the job ends no
+/// more than its life.
+#[test]
+fn a_password_that_was_replaced_is_read_again() {
+    let broker = broker();
+    let output = broker.brokers.topic(1);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let workspace = Workspace::new();
+    workspace.write("password", "old");
+    let password = workspace.path("password");
+    let login = ALICE.replace(
+        "${env:PASSWORD}",
+        &format!("${{file:{}}}", password.display()),
+    );
+    let options = sasl("SASL_PLAINTEXT", "SCRAM-SHA-256", &login);
+    let end = |topic| End {
+        topic,
+        listener: "SASL_PLAINTEXT",
+        options: &options,
+    };
+    let servers = broker.listener("SASL_PLAINTEXT").to_owned();
+    let program = copying(end(input()), end(&output)).replace(&servers, &address);
+    workspace.write("job.sql", &program);
+    let running = workspace.start(&["job.sql"]);
+    let (first, _) = listener.accept().expect("a connection");
+    std::fs::write(password, broker.password()).expect("a written file");
+    connect(&first, &servers);
+    thread::spawn(move || {
+        let streams = listener.incoming().flatten();
+        streams.for_each(|stream| connect(&stream, &servers));
+    });
+    let ended = running.wait();
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("password} was replaced"),
+        "{}",
+        ended.stderr
+    );
+    check_copied(&output);
+}
+
+/// Lets two sides talk to each other.
+fn connect(stream: &TcpStream, servers: &str) {
+    let there = TcpStream::connect(servers).expect("a broker");
+    hand_on(stream, &there);
+    hand_on(&there, stream);
 }
 
 /// Hands on what comes, until it ends.

@@ -139,3 +139,51 @@ impl Transaction for JobTransaction {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn one_transaction_is_of_one_cluster_and_one_user() {
+        let check = |options: &[(&str, &str)], expected: &str| {
+            let mut all = vec![("bootstrap.servers", "a:1"), ("security.protocol", "SSL")];
+            all.retain(|(name, _)| !options.iter().any(|(other, _)| other == name));
+            all.extend(options);
+            let mut properties = Properties::default();
+            for (name, value) in all {
+                properties.allow(name, value).unwrap();
+            }
+            let mut first = Properties::default();
+            first.allow("bootstrap.servers", "a:1").unwrap();
+            first.allow("security.protocol", "SSL").unwrap();
+            let transaction = JobTransaction::default();
+            let identity = Identity {
+                job: Uuid::from_u128(7),
+                node: "node".to_owned(),
+            };
+            transaction.join(&first, identity.clone(), "t").unwrap();
+            let joined = transaction.join(&properties, identity, "t");
+            match expected {
+                "" => assert_eq!(joined, Ok(())),
+                _ => assert!(joined.unwrap_err().contains(expected), "{options:?}"),
+            }
+        };
+        check(&[], "");
+        check(&[("linger.ms", "7")], "");
+        check(
+            &[("bootstrap.servers", "b:1")],
+            "cannot be of two clusters ('a:1' and 'b:1')",
+        );
+        check(
+            &[("ssl.ca.pem", "${file:/ca.pem}")],
+            "cannot be of two users",
+        );
+        check(
+            &[("security.protocol", "PLAINTEXT")],
+            "cannot be of two users",
+        );
+    }
+}
