@@ -158,3 +158,40 @@ impl Configuration {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::login::Tls;
+
+    #[test]
+    fn a_value_behind_a_reference_is_not_told() {
+        let mut configuration = Configuration::new(Login::default());
+        configuration.set("linger.ms", "canary");
+        assert!(configuration.check().is_err());
+        configuration.set_secret("linger.ms", &Secret::new("canary".to_owned()));
+        assert_eq!(
+            configuration.check(),
+            Err("it does not take what is behind 'properties.linger.ms'".to_owned())
+        );
+    }
+
+    #[test]
+    fn the_system_is_trusted_where_no_authority_is_given() {
+        let is_told = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+        let is_told = is_told.iter().any(|name| std::env::var_os(name).is_some());
+        let system = (!is_told).then_some("probe");
+        for (tls, expected) in [(None, None), (Some(false), system), (Some(true), None)] {
+            let tls = tls.map(|has_authority| Tls {
+                has_authority,
+                has_certificate: false,
+            });
+            let login = Login {
+                tls,
+                ..Login::default()
+            };
+            let configuration = Configuration::new(login);
+            assert_eq!(configuration.get("ssl.ca.location"), expected);
+        }
+    }
+}
