@@ -3,7 +3,7 @@
 //! Only with the feature `failpoints` is there anything behind this; without it every
 //! call is nothing. `THALWEG_FAILPOINT=STEP:ACTION:N,…` acts when STEP is reached for the
 //! N-th time: `kill` ends the process as `kill -9` does, `error` makes the step fail,
-//! `stall` holds it for five seconds. `THALWEG_PLANT=BUG` plants one of [`Plant`].
+//! `panic` makes it panic, `stall` holds it for five seconds. `THALWEG_PLANT=BUG` plants one of [`Plant`].
 
 /// A step of the exactly-once protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +102,7 @@ mod armed {
                 let _ = nix::sys::signal::kill(own, nix::sys::signal::Signal::SIGKILL);
                 Ok(())
             }
+            "panic" => panic!("the test wants step {step:?} to panic"),
             "stall" => {
                 tracing::info!("a test stalls step {step:?}");
                 std::thread::sleep(Duration::from_secs(5));

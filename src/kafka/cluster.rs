@@ -2,26 +2,17 @@
 //! block and have a time limit.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use rdkafka::TopicPartitionList;
-use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
-use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::Offset;
 use regex::Regex;
 
-use super::context::Context;
-use super::properties::set_default;
+use super::context::{self, Context};
 use super::{Error, Properties, Result};
-
-/// How long one answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long a question is repeated to which the cluster has no answer yet, and how soon.
-const RETRY_PATIENCE: Duration = Duration::from_secs(30);
-const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,7 +31,7 @@ impl fmt::Display for Partition {
 
 /// A connection for questions.
 pub struct Cluster {
-    client: BaseConsumer<Context>,
+    client: Arc<BaseConsumer<Context>>,
     context: Context,
 }
 
@@ -51,12 +42,12 @@ impl Cluster {
     /// # Errors
     /// If a property is wrong or a secret cannot be read.
     pub fn new(properties: &Properties, name: &str, group: &str) -> Result<Self> {
-        let mut config = properties.client_config()?;
-        set_default(&mut config, "group.id", group);
-        config.set("enable.auto.commit", "false");
-        let context = Context::new(name);
-        let client = BaseConsumer::from_config_and_context(&config, context.clone())
-            .map_err(|error| Error::of("make a Kafka client", &error))?;
+        let mut configuration = properties.configuration()?;
+        configuration.set_default("group.id", group);
+        configuration.set("enable.auto.commit", "false");
+        let (client, context) = configuration.client("a Kafka client", name)?;
+        let client = Arc::new(client);
+        context::hear(&client)?;
         Ok(Self { client, context })
     }
 
@@ -68,7 +59,9 @@ impl Cluster {
         let mut partitions = Vec::new();
         for name in topics {
             let doing = format!("find the partitions of '{name}'");
-            let metadata = self.ask(&doing, || self.client.fetch_metadata(Some(name), PATIENCE))?;
+            let metadata = self.context.ask(&doing, |patience| {
+                self.client.fetch_metadata(Some(name), patience)
+            })?;
             partitions.extend(numbered(name, partition_count(&metadata, name)?));
         }
         Ok(partitions)
@@ -80,7 +73,9 @@ impl Cluster {
     /// If the cluster cannot be asked.
     pub fn partitions_matching(&self, pattern: &Regex) -> Result<Vec<Partition>> {
         let doing = "find the topics";
-        let metadata = self.ask(doing, || self.client.fetch_metadata(None, PATIENCE))?;
+        let metadata = self
+            .context
+            .ask(doing, |patience| self.client.fetch_metadata(None, patience))?;
         let mut partitions = Vec::new();
         for topic in metadata.topics() {
             let name = topic.name();
@@ -107,8 +102,8 @@ impl Cluster {
     pub fn end_of(&self, partition: &Partition) -> Result<i64> {
         let doing = format!("find the end of {partition}");
         let Partition { topic, number } = partition;
-        let found = self.ask(&doing, || {
-            self.client.fetch_watermarks(topic, *number, PATIENCE)
+        let found = self.context.ask(&doing, |patience| {
+            self.client.fetch_watermarks(topic, *number, patience)
         });
         found.map(|(_, end)| end)
     }
@@ -125,8 +120,14 @@ impl Cluster {
             list.add_partition(&partition.topic, partition.number);
         }
         let doing = "read the committed offsets";
-        let found = self.ask(doing, || {
-            let found = self.client.committed_offsets(list.clone(), PATIENCE)?;
+        let found = self.context.ask(doing, |patience| {
+            let found = self.client.committed_offsets(list.clone(), patience);
+            // The library waits for a coordinator that it will not be told.
+            let refused = KafkaError::OffsetFetch(RDKafkaErrorCode::GroupAuthorizationFailed);
+            let found = match found {
+                Err(_) if self.context.is_group_refused() => return Err(refused),
+                found => found?,
+            };
             let failed = found
                 .elements()
                 .into_iter()
@@ -160,8 +161,8 @@ impl Cluster {
             let added = list.add_partition_offset(topic, *number, Offset::Offset(millis));
             added.map_err(|error| Error::of(doing, &error))?;
         }
-        let found = self.ask(doing, || {
-            self.client.offsets_for_times(list.clone(), PATIENCE)
+        let found = self.context.ask(doing, |patience| {
+            self.client.offsets_for_times(list.clone(), patience)
         })?;
         let offsets = partitions.iter().map(|partition| {
             let element = found.find_partition(&partition.topic, partition.number)?;
@@ -181,25 +182,6 @@ impl Cluster {
         self.client.group_metadata().ok_or_else(|| {
             Error::Retryable("the Kafka client gives no metadata of its group".to_owned())
         })
-    }
-
-    /// The answer to a question, which is asked again while there may be one soon.
-    fn ask<T>(&self, doing: &str, question: impl Fn() -> KafkaResult<T>) -> Result<T> {
-        let deadline = Instant::now() + RETRY_PATIENCE;
-        loop {
-            let error = match question() {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            // It waits a moment and hears why nobody answers.
-            let _ = self.client.poll(RETRY_PAUSE);
-            self.context.check()?;
-            match Error::of(doing, &error) {
-                // A broker may be starting, or take over from another.
-                Error::Retryable(_) if Instant::now() < deadline => {}
-                error => return Err(error),
-            }
-        }
     }
 }
 

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
-use rdkafka::config::FromClientConfigAndContext as _;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::Offset;
 
 use super::cluster::Partition;
-use super::context::Context;
-use super::properties::set_default;
+use super::context::{self, Context};
 use super::queue::{MessageQueue, Messages};
 use super::{Error, Properties, Result};
 
@@ -59,18 +57,18 @@ impl Consumer {
     /// # Errors
     /// If a property is wrong or a secret cannot be read.
     pub fn new(properties: &Properties, name: &str, group: &str) -> Result<Self> {
-        let mut config = properties.client_config()?;
-        config.set("enable.auto.commit", "false");
-        config.set("enable.auto.offset.store", "false");
-        config.set("enable.partition.eof", "true");
-        set_default(&mut config, "group.id", group);
+        let mut configuration = properties.configuration()?;
+        configuration.set("enable.auto.commit", "false");
+        configuration.set("enable.auto.offset.store", "false");
+        configuration.set("enable.partition.eof", "true");
+        configuration.set_default("group.id", group);
         // It only says where a group begins that has no offset; records that are gone are
         // never stepped over.
-        config.set("auto.offset.reset", "error");
-        set_default(&mut config, "queued.max.messages.kbytes", QUEUE_KBYTES);
-        let context = Context::new(name);
-        let client = BaseConsumer::from_config_and_context(&config, context.clone())
-            .map_err(|error| Error::of("make a Kafka consumer", &error))?;
+        configuration.set("auto.offset.reset", "error");
+        configuration.set_default("queued.max.messages.kbytes", QUEUE_KBYTES);
+        let (client, context) = configuration.client("a Kafka consumer", name)?;
+        let client = Arc::new(client);
+        context::hear(&client)?;
         let queue = Arc::new(MessageQueue::new(client));
         Ok(Self {
             messages: queue.take(0),
@@ -121,10 +119,10 @@ impl Consumer {
     pub fn poll(&mut self) -> Result<Option<Polled<'_>>> {
         loop {
             if self.messages.peek().is_none() {
+                self.context.check()?;
                 self.messages = self.queue.take(MESSAGES_MAX);
             }
             let Some(message) = self.messages.peek() else {
-                self.serve()?;
                 return Ok(None);
             };
             let handle = (message.topic_handle(), message.partition());
@@ -153,7 +151,7 @@ impl Consumer {
 
     /// Waits until something may be there.
     pub async fn wait(&self) {
-        // The library also has to be heard now and then.
+        // Failures that are no records do not wake this.
         let _ = tokio::time::timeout(Duration::from_millis(100), self.queue.filled()).await;
     }
 
@@ -172,18 +170,6 @@ impl Consumer {
             offset,
             is_log_end: high.is_some_and(|high| offset >= high),
         }
-    }
-
-    /// Hears what the library says besides.
-    fn serve(&self) -> Result<()> {
-        if let Some(Err(error)) = self.queue.client.poll(Duration::ZERO) {
-            match Error::of("read from Kafka", &error) {
-                // The client's context has told it.
-                Error::Retryable(reason) => tracing::debug!("{reason}"),
-                fatal @ Error::Fatal(_) => return Err(fatal),
-            }
-        }
-        self.context.check()
     }
 
     fn trouble(&self, index: usize, code: RDKafkaErrorCode, text: &str) -> Result<()> {

@@ -19,22 +19,6 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What cannot become right by itself, and what a person can do about it.
 const FATAL: &[(&[RDKafkaErrorCode], &str)] = &[
     (
-        &[
-            RDKafkaErrorCode::Authentication,
-            RDKafkaErrorCode::SaslAuthenticationFailed,
-        ],
-        "the user name or the password is wrong; check 'properties.sasl.username' and \
-         'properties.sasl.password'",
-    ),
-    (
-        &[RDKafkaErrorCode::UnsupportedSASLMechanism],
-        "the broker does not take this 'properties.sasl.mechanism'",
-    ),
-    (
-        &[RDKafkaErrorCode::SSL],
-        "the TLS handshake failed; check 'properties.ssl.ca.pem' and the broker's certificate",
-    ),
-    (
         &[RDKafkaErrorCode::TopicAuthorizationFailed],
         "the user may not use this topic; ask for the right to read, write or describe it",
     ),
@@ -44,7 +28,8 @@ const FATAL: &[(&[RDKafkaErrorCode], &str)] = &[
     ),
     (
         &[RDKafkaErrorCode::ClusterAuthorizationFailed],
-        "the user may not write idempotently; ask for the right IdempotentWrite",
+        "the user may not write idempotently; ask for the right to write to the topic, and on \
+         clusters before Kafka 2.8 also for IdempotentWrite",
     ),
     (
         &[RDKafkaErrorCode::TransactionalIdAuthorizationFailed],
@@ -78,6 +63,27 @@ const FATAL: &[(&[RDKafkaErrorCode], &str)] = &[
     ),
 ];
 
+/// What a broker may refuse in a transaction, as the library's log has it.
+const REFUSALS: [(&str, RDKafkaErrorCode); 5] = [
+    ("(_FENCED", RDKafkaErrorCode::Fenced),
+    (
+        "(TOPIC_AUTHORIZATION_FAILED",
+        RDKafkaErrorCode::TopicAuthorizationFailed,
+    ),
+    (
+        "(GROUP_AUTHORIZATION_FAILED",
+        RDKafkaErrorCode::GroupAuthorizationFailed,
+    ),
+    (
+        "(TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
+        RDKafkaErrorCode::TransactionalIdAuthorizationFailed,
+    ),
+    (
+        "(CLUSTER_AUTHORIZATION_FAILED",
+        RDKafkaErrorCode::ClusterAuthorizationFailed,
+    ),
+];
+
 impl Error {
     /// What a failed call of the library means; `doing` says what was tried, as in
     /// `read the partitions of 'orders'`.
@@ -88,11 +94,28 @@ impl Error {
         }
     }
 
+    /// What it means that the library says in its log that a transaction has failed:
+    /// `Current transaction failed in state …: … (NAME_OF_THE_CODE)`.
+    pub(super) fn of_transaction(text: &str) -> Self {
+        let (_, text) = text.split_once("]: ").unwrap_or(("", text));
+        let found = REFUSALS.iter().find(|(name, _)| text.contains(name));
+        match found {
+            Some((_, code)) => Self::of_code("write in a transaction", *code, text),
+            None => Self::Retryable(format!("cannot write in a transaction: {text}")),
+        }
+    }
+
     /// The same of a code, with the library's text if it has one.
     pub(super) fn of_code(doing: &str, code: RDKafkaErrorCode, text: &str) -> Self {
-        match FATAL.iter().find(|(fatal, _)| fatal.contains(&code)) {
-            Some((_, why)) => Self::Fatal(format!("cannot {doing}: {why}")),
+        match fatal_meaning(code) {
+            Some(why) => Self::Fatal(format!("cannot {doing}: {why}")),
             None => Self::Retryable(format!("cannot {doing}: {text}")),
         }
     }
+}
+
+/// Why what this code tells cannot become right by itself, if it cannot.
+pub(super) fn fatal_meaning(code: RDKafkaErrorCode) -> Option<&'static str> {
+    let (_, why) = FATAL.iter().find(|(fatal, _)| fatal.contains(&code))?;
+    Some(why)
 }

@@ -8,14 +8,21 @@
 //! only through its C interface.
 
 mod cluster;
+mod configuration;
 mod consumer;
 mod context;
 mod error;
+mod jaas;
+mod login;
 mod marker;
 mod producer;
 mod properties;
+mod property_names;
 mod queue;
+mod secret;
+mod token;
 mod transaction;
+mod trouble;
 
 pub use cluster::{Cluster, Partition};
 pub use consumer::{Consumer, PartitionEnd, Polled};

@@ -3,15 +3,13 @@
 
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
-use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 
 use super::cluster::partition_count;
+use super::configuration::Configuration;
 use super::context::Context;
-use super::properties::set_default;
 use super::{Error, Properties, Result};
 
 /// How long to wait when the library's buffer is full before trying again.
@@ -51,26 +49,24 @@ impl Producer {
     /// # Errors
     /// If a property is wrong or a secret cannot be read.
     pub fn new(properties: &Properties, name: &str) -> Result<Self> {
-        let mut config = properties.client_config()?;
-        config.set("enable.idempotence", "true");
-        Self::with_config(config, name)
+        let mut configuration = properties.configuration()?;
+        configuration.set("enable.idempotence", "true");
+        Self::with_configuration(configuration, name)
     }
 
-    pub(super) fn with_config(mut config: ClientConfig, name: &str) -> Result<Self> {
-        config.set("delivery.report.only.error", "true");
+    pub(super) fn with_configuration(mut configuration: Configuration, name: &str) -> Result<Self> {
+        configuration.set("delivery.report.only.error", "true");
         // Kafka's own partitioner, so that a key goes where other producers send it.
-        config.set("partitioner", "murmur2_random");
+        configuration.set("partitioner", "murmur2_random");
         for (key, value) in [
             ("linger.ms", "20"),
             ("batch.size", "1000000"),
             ("queue.buffering.max.messages", "1000000"),
             ("queue.buffering.max.kbytes", "65536"),
         ] {
-            set_default(&mut config, key, value);
+            configuration.set_default(key, value);
         }
-        let context = Context::new(name);
-        let client = ThreadedProducer::from_config_and_context(&config, context.clone())
-            .map_err(|error| Error::of("make a Kafka producer", &error))?;
+        let (client, context) = configuration.client("a Kafka producer", name)?;
         Ok(Self {
             client,
             context,
@@ -84,11 +80,10 @@ impl Producer {
     /// If the cluster cannot be asked or has no such topic.
     pub fn partitions_of(&self, topic: &str) -> Result<i32> {
         let doing = format!("find the partitions of '{topic}'");
-        let metadata = self
-            .client
-            .client()
-            .fetch_metadata(Some(topic), Duration::from_secs(10));
-        let metadata = metadata.map_err(|error| self.failure(&doing, &error))?;
+        let client = self.client.client();
+        let metadata = self.context.ask(&doing, |patience| {
+            client.fetch_metadata(Some(topic), patience)
+        })?;
         let count = partition_count(&metadata, topic)?;
         Ok(i32::try_from(count).unwrap_or(i32::MAX))
     }
@@ -157,7 +152,7 @@ impl Producer {
     pub(super) fn failure(&self, doing: &str, error: &KafkaError) -> Error {
         match self.check() {
             Err(why) => why,
-            Ok(()) => Error::of(doing, error),
+            Ok(()) => self.context.explain(Error::of(doing, error)),
         }
     }
 }

@@ -1,174 +1,38 @@
-//! The properties of a client that a table may set: an allow-list.
-//!
-//! Names are those of Kafka's own (Java) client, as Flink passes them on; the library's
-//! names are taken too. Everything else is refused: among the library's properties are
-//! some that load code, run commands or read any file.
+//! The properties that a table has given a client. Secrets in them are references until a
+//! client is made.
 
-use std::fs;
-
-use rdkafka::ClientConfig;
-
-use super::{Error, Result};
-
-/// A property that a table may set.
-struct Allowed {
-    /// Its name in a table.
-    name: &'static str,
-    /// The library's name.
-    library: &'static str,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Plain,
-    /// Bytes in a table, kilobytes in the library.
-    Kilobytes,
-    /// Given by reference only.
-    Secret,
-}
-
-const fn plain(name: &'static str) -> Allowed {
-    renamed(name, name)
-}
-
-const fn renamed(name: &'static str, library: &'static str) -> Allowed {
-    Allowed {
-        name,
-        library,
-        kind: Kind::Plain,
-    }
-}
-
-const fn secret(name: &'static str, library: &'static str) -> Allowed {
-    Allowed {
-        name,
-        library,
-        kind: Kind::Secret,
-    }
-}
-
-/// All of them.
-const ALLOWED: &[Allowed] = &[
-    plain("bootstrap.servers"),
-    plain("client.id"),
-    plain("client.rack"),
-    plain("group.id"),
-    plain("auto.offset.reset"),
-    plain("isolation.level"),
-    plain("check.crcs"),
-    plain("client.dns.lookup"),
-    plain("broker.address.family"),
-    plain("connections.max.idle.ms"),
-    plain("metadata.max.age.ms"),
-    plain("reconnect.backoff.ms"),
-    plain("reconnect.backoff.max.ms"),
-    plain("retry.backoff.ms"),
-    plain("retry.backoff.max.ms"),
-    plain("request.timeout.ms"),
-    plain("socket.timeout.ms"),
-    plain("socket.keepalive.enable"),
-    plain("socket.connection.setup.timeout.ms"),
-    renamed("receive.buffer.bytes", "socket.receive.buffer.bytes"),
-    renamed("send.buffer.bytes", "socket.send.buffer.bytes"),
-    // Reading.
-    plain("fetch.min.bytes"),
-    plain("fetch.max.bytes"),
-    renamed("fetch.max.wait.ms", "fetch.wait.max.ms"),
-    plain("max.partition.fetch.bytes"),
-    plain("queued.min.messages"),
-    plain("queued.max.messages.kbytes"),
-    // Writing.
-    plain("compression.type"),
-    plain("compression.level"),
-    plain("batch.size"),
-    plain("linger.ms"),
-    renamed("max.request.size", "message.max.bytes"),
-    renamed("delivery.timeout.ms", "message.timeout.ms"),
-    plain("transaction.timeout.ms"),
-    plain("queue.buffering.max.messages"),
-    plain("queue.buffering.max.kbytes"),
-    Allowed {
-        name: "buffer.memory",
-        library: "queue.buffering.max.kbytes",
-        kind: Kind::Kilobytes,
-    },
-    // Who we are, and whom we trust.
-    plain("security.protocol"),
-    plain("sasl.mechanism"),
-    plain("sasl.username"),
-    secret("sasl.password", "sasl.password"),
-    plain("ssl.endpoint.identification.algorithm"),
-    plain("ssl.ca.pem"),
-    renamed("ssl.truststore.certificates", "ssl.ca.pem"),
-    plain("ssl.certificate.pem"),
-    renamed("ssl.keystore.certificate.chain", "ssl.certificate.pem"),
-    secret("ssl.key.pem", "ssl.key.pem"),
-    secret("ssl.keystore.key", "ssl.key.pem"),
-    secret("ssl.key.password", "ssl.key.password"),
-];
-
-/// Properties that are refused for a reason that a person should know.
-const REFUSED: &[(&str, &str)] = &[
-    ("plugin.library.paths", "it would load code"),
-    ("sasl.kerberos.kinit.cmd", "it would run a command"),
-    ("sasl.kerberos.service.name", KERBEROS),
-    ("sasl.kerberos.principal", KERBEROS),
-    ("sasl.kerberos.keytab", KERBEROS),
-    ("sasl.jaas.config", JAAS),
-    ("ssl.engine.location", "it would load code"),
-    ("ssl.engine.id", "it would load code"),
-    ("ssl.providers", "it would load code"),
-    ("ssl.ca.location", PEM),
-    ("ssl.certificate.location", PEM),
-    ("ssl.key.location", PEM),
-    ("ssl.keystore.location", PEM),
-    ("ssl.truststore.location", PEM),
-    ("ssl.crl.location", PEM),
-    ("https.ca.location", PEM),
-    ("sasl.oauthbearer.token.endpoint.url", URL),
-    ("sasl.oauthbearer.jwks.endpoint.url", URL),
-    ("sasl.oauthbearer.config", URL),
-    ("sasl.login.callback.handler.class", "there is no Java here"),
-    ("enable.idempotence", "records are always written once"),
-    (
-        "enable.auto.commit",
-        "positions are kept with the checkpoint",
-    ),
-    (
-        "transactional.id",
-        "it is made of the job's and the node's name",
-    ),
-    ("acks", "records are always written to all in-sync replicas"),
-    ("key.serializer", FORMAT),
-    ("value.serializer", FORMAT),
-    ("key.deserializer", FORMAT),
-    ("value.deserializer", FORMAT),
-];
-
-const KERBEROS: &str = "Kerberos is not supported";
-const JAAS: &str = "there is no Java here; set 'properties.sasl.username' and \
-                    'properties.sasl.password'";
-const PEM: &str = "it would read any file; give the certificate or key itself, as in \
-                   'properties.ssl.ca.pem' = '${file:/etc/ca.pem}'";
-const URL: &str = "it would fetch any address";
-const FORMAT: &str = "the table's formats say how records are read and written";
+use super::Result;
+use super::configuration::Configuration;
+use super::jaas;
+use super::login::Login;
+use super::property_names::{self as names, Kind};
+use super::secret::Reference;
 
 /// Why a property cannot be had, for the person who wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct PropertyError(pub String);
 
-/// The properties of one client, by the library's names. Secrets are references until
-/// a client is made.
+/// The properties of one client, by the library's names.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Properties {
-    values: Vec<(String, String)>,
+    given: Vec<Given>,
+    /// How the mechanism must begin that fits a login module.
+    mechanism: Option<&'static str>,
+}
+
+/// A value as it was given.
+#[derive(Clone, PartialEq, Eq)]
+struct Given {
+    library: String,
+    /// Its name in the table.
+    name: String,
+    text: String,
 }
 
 impl std::fmt::Debug for Properties {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<_> = self.values.iter().map(|(name, _)| name).collect();
+        let names: Vec<_> = self.given.iter().map(|one| &one.library).collect();
         write!(f, "Properties({names:?})")
     }
 }
@@ -177,199 +41,406 @@ impl Properties {
     /// Takes a property of a table in (`properties.` is gone from its name).
     ///
     /// # Errors
-    /// If it is not in the allow-list, or is a secret in the open.
+    /// If a table may not set it, or it is a secret in the open.
     pub fn allow(&mut self, name: &str, value: &str) -> Result<(), PropertyError> {
-        if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
-            return Err(PropertyError(format!("cannot be set: {why}")));
+        let allowed = names::find(name).map_err(PropertyError)?;
+        let refused = |why: &str| Err(PropertyError(why.to_owned()));
+        if value.contains('\0') {
+            return refused("holds a zero byte");
         }
-        let Some(allowed) = ALLOWED.iter().find(|allowed| allowed.name == name) else {
-            return Err(PropertyError(
-                "is not one of the properties that a table may set".to_owned(),
-            ));
-        };
-        let mut value = match (name, value) {
+        let reference = Reference::parse(value);
+        let has_reference = value.contains("${env:") || value.contains("${file:");
+        match allowed.kind {
+            Kind::Jaas if reference.is_none() => return self.allow_jaas(value),
+            Kind::Secret | Kind::Token | Kind::Jaas if reference.is_none() => {
+                return refused(
+                    "is a secret; give a reference such as '${env:NAME}' or '${file:PATH}'",
+                );
+            }
+            Kind::Text if has_reference && reference.is_none() => {
+                return refused("a reference such as '${env:NAME}' must be the whole value");
+            }
+            Kind::Plain | Kind::Kilobytes | Kind::StoreType if has_reference => {
+                return refused(
+                    "takes no reference; '${NAME}' stands for a variable of the environment",
+                );
+            }
+            Kind::StoreType if value.eq_ignore_ascii_case("PEM") => return Ok(()),
+            Kind::StoreType => {
+                return refused(
+                    "only 'PEM' is supported; take certificates and keys out of the key store \
+                     with keytool and openssl",
+                );
+            }
+            _ => {}
+        }
+        let value = match (name, value) {
             ("auto.offset.reset", "none") => "error".to_owned(),
+            ("ssl.endpoint.identification.algorithm", "") => "none".to_owned(),
+            _ if allowed.kind == Kind::Kilobytes => kilobytes(value)?,
             _ => value.to_owned(),
         };
-        match allowed.kind {
-            Kind::Plain => {}
-            Kind::Secret if is_reference(&value) => {}
-            Kind::Secret => {
-                return Err(PropertyError(
-                    "is a secret; give a reference such as '${env:NAME}' or '${file:PATH}'"
-                        .to_owned(),
-                ));
-            }
-            Kind::Kilobytes => {
-                let bytes: u64 = value
-                    .trim()
-                    .parse()
-                    .map_err(|_| PropertyError(format!("'{value}' is not a number of bytes")))?;
-                value = bytes.div_ceil(1_024).to_string();
+        if reference.is_none() {
+            let mut configuration = Configuration::new(Login::default());
+            configuration.set(allowed.library, &value);
+            let checked = configuration.check();
+            checked.map_err(|why| PropertyError(format!("cannot be '{value}': {why}")))?;
+        }
+        self.give(allowed.library, name, value)
+    }
+
+    /// Takes in what a login module says.
+    fn allow_jaas(&mut self, line: &str) -> Result<(), PropertyError> {
+        match jaas::parse(line, true).map_err(PropertyError)? {
+            jaas::Module::Token => self.mechanism = Some("OAUTHBEARER"),
+            jaas::Module::Password {
+                mechanism,
+                username,
+                password,
+            } => {
+                self.mechanism = Some(mechanism);
+                for (library, value) in [(names::USERNAME, username), (names::PASSWORD, password)] {
+                    self.give(library, names::JAAS, value.reveal().to_owned())?;
+                }
             }
         }
-        self.set(allowed.library, &value);
+        Ok(())
+    }
+
+    fn give(&mut self, library: &str, name: &str, text: String) -> Result<(), PropertyError> {
+        if let Some(other) = self.given.iter().find(|one| one.library == library) {
+            let other = &other.name;
+            return Err(PropertyError(format!(
+                "says the same as 'properties.{other}'; give one of them"
+            )));
+        }
+        self.given.push(Given {
+            library: library.to_owned(),
+            name: name.to_owned(),
+            text,
+        });
         Ok(())
     }
 
     /// Sets a property by the library's name, past the allow-list.
     pub(super) fn set(&mut self, library: &str, value: &str) {
-        self.values.retain(|(known, _)| known != library);
-        self.values.push((library.to_owned(), value.to_owned()));
+        self.given.retain(|one| one.library != library);
+        self.given.push(Given {
+            library: library.to_owned(),
+            name: library.to_owned(),
+            text: value.to_owned(),
+        });
     }
 
     /// The value of a property by the library's name, as it was given.
     pub fn get(&self, library: &str) -> Option<&str> {
-        let mut values = self.values.iter();
-        values.find_map(|(name, value)| (name == library).then_some(value.as_str()))
+        let mut given = self.given.iter();
+        given.find_map(|one| (one.library == library).then_some(one.text.as_str()))
     }
 
-    /// Checks every value with the library, without secrets and without a connection.
+    /// How the mechanism must begin that fits a login module, if one is given.
+    pub(super) fn module_mechanism(&self) -> Option<&'static str> {
+        self.mechanism
+    }
+
+    /// Whether who logs in, and whom it trusts, is the same as with others.
+    pub fn has_login_of(&self, other: &Self) -> bool {
+        let login = |properties: &Self| {
+            let of_login = |one: &&Given| {
+                let parts = ["security.", "sasl.", "ssl."];
+                parts.iter().any(|part| one.library.starts_with(part))
+            };
+            let given = properties.given.iter().filter(of_login);
+            let mut given: Vec<_> = given
+                .map(|one| (one.library.clone(), one.text.clone()))
+                .collect();
+            given.sort();
+            given
+        };
+        login(self) == login(other)
+    }
+
+    /// Checks what they say together, without secrets and without a connection.
     ///
     /// # Errors
-    /// The library's words on the first value that it does not take.
+    /// If parts are missing or would not be used.
     pub fn check(&self) -> Result<(), PropertyError> {
-        let mut config = ClientConfig::new();
-        let open = self.values.iter().filter(|(_, value)| !is_reference(value));
-        for (name, value) in open.filter(|(name, _)| !name.starts_with("ssl.")) {
-            config.set(name, value);
-        }
-        match config.create_native_config() {
-            Ok(_) => Ok(()),
-            Err(error) => Err(PropertyError(error.to_string())),
-        }
+        Login::of(self).map(drop).map_err(PropertyError)
     }
 
     /// The configuration with its secrets, for a client that is made now.
-    pub(super) fn client_config(&self) -> Result<ClientConfig> {
-        let mut config = ClientConfig::new();
-        for (name, value) in &self.values {
-            config.set(name, resolve(name, value)?);
+    pub(super) fn configuration(&self) -> Result<Configuration> {
+        let login = Login::of(self).map_err(super::Error::Fatal)?;
+        let mut configuration = Configuration::new(login);
+        let mut references = Vec::new();
+        for one in &self.given {
+            match Reference::parse(&one.text) {
+                Some(reference) => references.push((&one.library, reference)),
+                None => configuration.set(&one.library, &one.text),
+            }
         }
-        config.set("log_level", "4");
-        Ok(config)
+        for (library, reference) in references {
+            configuration.resolve(library, &reference)?;
+        }
+        Ok(configuration)
     }
 }
 
-/// Sets what was not given.
-pub(super) fn set_default(config: &mut ClientConfig, key: &str, value: &str) {
-    if config.get(key).is_none() {
-        config.set(key, value);
-    }
-}
-
-fn is_reference(value: &str) -> bool {
-    reference(value).is_some()
-}
-
-/// `${kind:name}` as its two parts.
-fn reference(value: &str) -> Option<(&str, &str)> {
-    let inside = value.strip_prefix("${")?.strip_suffix('}')?;
-    let (kind, name) = inside.split_once(':')?;
-    matches!(kind, "env" | "file").then_some((kind, name))
-}
-
-/// The value behind a reference; no error tells it.
-fn resolve(property: &str, value: &str) -> Result<String> {
-    let missing =
-        |why: String| Error::Fatal(format!("cannot resolve 'properties.{property}': {why}"));
-    match reference(value) {
-        Some(("env", name)) => {
-            std::env::var(name).map_err(|_| missing(format!("{name} is not set")))
-        }
-        Some((_, path)) => {
-            let text = fs::read_to_string(path);
-            let text = text.map_err(|error| missing(format!("{path}: {error}")))?;
-            Ok(text.trim_end_matches(['\r', '\n']).to_owned())
-        }
-        None => Ok(value.to_owned()),
-    }
+/// A number of bytes in the library's unit.
+fn kilobytes(value: &str) -> Result<String, PropertyError> {
+    let bytes: Result<u64, _> = value.trim().parse();
+    let bytes = bytes.map_err(|_| PropertyError(format!("'{value}' is not a number of bytes")))?;
+    Ok(bytes.div_ceil(1_024).to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_dangerous_is_refused() {
-        for (name, _) in REFUSED {
-            let mut properties = Properties::default();
-            let error = properties.allow(name, "/tmp/x").unwrap_err();
-            assert!(error.0.starts_with("cannot be set: "), "{name}: {error}");
-            assert_eq!(properties, Properties::default(), "{name}");
-            let is_allowed = ALLOWED.iter().any(|allowed| allowed.name == *name);
-            assert!(!is_allowed, "{name}");
-        }
-        // Whatever the library adds is refused until somebody has looked at it.
-        for name in [
-            "interceptor.classes",
-            "debug",
-            "dr_cb",
-            "",
-            "ssl.new.location",
-        ] {
-            let error = Properties::default().allow(name, "x").unwrap_err();
-            assert!(error.0.starts_with("is not one of"), "{name}: {error}");
-        }
-        // No name leads to a property that is refused.
-        for allowed in ALLOWED {
-            let refused = REFUSED.iter().any(|(name, _)| *name == allowed.library);
-            assert!(!refused, "{} is {}", allowed.name, allowed.library);
-            let reads_files = allowed.library.ends_with(".location");
-            assert!(!reads_files, "{}", allowed.name);
-        }
-    }
-
-    #[test]
-    fn the_library_knows_every_name() {
-        for allowed in ALLOWED {
-            let mut config = ClientConfig::new();
-            config.set(allowed.library, "x");
-            let error = config.create_native_config().err();
-            let text = error.map(|error| error.to_string()).unwrap_or_default();
-            assert!(!text.contains("No such"), "{}: {text}", allowed.library);
-        }
-        let mut unknown = ClientConfig::new();
-        unknown.set("no.such.property", "x");
-        let error = unknown.create_native_config().err().unwrap().to_string();
-        assert!(error.contains("No such"), "{error}");
-    }
-
-    #[test]
-    fn secrets_are_references_and_are_not_shown() {
+    /// What becomes of these properties of a table.
+    fn given(options: &[(&str, &str)]) -> Result<Properties, String> {
         let mut properties = Properties::default();
-        assert!(properties.allow("sasl.password", "canary").is_err());
-        properties.allow("sasl.password", "${env:PATH}").unwrap();
-        properties.allow("sasl.username", "me").unwrap();
-        assert!(!format!("{properties:?}").contains("env"));
-        let config = properties.client_config().unwrap();
-        assert_eq!(
-            config.get("sasl.password"),
-            std::env::var("PATH").ok().as_deref()
-        );
+        for (name, value) in options {
+            let allowed = properties.allow(name, value);
+            allowed.map_err(|error| format!("'{name}' {error}"))?;
+        }
+        let checked = properties.check();
+        checked.map_err(|error| error.to_string())?;
+        Ok(properties)
+    }
 
-        properties
-            .allow("sasl.password", "${env:NO_SUCH_NAME}")
-            .unwrap();
-        let error = properties.client_config().unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "cannot resolve 'properties.sasl.password': NO_SUCH_NAME is not set"
+    fn check(options: &[(&str, &str)], expected: &str) {
+        let error = given(options).err().unwrap_or_default();
+        let fits = match expected {
+            "" => error.is_empty(),
+            _ => error.contains(expected),
+        };
+        assert!(fits, "{options:?}: {error:?} instead of {expected:?}");
+        assert!(!error.contains("canary"), "{options:?}: {error}");
+    }
+
+    const PLAIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule required \
+                         username=\"me\" password=\"${env:P}\";";
+    const BEARER: &str =
+        "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;";
+
+    #[test]
+    fn secrets_are_references() {
+        for name in [
+            "sasl.password",
+            "ssl.key.pem",
+            "ssl.keystore.key",
+            "ssl.key.password",
+            "sasl.oauthbearer.token",
+        ] {
+            for open in ["canary", "", "${env:}", "x${env:CANARY}", "${env:CANARY}x"] {
+                check(&[(name, open)], "is a secret");
+            }
+            let mut properties = Properties::default();
+            properties.allow(name, "${env:NAME}").unwrap();
+            assert!(!format!("{properties:?}").contains("NAME"));
+        }
+        let open = PLAIN.replace("${env:P}", "canary");
+        check(&[("sasl.jaas.config", &open)], "the password is a secret");
+        // What is no secret cannot hold one by chance, nor be another's file.
+        for name in [
+            "client.id",
+            "linger.ms",
+            "buffer.memory",
+            "ssl.keystore.type",
+        ] {
+            for value in ["${env:CANARY}", "${file:/canary}", "a${file:/canary}"] {
+                check(&[(name, value)], "takes no reference");
+            }
+        }
+        check(&[("sasl.username", "a${env:U}")], "the whole value");
+        check(&[("client.id", "a\0b")], "zero byte");
+    }
+
+    #[test]
+    fn a_login_is_complete_and_used() {
+        let tls = ("security.protocol", "SSL");
+        let sasl = ("security.protocol", "SASL_SSL");
+        let ca = ("ssl.truststore.certificates", "${file:/ca.pem}");
+        let certificate = ("ssl.keystore.certificate.chain", "${file:/c.pem}");
+        let key = ("ssl.keystore.key", "${file:/c.key}");
+        let user = ("sasl.username", "me");
+        let password = ("sasl.password", "${env:P}");
+        let token = ("sasl.oauthbearer.token", "${file:/token}");
+        let mechanism = |name| ("sasl.mechanism", name);
+        for (options, expected) in [
+            (&[][..], ""),
+            (&[tls], ""),
+            (&[tls, ca], ""),
+            (&[tls, ca, certificate, key], ""),
+            (&[tls, ca, ("ssl.truststore.type", "PEM")], ""),
+            (&[tls, ("ssl.endpoint.identification.algorithm", "")], ""),
+            (&[sasl, mechanism("PLAIN"), user, password], ""),
+            (&[sasl, mechanism("scram-sha-512"), user, password, ca], ""),
+            (&[sasl, mechanism("PLAIN"), ("sasl.jaas.config", PLAIN)], ""),
+            (
+                &[
+                    sasl,
+                    mechanism("PLAIN"),
+                    ("sasl.jaas.config", "${file:/jaas}"),
+                ],
+                "",
+            ),
+            (&[sasl, mechanism("OAUTHBEARER"), token], ""),
+            (
+                &[
+                    sasl,
+                    mechanism("OAUTHBEARER"),
+                    ("sasl.jaas.config", BEARER),
+                    token,
+                ],
+                "",
+            ),
+            // Not used.
+            (&[ca], "'properties.ssl.ca.pem' would not be used"),
+            (
+                &[user, password],
+                "'properties.sasl.username' would not be used",
+            ),
+            (
+                &[tls, mechanism("PLAIN")],
+                "'properties.sasl.mechanism' would not be used",
+            ),
+            (
+                &[tls, ("sasl.jaas.config", PLAIN)],
+                "'properties.sasl.jaas.config' would not",
+            ),
+            (
+                &[
+                    ("security.protocol", "SASL_PLAINTEXT"),
+                    mechanism("PLAIN"),
+                    user,
+                    password,
+                    ca,
+                ],
+                "'properties.ssl.ca.pem' would not be used",
+            ),
+            (
+                &[sasl, mechanism("PLAIN"), user, password, token],
+                "'properties.sasl.oauthbearer.token' would not be used",
+            ),
+            // Not complete.
+            (&[tls, certificate], "a client certificate needs both"),
+            (&[tls, key], "a client certificate needs both"),
+            (&[tls, ("ssl.key.password", "${env:P}")], "is of no key"),
+            (&[sasl], "it is 'GSSAPI', as in Kafka, if it is not set"),
+            (
+                &[sasl, mechanism("GSSAPI")],
+                "must be one of 'PLAIN', 'SCRAM-SHA-256'",
+            ),
+            (
+                &[sasl, mechanism("PLAIN"), user],
+                "needs 'properties.sasl.username' and",
+            ),
+            (&[sasl, mechanism("OAUTHBEARER")], "needs a token"),
+            // Not fitting.
+            (
+                &[
+                    sasl,
+                    mechanism("SCRAM-SHA-256"),
+                    ("sasl.jaas.config", PLAIN),
+                ],
+                "does not fit 'properties.sasl.mechanism' = 'SCRAM-SHA-256'",
+            ),
+            (
+                &[sasl, mechanism("PLAIN"), user, ("sasl.jaas.config", PLAIN)],
+                "says the same as 'properties.sasl.username'",
+            ),
+            (&[tls, ca, ("ssl.ca.pem", "${env:C}")], "says the same as"),
+            (
+                &[tls, ("ssl.truststore.type", "JKS")],
+                "only 'PEM' is supported",
+            ),
+            (&[("security.protocol", "TLS")], "Invalid value"),
+        ] {
+            check(options, expected);
+        }
+    }
+
+    #[test]
+    fn secrets_are_resolved_when_a_client_is_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).display().to_string();
+        let write = |name: &str, text: &str| std::fs::write(path(name), text).unwrap();
+        let reference = |name: &str| format!("${{file:{}}}", path(name));
+        let sasl = ("security.protocol", "SASL_SSL");
+        let mechanism = ("sasl.mechanism", "SCRAM-SHA-256");
+
+        let (user, password) = (reference("user"), reference("password"));
+        let options = [
+            sasl,
+            mechanism,
+            ("sasl.username", &*user),
+            ("sasl.password", &*password),
+        ];
+        let properties = given(&options).unwrap();
+        let error = || {
+            properties
+                .configuration()
+                .err()
+                .map(|error| error.to_string())
+        };
+        assert!(
+            error()
+                .unwrap()
+                .starts_with("cannot resolve 'properties.sasl.username': /")
         );
+        write("user", "me\n");
+        write("password", "canary\n");
+        let configuration = properties.configuration().ok().unwrap();
+        assert_eq!(configuration.get("sasl.username"), Some("me"));
+        assert_eq!(configuration.get("sasl.password"), Some("canary"));
+        write("password", "");
+        assert!(error().unwrap().ends_with("is empty"));
+
+        let jaas = reference("jaas");
+        let properties = given(&[sasl, ("sasl.jaas.config", &*jaas), mechanism]).unwrap();
+        let error = || {
+            properties
+                .configuration()
+                .err()
+                .map(|error| error.to_string())
+        };
+        write("jaas", &PLAIN.replace("${env:P}", "canary"));
+        assert!(error().unwrap().contains("does not fit"));
+        write("jaas", "canary");
+        assert!(error().unwrap().contains("has not the form"));
+        let scram = "org.apache.kafka.common.security.scram.ScramLoginModule required";
+        write("jaas", &format!("{scram} username=me password=\"canary\";"));
+        let configuration = properties.configuration().ok().unwrap();
+        assert_eq!(configuration.get("sasl.username"), Some("me"));
+        assert_eq!(configuration.get("sasl.password"), Some("canary"));
     }
 
     #[test]
     fn values_are_checked_by_the_library() {
-        let mut properties = Properties::default();
-        properties
-            .allow("bootstrap.servers", "localhost:9092")
-            .unwrap();
-        properties.allow("linger.ms", "20").unwrap();
-        properties.allow("buffer.memory", "33554432").unwrap();
-        assert_eq!(properties.get("queue.buffering.max.kbytes"), Some("32768"));
-        properties.check().unwrap();
-        properties.allow("linger.ms", "soon").unwrap();
-        assert!(properties.check().is_err());
-        assert!(properties.allow("buffer.memory", "much").is_err());
+        let memory = given(&[("bootstrap.servers", "a:1"), ("buffer.memory", "33554432")]);
+        let memory = memory.unwrap();
+        assert_eq!(memory.get("queue.buffering.max.kbytes"), Some("32768"));
+        check(&[("linger.ms", "20")], "");
+        check(&[("linger.ms", "soon")], "'linger.ms' cannot be 'soon': ");
+        check(&[("buffer.memory", "much")], "is not a number of bytes");
+        check(
+            &[("ssl.endpoint.identification.algorithm", "maybe")],
+            "Invalid value",
+        );
+    }
+
+    #[test]
+    fn logins_are_told_apart() {
+        let with = |name: &str, value: &str| {
+            let options = [("bootstrap.servers", "a:1"), ("security.protocol", "SSL")];
+            given(&[&options[..], &[(name, value)]].concat()).unwrap()
+        };
+        let one = with("ssl.ca.pem", "${env:A}");
+        assert!(one.has_login_of(&with("ssl.truststore.certificates", "${env:A}")));
+        assert!(!one.has_login_of(&with("ssl.ca.pem", "${env:B}")));
+        assert!(!one.has_login_of(&with("linger.ms", "1")));
+        assert!(with("linger.ms", "2").has_login_of(&with("linger.ms", "1")));
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct MessageQueue {
     queue: NonNull<sys::rd_kafka_queue_t>,
     wake: Arc<Notify>,
     /// Comes last: the queue must be gone before the client is.
-    pub client: BaseConsumer<Context>,
+    pub client: Arc<BaseConsumer<Context>>,
 }
 
 // SAFETY: the library's queues and clients may be used from any thread.
@@ -34,7 +34,7 @@ unsafe impl Send for MessageQueue {}
 unsafe impl Sync for MessageQueue {}
 
 impl MessageQueue {
-    pub fn new(client: BaseConsumer<Context>) -> Self {
+    pub fn new(client: Arc<BaseConsumer<Context>>) -> Self {
         let wake = Arc::new(Notify::new());
         // SAFETY: the client is alive; `wake` outlives the callback, which `drop` takes away.
         let queue = unsafe {

@@ -14,7 +14,6 @@ use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::producer::Producer as _;
 use rdkafka::topic_partition_list::Offset;
 
-use super::properties::set_default;
 use super::{Cluster, Error, Identity, Partition, Producer, Properties, Result};
 use crate::failpoint::{self, Step};
 use crate::stream::Marker;
@@ -97,14 +96,16 @@ impl Transaction {
     /// # Errors
     /// If the cluster cannot be reached or refuses.
     pub fn begin(&self) -> Result<()> {
-        let mut config = self.properties.client_config()?;
-        config.set("transactional.id", self.identity.transactional_id());
-        let given = config.get("transaction.timeout.ms").map(str::to_owned);
+        let mut configuration = self.properties.configuration()?;
+        configuration.set("transactional.id", &self.identity.transactional_id());
+        let given = configuration
+            .get("transaction.timeout.ms")
+            .map(str::to_owned);
         // Nor may it take longer than a transaction that was made short.
         let delivery = given.as_deref().unwrap_or(DELIVERY_MS).to_owned();
-        set_default(&mut config, "transaction.timeout.ms", TIMEOUT_MS);
-        set_default(&mut config, "message.timeout.ms", &delivery);
-        let producer = Producer::with_config(config, "the transaction")?;
+        configuration.set_default("transaction.timeout.ms", TIMEOUT_MS);
+        configuration.set_default("message.timeout.ms", &delivery);
+        let producer = Producer::with_configuration(configuration, "the transaction")?;
         reach(Step::BeforeFence)?;
         let begun = producer.client.init_transactions(PATIENCE);
         begun.map_err(|error| producer.failure("begin the transactions of the job", &error))?;

@@ -216,17 +216,15 @@ impl Running {
     /// Waits until a line of the log holds these words, behind the one that was waited for
     /// before.
     pub fn wait_until_said(&mut self, words: &str) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.log.recv_timeout(left) {
-                Ok(line) => {
-                    self.said.push_str(&line);
-                    if line.contains(words) {
-                        return;
-                    }
-                }
-                Err(_) => panic!("it did not say {words:?}: {}", self.said),
+            let Ok(line) = self.log.recv_timeout(left) else {
+                panic!("it did not say {words:?}");
+            };
+            self.said.push_str(&line);
+            if line.contains(words) {
+                return;
             }
         }
     }
@@ -286,6 +284,10 @@ impl Running {
 
 /// A test that fails leaves no process behind, and tells what it has said.
 impl Drop for Running {
+    #[expect(
+        clippy::print_stdout,
+        reason = "it is for whoever asks why a test failed"
+    )]
     fn drop(&mut self) {
         if thread::panicking() {
             let _ = self.child.kill();

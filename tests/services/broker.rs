@@ -17,16 +17,13 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, Threa
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tempfile::TempDir;
 
+#[cfg(feature = "failpoints")]
 use crate::proxy::{self, Proxy};
 
 const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Brokers that run as long as the tests do.
 pub struct Brokers {
-    #[cfg_attr(
-        not(feature = "campaign"),
-        expect(dead_code, reason = "it is kept as long as the brokers run")
-    )]
     directory: TempDir,
     /// Where they listen.
     pub addresses: String,
@@ -51,49 +48,32 @@ pub fn one() -> &'static Brokers {
 impl Brokers {
     /// Starts so many brokers; they end with this process.
     pub fn start(count: u32) -> Self {
-        Self::start_at(count, "127.0.0.1")
+        let (directory, addresses) = launch("start", &[&count.to_string()]);
+        Self::of(directory, addresses)
     }
 
     /// Starts a broker that clients reach through a proxy alone.
+    #[cfg(feature = "failpoints")]
     pub fn behind_proxy() -> (Self, Proxy) {
         let host = proxy::HOST.to_string();
-        let mut brokers = Self::start_at(1, &host);
-        let proxy = Proxy::of(&brokers.addresses);
-        brokers.addresses = brokers.addresses.replace("127.0.0.1", &host);
+        let (directory, address) = launch("start", &["1", &host]);
+        let proxy = Proxy::of(&address);
+        let brokers = Self::of(directory, address.replace("127.0.0.1", &host));
         (brokers, proxy)
     }
 
-    #[expect(clippy::zombie_processes, reason = "who watches outlives this process")]
-    fn start_at(count: u32, advertised: &str) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        // A static is never dropped: somebody else has to see the process end.
-        let watch = format!(
-            "while kill -0 {} 2>/dev/null; do sleep 0.2; done; '{}' stop '{directory}'; rm -rf '{directory}'",
-            std::process::id(),
-            script().display(),
-            directory = directory.path().display(),
-        );
-        let watcher = Command::new("bash")
-            .args(["-c", &watch])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        watcher.expect("bash");
-        let started = Command::new(script())
-            .arg("start")
-            .arg(directory.path())
-            .arg(count.to_string())
-            .env("KAFKA_ADVERTISED", advertised)
-            .output();
-        let started = started.expect("scripts/kafka");
-        assert!(started.status.success(), "no broker: {started:?}");
-        let addresses = String::from_utf8(started.stdout).expect("text");
+    /// Brokers that run already.
+    pub fn of(directory: TempDir, addresses: String) -> Self {
         Self {
             directory,
-            addresses: addresses.trim().to_owned(),
+            addresses,
             producer: OnceLock::new(),
         }
+    }
+
+    /// Where they keep what they have.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// A topic that no other test has.
@@ -259,6 +239,36 @@ impl Brokers {
             .status();
         assert!(done.expect("scripts/kafka").success(), "{arguments:?} {id}");
     }
+}
+
+/// Runs `scripts/kafka` in a directory of its own; what it starts ends with this process.
+/// Returns the directory, and what the script said.
+#[expect(clippy::zombie_processes, reason = "who watches outlives this process")]
+pub fn launch(command: &str, arguments: &[&str]) -> (TempDir, String) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    // A static is never dropped: somebody else has to see the process end.
+    let watch = format!(
+        "while kill -0 {} 2>/dev/null; do sleep 0.2; done; '{}' stop '{directory}'; rm -rf '{directory}'",
+        std::process::id(),
+        script().display(),
+        directory = directory.path().display(),
+    );
+    let watcher = Command::new("bash")
+        .args(["-c", &watch])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    watcher.expect("bash");
+    let started = Command::new(script())
+        .arg(command)
+        .arg(directory.path())
+        .args(arguments)
+        .output();
+    let started = started.expect("scripts/kafka");
+    assert!(started.status.success(), "no broker: {started:?}");
+    let said = String::from_utf8(started.stdout).expect("text");
+    (directory, said.trim().to_owned())
 }
 
 /// Where each partition ends, as far as `config` lets a reader see.

@@ -4,16 +4,22 @@ mod broker;
 #[cfg(feature = "campaign")]
 mod kafka_brokers;
 mod kafka_kills;
+mod kafka_logins;
 mod kafka_metadata;
 #[cfg(feature = "failpoints")]
 mod kafka_network;
 mod kafka_oracle;
 mod kafka_ownership;
+mod kafka_rights;
+mod kafka_secrets;
 mod kafka_sink;
 mod kafka_source;
 #[cfg(feature = "failpoints")]
 mod kafka_steps;
+mod kafka_tokens;
 #[expect(dead_code, reason = "the tests of the binary alone use the rest")]
 #[path = "../node/process.rs"]
 mod process;
+#[cfg(feature = "failpoints")]
 mod proxy;
+mod secured;

@@ -54,11 +54,15 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     purpose: "Reads and writes topics of Apache Kafka, with the metadata of records.",
     source: Some(
         "Exactly once: positions are kept with the checkpoint; offsets that are no longer there \
-         stop the job instead of being skipped. Only committed records are read.",
+         stop the job instead of being skipped. Only committed records are read. The user needs the \
+         right to read the topics, and with 'group-offsets' to describe the group.",
     ),
     sink: Some(
         "Exactly once for readers of committed records: the rows of a checkpoint are one \
-         transaction, whose commit decides the checkpoint. Or at least once, or nothing.",
+         transaction, whose commit decides the checkpoint. Or at least once, or nothing. The user \
+         needs the right to write to the topic; exactly once also to read it (the first of the job's \
+         topics keeps the marker), to read groups and to write transactional ids that begin with \
+         'thalweg.'.",
     ),
     options: &[
         option(
@@ -80,6 +84,36 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
             "properties.#",
             OptionDefault::Off,
             "A property of the client by the name that it has in Kafka, if it is allowed. Secrets are references: '${env:NAME}' or '${file:PATH}'.",
+        ),
+        option(
+            "properties.security.protocol",
+            OptionDefault::Value("PLAINTEXT"),
+            "Whether connections are encrypted, and whether one logs in: 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'.",
+        ),
+        option(
+            "properties.ssl.truststore.certificates",
+            OptionDefault::Off,
+            "Authorities that brokers' certificates must be signed by, in PEM, as in '${file:/etc/ca.pem}'; without it those that the system trusts.",
+        ),
+        option(
+            "properties.ssl.keystore.certificate.chain",
+            OptionDefault::Off,
+            "A certificate that brokers are shown, in PEM. Its key is 'properties.ssl.keystore.key', and the key's password 'properties.ssl.key.password'; both are references.",
+        ),
+        option(
+            "properties.sasl.mechanism",
+            OptionDefault::Off,
+            "How to log in: 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512' or 'OAUTHBEARER'.",
+        ),
+        option(
+            "properties.sasl.jaas.config",
+            OptionDefault::Off,
+            "User and password as Flink is told them, for PlainLoginModule and ScramLoginModule: the password is a reference, or the whole line is. 'properties.sasl.username' and 'properties.sasl.password' say the same.",
+        ),
+        option(
+            "properties.sasl.oauthbearer.token",
+            OptionDefault::Off,
+            "The token of 'OAUTHBEARER', as in '${file:/var/run/secrets/token}', which is read again before it expires.",
         ),
         option(
             "format",

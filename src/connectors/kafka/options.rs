@@ -332,6 +332,7 @@ fn topics(options: &mut Options) -> Option<Topics> {
 
 fn properties(options: &mut Options) -> Properties {
     let mut properties = Properties::default();
+    let mut are_allowed = true;
     let keys: Vec<_> = options.keys().collect();
     for key in keys {
         let Some(name) = key.strip_prefix("properties.") else {
@@ -340,11 +341,13 @@ fn properties(options: &mut Options) -> Properties {
         let value = options.text(key).unwrap_or_default();
         if let Err(error) = properties.allow(name, value) {
             options.reject(key, error);
+            are_allowed = false;
         }
     }
     options.require("properties.bootstrap.servers");
-    if let Err(error) = properties.check() {
-        options.reject_table(format!("the properties are wrong: {error}"));
+    // What was refused would be missing.
+    if are_allowed && let Err(error) = properties.check() {
+        options.reject_table(error);
     }
     properties
 }

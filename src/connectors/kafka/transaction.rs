@@ -40,7 +40,8 @@ impl JobTransaction {
     /// Takes a sink in.
     ///
     /// # Errors
-    /// A sentence, if the sink writes to another cluster than those before.
+    /// A sentence, if the sink writes to another cluster than those before, or as another
+    /// user.
     pub(super) fn join(
         &self,
         properties: &Properties,
@@ -64,6 +65,15 @@ impl JobTransaction {
                 others.unwrap_or_default(),
                 own.unwrap_or_default()
             ));
+        }
+        if !properties.has_login_of(&first.properties) {
+            return Err(
+                "the rows of a checkpoint are one transaction, which cannot be of two users; give \
+                 all sinks the same 'properties.security.…', 'properties.sasl.…' and \
+                 'properties.ssl.…', or set 'sink.delivery-guarantee' to 'at-least-once' for one \
+                 of them"
+                    .to_owned(),
+            );
         }
         Ok(())
     }
@@ -127,5 +137,53 @@ impl Transaction for JobTransaction {
         if let Some(client) = client {
             let _ = tokio::task::spawn_blocking(move || client.abort()).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn one_transaction_is_of_one_cluster_and_one_user() {
+        let check = |options: &[(&str, &str)], expected: &str| {
+            let mut all = vec![("bootstrap.servers", "a:1"), ("security.protocol", "SSL")];
+            all.retain(|(name, _)| !options.iter().any(|(other, _)| other == name));
+            all.extend(options);
+            let mut properties = Properties::default();
+            for (name, value) in all {
+                properties.allow(name, value).unwrap();
+            }
+            let mut first = Properties::default();
+            first.allow("bootstrap.servers", "a:1").unwrap();
+            first.allow("security.protocol", "SSL").unwrap();
+            let transaction = JobTransaction::default();
+            let identity = Identity {
+                job: Uuid::from_u128(7),
+                node: "node".to_owned(),
+            };
+            transaction.join(&first, identity.clone(), "t").unwrap();
+            let joined = transaction.join(&properties, identity, "t");
+            match expected {
+                "" => assert_eq!(joined, Ok(())),
+                _ => assert!(joined.unwrap_err().contains(expected), "{options:?}"),
+            }
+        };
+        check(&[], "");
+        check(&[("linger.ms", "7")], "");
+        check(
+            &[("bootstrap.servers", "b:1")],
+            "cannot be of two clusters ('a:1' and 'b:1')",
+        );
+        check(
+            &[("ssl.ca.pem", "${file:/ca.pem}")],
+            "cannot be of two users",
+        );
+        check(
+            &[("security.protocol", "PLAINTEXT")],
+            "cannot be of two users",
+        );
     }
 }

@@ -270,10 +270,12 @@ impl<'a> Cursor<'a> {
         Ok(text)
     }
 
-    /// The next token as it was written.
+    /// The next token as it was written; but what stands in quotes is not told, for it may
+    /// have come from a variable, or be a secret.
     pub(super) fn text(&self) -> String {
         match &self.parser.peek_token_ref().token {
             Token::EOF => "the end of the statement".into(),
+            Token::SingleQuotedString(_) => "a text in quotes".into(),
             token => token.to_string(),
         }
     }

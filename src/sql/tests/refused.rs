@@ -121,7 +121,7 @@ INSERT INTO t SELECT a FROM s LIMIT 1; DROP VIEW v
   1:31: LIMIT and OFFSET are not supported yet
   1:40: DROP is not supported
 SET 'a' = 'b' 'c'; SELECT a FROM t
-  1:15: expected the end of the statement, found 'c'
+  1:15: expected the end of the statement, found a text in quotes
 SET a. = b
   1:8: expected a key, found =
 WITH c AS (SELECT a FROM t)
@@ -229,7 +229,7 @@ CREATE TABLE t (a INT) WITH (a = 'b')
 CREATE TABLE t (a INT) WITH ('a' = b)
   1:36: expected the option's value in single quotes, found b
 CREATE TABLE t (a INT) WITH ('a' 'b')
-  1:34: expected =, found 'b'
+  1:34: expected =, found a text in quotes
 CREATE TABLE t (a INT) WITH ('a' = 'b'
   1:39: expected , or ), found the end of the statement
 CREATE TABLE t (a INT) WITH ('a' = 'b') x
