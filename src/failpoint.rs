@@ -51,6 +51,8 @@ pub enum Plant {
     AlwaysRollBack,
     /// Records behind a barrier go into the transaction in front of it.
     OpenGate,
+    /// A producer is used again though copies of its requests may be on their way.
+    LateRequests,
     /// No bug: every marker is old, so that it is written again whenever nothing changes.
     OldMarker,
 }

@@ -5,6 +5,7 @@
 //! file here, a line in `registry.rs`, and its descriptor.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use indexmap::IndexMap;
@@ -84,7 +85,7 @@ impl JobContext {
             pipeline,
             node: String::new(),
             operator,
-            transaction: Arc::default(),
+            transaction: Arc::new(JobTransaction::new(Duration::ZERO)),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Tables and a job for the tests of connectors.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use indexmap::IndexMap;
 use uuid::Uuid;
 
-use super::{JobContext, TableOptions};
+use super::{JobContext, JobTransaction, TableOptions};
 use crate::stream::OperatorId;
 
 /// A table of these columns with these options.
@@ -30,6 +31,6 @@ pub(super) fn job() -> JobContext {
         pipeline: "p".to_owned(),
         node: "node-0".to_owned(),
         operator: OperatorId(0),
-        transaction: Arc::default(),
+        transaction: Arc::new(JobTransaction::new(Duration::ZERO)),
     }
 }

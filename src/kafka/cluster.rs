@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::Offset;
 use regex::Regex;
 
+use super::aside::Aside;
 use super::context::{self, Context};
 use super::{Error, Properties, Result};
 
@@ -31,7 +32,7 @@ impl fmt::Display for Partition {
 
 /// A connection for questions.
 pub struct Cluster {
-    client: Arc<BaseConsumer<Context>>,
+    client: Aside<Arc<BaseConsumer<Context>>>,
     context: Context,
 }
 
@@ -48,7 +49,10 @@ impl Cluster {
         let (client, context) = configuration.client("a Kafka client", name)?;
         let client = Arc::new(client);
         context::hear(&client)?;
-        Ok(Self { client, context })
+        Ok(Self {
+            client: Aside::new(client),
+            context,
+        })
     }
 
     /// The partitions of these topics, in order.
@@ -172,16 +176,6 @@ impl Cluster {
             }
         });
         Ok(offsets.collect())
-    }
-
-    /// What a transaction must say to commit offsets of the group.
-    ///
-    /// # Errors
-    /// If the library does not know it.
-    pub(super) fn group(&self) -> Result<ConsumerGroupMetadata> {
-        self.client.group_metadata().ok_or_else(|| {
-            Error::Retryable("the Kafka client gives no metadata of its group".to_owned())
-        })
     }
 }
 

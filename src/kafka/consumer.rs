@@ -195,7 +195,7 @@ impl Consumer {
                     tracing::warn!("{reason}");
                     Ok(())
                 }
-                fatal @ Error::Fatal(_) => Err(fatal),
+                fatal => Err(fatal),
             },
         }
     }

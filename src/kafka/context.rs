@@ -11,8 +11,6 @@ use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Message as _};
-use rdkafka::producer::ProducerContext;
 
 use super::login::Login;
 use super::secret::Source;
@@ -175,6 +173,17 @@ impl Context {
         heard.transaction_failure.clone()
     }
 
+    /// A record of a topic was not written.
+    pub fn not_written(&self, topic: &str, code: RDKafkaErrorCode) {
+        let is_purged = matches!(
+            code,
+            RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight
+        );
+        let because = is_purged.then(|| self.transaction_failure()).flatten();
+        let doing = format!("write a record to '{topic}'");
+        self.failed(because.unwrap_or_else(|| Error::of_code(&doing, code, &code.to_string())));
+    }
+
     fn failed(&self, error: Error) {
         self.client.heard.lock().failure.get_or_insert(error);
         self.client.failed.notify_all();
@@ -311,19 +320,3 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {}
-
-impl ProducerContext for Context {
-    type DeliveryOpaque = ();
-
-    /// Only failures are reported (`delivery.report.only.error`).
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        let Err((error, record)) = result else { return };
-        let is_purged = matches!(
-            error.rdkafka_error_code(),
-            Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
-        );
-        let because = is_purged.then(|| self.transaction_failure()).flatten();
-        let doing = format!("write a record to '{}'", record.topic());
-        self.failed(because.unwrap_or_else(|| Error::of(&doing, error)));
-    }
-}

@@ -11,6 +11,10 @@ pub enum Error {
     /// A person must change something first.
     #[error("{0}")]
     Fatal(String),
+    /// The producer is shut out of its transactional id: by another process, or because
+    /// its transaction was open for too long. The marker tells which.
+    #[error("{0}")]
+    Fenced(String),
 }
 
 /// The result of a call of the client.
@@ -53,14 +57,13 @@ const FATAL: &[(&[RDKafkaErrorCode], &str)] = &[
         "the broker allows no transaction this long; lower \
          'properties.transaction.timeout.ms' or raise 'transaction.max.timeout.ms' of the broker",
     ),
-    (
-        &[
-            RDKafkaErrorCode::Fenced,
-            RDKafkaErrorCode::ProducerFenced,
-            RDKafkaErrorCode::InvalidProducerEpoch,
-        ],
-        "another process has taken over the transactional id of this job; only one may run it",
-    ),
+];
+
+/// What a broker answers to a producer that is no longer the one of its transactional id.
+const FENCED: [RDKafkaErrorCode; 3] = [
+    RDKafkaErrorCode::Fenced,
+    RDKafkaErrorCode::ProducerFenced,
+    RDKafkaErrorCode::InvalidProducerEpoch,
 ];
 
 /// What a broker may refuse in a transaction, as the library's log has it.
@@ -109,6 +112,10 @@ impl Error {
     pub(super) fn of_code(doing: &str, code: RDKafkaErrorCode, text: &str) -> Self {
         match fatal_meaning(code) {
             Some(why) => Self::Fatal(format!("cannot {doing}: {why}")),
+            None if FENCED.contains(&code) => Self::Fenced(format!(
+                "cannot {doing}: another process has taken over the transactional id of this job, \
+                 or the transaction was open for longer than its 'transaction.timeout.ms'"
+            )),
             None => Self::Retryable(format!("cannot {doing}: {text}")),
         }
     }

@@ -4,9 +4,10 @@
 //! calls of the library are made on threads of their own; records are taken from the
 //! library's queue without a thread in between.
 //!
-//! *Unsafe code* is in `queue.rs` alone: the library hands over many records at a time
-//! only through its C interface.
+//! *Unsafe code* is in `queue.rs` and `native_producer.rs` alone: the library hands over
+//! many records at a time, and counts what it sends, only through its C interface.
 
+mod aside;
 mod cluster;
 mod configuration;
 mod consumer;
@@ -15,6 +16,7 @@ mod error;
 mod jaas;
 mod login;
 mod marker;
+mod native_producer;
 mod producer;
 mod properties;
 mod property_names;

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::OwnedHeaders;
-use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
+use rdkafka::error::RDKafkaErrorCode;
 
+use super::aside::Aside;
 use super::cluster::partition_count;
 use super::configuration::Configuration;
 use super::context::Context;
+use super::native_producer::{Failure, NativeProducer};
 use super::{Error, Properties, Result};
 
 /// How long to wait when the library's buffer is full before trying again.
@@ -37,7 +37,7 @@ pub type Header<'a> = (&'a str, Option<&'a [u8]>);
 
 /// A producer. Clones share it.
 pub struct Producer {
-    pub(super) client: ThreadedProducer<Context>,
+    pub(super) client: Aside<NativeProducer>,
     context: Context,
     name: String,
 }
@@ -68,7 +68,7 @@ impl Producer {
         }
         let (client, context) = configuration.client("a Kafka producer", name)?;
         Ok(Self {
-            client,
+            client: Aside::new(client),
             context,
             name: name.to_owned(),
         })
@@ -94,30 +94,20 @@ impl Producer {
     /// If this or an earlier record cannot be written. A record that is larger than the
     /// cluster takes is the caller's ([`Refused`]).
     pub async fn send(&self, record: Record<'_>) -> Result<Result<(), Refused>> {
-        let mut wanted = BaseRecord::<[u8], [u8]>::to(record.topic);
-        wanted.partition = record.partition;
-        wanted.key = record.key;
-        wanted.payload = record.value;
-        wanted.timestamp = record.timestamp;
-        if !record.headers.is_empty() {
-            wanted.headers = Some(owned(record.headers));
-        }
         loop {
-            let Err((error, back)) = self.client.send(wanted) else {
+            let Err(code) = self.client.produce(&record) else {
                 return Ok(Ok(()));
             };
-            let code = error.rdkafka_error_code();
             match code {
-                Some(RDKafkaErrorCode::QueueFull) => {
+                RDKafkaErrorCode::QueueFull => {
                     self.check()?;
-                    wanted = back;
                     tokio::time::sleep(FULL_PAUSE).await;
                 }
-                Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
+                RDKafkaErrorCode::MessageSizeTooLarge => {
                     let bytes = record.value.map_or(0, <[u8]>::len);
                     return Ok(Err(Refused { bytes }));
                 }
-                _ => return Err(self.failure("write a record", &error)),
+                _ => return Err(self.failure_of("write a record", code, &code.to_string())),
             }
         }
     }
@@ -129,7 +119,8 @@ impl Producer {
     pub fn flush(&self, patience: Duration) -> Result<()> {
         let flushed = self.client.flush(patience);
         self.check()?;
-        flushed.map_err(|error| self.failure("write the records of the interval", &error))
+        let doing = "write the records of the interval";
+        flushed.map_err(|code| self.failure_of(doing, code, &code.to_string()))
     }
 
     /// A failure that was not told yet.
@@ -148,20 +139,18 @@ impl Producer {
         }
     }
 
+    /// What a failed call of a transaction means.
+    pub(super) fn failure(&self, doing: &str, failure: &Failure) -> Error {
+        self.failure_of(doing, failure.code, &failure.text)
+    }
+
     /// What a failed call means, if nothing told earlier says it better.
-    pub(super) fn failure(&self, doing: &str, error: &KafkaError) -> Error {
+    fn failure_of(&self, doing: &str, code: RDKafkaErrorCode, text: &str) -> Error {
         match self.check() {
             Err(why) => why,
-            Ok(()) => self.context.explain(Error::of(doing, error)),
+            Ok(()) => self.context.explain(Error::of_code(doing, code, text)),
         }
     }
-}
-
-fn owned(headers: &[Header<'_>]) -> OwnedHeaders {
-    let owned = OwnedHeaders::new_with_capacity(headers.len());
-    headers.iter().fold(owned, |owned, &(key, value)| {
-        owned.insert(rdkafka::message::Header { key, value })
-    })
 }
 
 /// A record that is too large.

@@ -160,6 +160,28 @@ impl Properties {
         login(self) == login(other)
     }
 
+    /// Takes over what others say about writing.
+    ///
+    /// # Errors
+    /// If both say something about one property, and not the same.
+    pub fn write_also_as(&mut self, other: &Self) -> Result<(), PropertyError> {
+        let writes = |one: &&Given| names::WRITING.contains(&one.library.as_str());
+        for theirs in other.given.iter().filter(writes) {
+            let own = self.given.iter().find(|one| one.library == theirs.library);
+            let Some(own) = own else {
+                self.given.push(theirs.clone());
+                continue;
+            };
+            if own.text != theirs.text {
+                return Err(PropertyError(format!(
+                    "'properties.{}' cannot be both '{}' and '{}'",
+                    theirs.name, own.text, theirs.text
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Checks what they say together, without secrets and without a connection.
     ///
     /// # Errors

@@ -112,6 +112,19 @@ pub(super) const ALLOWED: &[Allowed] = &[
     named("ssl.keystore.type", "", Kind::StoreType),
 ];
 
+/// Properties of who writes, by the library's names.
+pub(super) const WRITING: &[&str] = &[
+    "compression.type",
+    "compression.level",
+    "batch.size",
+    "linger.ms",
+    "message.max.bytes",
+    "message.timeout.ms",
+    "transaction.timeout.ms",
+    "queue.buffering.max.messages",
+    "queue.buffering.max.kbytes",
+];
+
 /// Where the brokers are.
 pub(super) const SERVERS: &str = "bootstrap.servers";
 

@@ -17,6 +17,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::RDKafkaErrorCode;
 use tokio::sync::Notify;
 
+use super::aside::Aside;
 use super::context::Context;
 use super::{Error, Result};
 
@@ -25,7 +26,7 @@ pub(super) struct MessageQueue {
     queue: NonNull<sys::rd_kafka_queue_t>,
     wake: Arc<Notify>,
     /// Comes last: the queue must be gone before the client is.
-    pub client: Arc<BaseConsumer<Context>>,
+    pub client: Aside<Arc<BaseConsumer<Context>>>,
 }
 
 // SAFETY: the library's queues and clients may be used from any thread.
@@ -49,7 +50,7 @@ impl MessageQueue {
         Self {
             queue: NonNull::new(queue).expect("the library makes a queue or aborts"),
             wake,
-            client,
+            client: Aside::new(client),
         }
     }
 

@@ -6,24 +6,29 @@
 //! marker.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::ConsumerGroupMetadata;
-use rdkafka::producer::Producer as _;
 use rdkafka::topic_partition_list::Offset;
 
+use super::native_producer::Request;
 use super::{Cluster, Error, Identity, Partition, Producer, Properties, Result};
-use crate::failpoint::{self, Step};
+use crate::failpoint::{self, Plant, Step};
 use crate::stream::Marker;
 
 /// How long one call may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a transaction may be open, unless it is given: longer than a checkpoint
-/// takes, with its interval. A node that is started again ends its last one at once.
-const TIMEOUT_MS: &str = "300000";
+/// How long ending a transaction may take that nobody needs any more.
+const END_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a transaction may be open, unless it is given: so many checkpoints, and on top
+/// what a cluster may need to mend itself. A node that is started again ends its last one at
+/// once.
+const OPEN_INTERVALS: u32 = 4;
+const OPEN_MORE: Duration = Duration::from_mins(1);
 
 /// How long a record may be on its way, unless it is given.
 const DELIVERY_MS: &str = "60000";
@@ -39,18 +44,26 @@ pub struct Transaction {
     /// Where the marker is kept.
     marker_at: Partition,
     properties: Properties,
+    timeout: Duration,
     /// Asks without waiting for transactions that are open, and with it.
     clusters: [Cluster; 2],
-    group: ConsumerGroupMetadata,
     producer: Mutex<Option<Arc<Producer>>>,
+    /// Whether a commit has begun and has not returned well.
+    is_in_doubt: AtomicBool,
 }
 
 impl Transaction {
-    /// Nothing is open yet. The marker is kept beside partition 0 of `topic`. It blocks.
+    /// Nothing is open yet. The marker is kept beside partition 0 of `topic`; a transaction
+    /// is committed about every `interval`. It blocks.
     ///
     /// # Errors
     /// If a property is wrong or a secret cannot be read.
-    pub fn new(properties: Properties, identity: Identity, topic: &str) -> Result<Self> {
+    pub fn new(
+        properties: Properties,
+        identity: Identity,
+        topic: &str,
+        interval: Duration,
+    ) -> Result<Self> {
         let id = identity.transactional_id();
         let mut own = properties.clone();
         own.set("group.id", &id);
@@ -58,18 +71,17 @@ impl Transaction {
         unstable.set("isolation.level", "read_uncommitted");
         own.set("isolation.level", "read_committed");
         let cluster = |properties| Cluster::new(properties, "the marker", &id);
-        let clusters = [cluster(&unstable)?, cluster(&own)?];
-        let [_, stable] = &clusters;
         Ok(Self {
-            group: stable.group()?,
-            clusters,
+            clusters: [cluster(&unstable)?, cluster(&own)?],
             identity,
             marker_at: Partition {
                 topic: topic.to_owned(),
                 number: 0,
             },
             properties,
+            timeout: interval * OPEN_INTERVALS + OPEN_MORE,
             producer: Mutex::new(None),
+            is_in_doubt: AtomicBool::new(false),
         })
     }
 
@@ -96,23 +108,31 @@ impl Transaction {
     /// # Errors
     /// If the cluster cannot be reached or refuses.
     pub fn begin(&self) -> Result<()> {
+        let producer = self.connect()?;
+        reach(Step::BeforeFence)?;
+        fence(&producer, PATIENCE)?;
+        self.open(producer)?;
+        reach(Step::AfterFence)
+    }
+
+    /// A producer that has not said yet that it is the one.
+    fn connect(&self) -> Result<Producer> {
         let mut configuration = self.properties.configuration()?;
         configuration.set("transactional.id", &self.identity.transactional_id());
-        let given = configuration
-            .get("transaction.timeout.ms")
-            .map(str::to_owned);
+        let given = configuration.get("transaction.timeout.ms");
         // Nor may it take longer than a transaction that was made short.
-        let delivery = given.as_deref().unwrap_or(DELIVERY_MS).to_owned();
-        configuration.set_default("transaction.timeout.ms", TIMEOUT_MS);
+        let delivery = given.unwrap_or(DELIVERY_MS).to_owned();
+        let timeout = self.timeout.as_millis().to_string();
+        configuration.set_default("transaction.timeout.ms", &timeout);
         configuration.set_default("message.timeout.ms", &delivery);
-        let producer = Producer::with_configuration(configuration, "the transaction")?;
-        reach(Step::BeforeFence)?;
-        let begun = producer.client.init_transactions(PATIENCE);
-        begun.map_err(|error| producer.failure("begin the transactions of the job", &error))?;
+        Producer::with_configuration(configuration, "the transaction")
+    }
+
+    fn open(&self, producer: Producer) -> Result<()> {
         let opened = producer.client.begin_transaction();
-        opened.map_err(|error| producer.failure("open a transaction", &error))?;
+        opened.map_err(|failure| producer.failure("open a transaction", &failure))?;
         *self.producer.lock() = Some(Arc::new(producer));
-        reach(Step::AfterFence)
+        Ok(())
     }
 
     /// Who writes into the open transaction.
@@ -133,34 +153,90 @@ impl Transaction {
     pub fn commit(&self, marker: Marker) -> Result<()> {
         let producer = self.producer()?;
         let client = &producer.client;
+        self.is_in_doubt.store(true, Ordering::Relaxed);
         producer.flush(PATIENCE)?;
         reach(Step::BeforeMarker)?;
-        let doing = "commit the transaction of a checkpoint";
-        let failed = |error| producer.failure(doing, &error);
+        let failed = |failure| {
+            let doing = "commit the transaction of a checkpoint";
+            producer.failure(doing, &failure)
+        };
+        let sent = || [Request::TxnOffsetCommit, Request::EndTxn].map(|one| client.sent(one));
+        let before = sent();
+        let group = self.identity.transactional_id();
+        client
+            .send_offsets(&self.offsets(marker)?, &group, PATIENCE)
+            .map_err(failed)?;
+        reach(Step::AfterMarker)?;
+        client.commit_transaction(PATIENCE).map_err(failed)?;
+        reach(Step::AfterCommit)?;
+        // A request that was sent twice may arrive once more, and would then end the next
+        // transaction or write this marker into it.
+        let has_copies = sent() != before.map(|count| count + 1);
+        if has_copies && !failpoint::planted(Plant::LateRequests) {
+            tracing::debug!("a request of a commit was sent again");
+            self.renew(marker)?;
+        } else {
+            client.begin_transaction().map_err(failed)?;
+        }
+        self.is_in_doubt.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The marker as what a transaction can hold.
+    fn offsets(&self, marker: Marker) -> Result<TopicPartitionList> {
         let mut list = TopicPartitionList::new();
         let Partition { topic, number } = &self.marker_at;
         // Offsets have to be there; only the text is looked at.
         let offset = Offset::Offset(i64::try_from(marker.checkpoint.0).unwrap_or(i64::MAX));
         list.add_partition(topic, *number)
             .set_metadata(self.identity.write(marker));
-        list.set_all_offsets(offset).map_err(failed)?;
-        client
-            .send_offsets_to_transaction(&list, &self.group, PATIENCE)
-            .map_err(failed)?;
-        reach(Step::AfterMarker)?;
-        client.commit_transaction(PATIENCE).map_err(failed)?;
-        reach(Step::AfterCommit)?;
-        client.begin_transaction().map_err(failed)
+        let set = list.set_all_offsets(offset);
+        set.map_err(|error| Error::of("write a marker", &error))?;
+        Ok(list)
     }
 
-    /// Aborts what is open, so that no reader has to wait for it. It blocks.
-    pub fn abort(&self) {
-        if let Some(producer) = self.producer.lock().take() {
-            // Nothing depends on it: the broker aborts it after its timeout.
-            let aborted = producer.client.abort_transaction(Duration::from_secs(5));
-            if let Err(error) = aborted {
-                tracing::debug!(%error, "cannot abort the open transaction");
+    /// Opens the next transaction under another epoch, so that brokers refuse what is still
+    /// on its way from the last. That shuts out whoever has taken over meanwhile, too: the
+    /// marker tells, and this node is the one to go.
+    fn renew(&self, last: Marker) -> Result<()> {
+        let producer = self.connect()?;
+        fence(&producer, PATIENCE)?;
+        let found = self.marker()?;
+        if found != Some(last) {
+            return Err(Error::Retryable(format!(
+                "the marker of checkpoint {} has changed: another process has taken over",
+                last.checkpoint
+            )));
+        }
+        self.open(producer)
+    }
+
+    /// Leaves no transaction open, so that no reader has to wait for it. It blocks.
+    pub fn end(&self) {
+        let Some(producer) = self.producer.lock().take() else {
+            return;
+        };
+        let ended = match producer.check() {
+            // What is open is another's.
+            Err(Error::Fenced(_)) => return,
+            Ok(()) if !self.is_in_doubt.load(Ordering::Relaxed) => {
+                let aborted = producer.client.abort_transaction(END_PATIENCE);
+                aborted.map_err(|failure| producer.failure("abort a transaction", &failure))
             }
+            // An abort could overtake records that are on their way.
+            _ => self
+                .connect()
+                .and_then(|producer| fence(&producer, END_PATIENCE)),
+        };
+        if let Err(error) = ended {
+            // The broker aborts it after its timeout, if nobody does before.
+            tracing::warn!(%error, "a transaction was left open");
         }
     }
+}
+
+/// Shuts earlier producers of the same transactional id out.
+fn fence(producer: &Producer, patience: Duration) -> Result<()> {
+    let begun = producer.client.init_transactions(patience);
+    begun.map_err(|failure| producer.failure("begin the transactions of the job", &failure))
 }

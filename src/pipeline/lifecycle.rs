@@ -118,7 +118,7 @@ impl Life<'_> {
                 ))
             })
             .await?;
-        let shared = Arc::default();
+        let shared = self.shared();
         let (header, sinks, mut restored) = match start {
             (Start::Refuse(refusal), _) => return Ok(LifeEnd::Refused(refusal)),
             (Start::Finished(finished), _) => {
@@ -241,7 +241,7 @@ impl Life<'_> {
                             .to_owned(),
                     ));
                 }
-                let sinks = self.sinks(&job.header, &Arc::default())?;
+                let sinks = self.sinks(&job.header, &self.shared())?;
                 let transaction = transaction_of(&sinks);
                 if let Some(transaction) = &transaction {
                     settle_decision(store, &**transaction).await?;
@@ -336,6 +336,13 @@ impl Life<'_> {
             })
             .await?;
         Ok(finished)
+    }
+
+    /// What the sinks of one life share.
+    fn shared(&self) -> Arc<JobTransaction> {
+        Arc::new(JobTransaction::new(
+            self.program.settings.checkpoint_interval,
+        ))
     }
 
     fn sinks(

@@ -250,6 +250,11 @@ impl Running {
         nix::unistd::Pid::from_raw(id)
     }
 
+    /// Whether nobody listens any more.
+    pub fn has_ended(&self) -> bool {
+        TcpStream::connect(&self.address).is_err()
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub fn terminate(self) -> Ended {
         self.signal(Signal::SIGTERM);

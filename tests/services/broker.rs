@@ -11,7 +11,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -136,8 +136,12 @@ impl Brokers {
             let mut record = BaseRecord::<str, str>::to(topic)
                 .partition(partition)
                 .payload(&value);
-            while let Err((_, back)) = producer.send(record) {
+            while let Err((error, back)) = producer.send(record) {
                 record = back;
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownPartition) {
+                    // The topic has grown since this producer has asked.
+                    patiently(|| producer.client().fetch_metadata(Some(topic), PATIENCE));
+                }
                 producer.poll(Duration::from_millis(5));
             }
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::broker::Brokers;
 use crate::kafka_oracle::{Topics, windows};
-use crate::process::{Workspace, wait_until};
+use crate::process::{Running, Workspace, wait_until};
 use crate::proxy::{Api, CLIENT, Proxy};
 
 /// One broker that clients reach through a proxy alone.
@@ -22,20 +22,27 @@ struct Job {
 }
 
 impl Job {
-    fn new() -> Self {
+    /// A job with these properties of its clients on top.
+    fn new(interval: &str, properties: &str) -> Self {
         let (brokers, _) = one();
         let topics = Topics::new(brokers);
         let workspace = Workspace::new();
         let program = topics.program(brokers, false);
-        let program = program.replace("'100 ms'", "'2 s'");
+        let program = program.replace("'100 ms'", &format!("'{interval}'"));
         let server = "'properties.bootstrap.servers'";
-        let named = format!("'properties.client.id' = '{CLIENT}', {server}");
+        let named = format!("'properties.client.id' = '{CLIENT}', {properties} {server}");
         workspace.write("job.sql", &program.replace(server, &named));
         Self {
             topics,
             workspace,
             written: AtomicU32::new(0),
         }
+    }
+
+    fn start(&self, arguments: &[&str], plant: &str) -> Running {
+        let variables = [("THALWEG_PLANT", plant)];
+        let arguments = [arguments, &["--workers", "1", "job.sql"]].concat();
+        self.workspace.start_with_variables(&arguments, &variables)
     }
 
     fn write(&self, rows: u32) {
@@ -49,18 +56,34 @@ impl Job {
             one().0.committed(&self.topics.copies).len() >= rows
         });
     }
+
+    /// Writes the rest, waits until it has come through, and compares.
+    fn finish(&self, running: Running) -> Result<(), String> {
+        let (brokers, _) = one();
+        self.write(3_000);
+        self.topics.close(brokers);
+        let rows = self.written.load(Ordering::Relaxed);
+        let is_written = |topic: &str, rows: usize| brokers.committed(topic).len() >= rows;
+        wait_until("all rows are written, or it has ended", || {
+            running.has_ended()
+                || is_written(&self.topics.copies, rows as usize)
+                    && is_written(&self.topics.windows, windows(rows).len())
+        });
+        let ended = running.terminate();
+        if ended.status != 0 {
+            return Err(ended.stderr);
+        }
+        self.topics.check(brokers, rows)
+    }
 }
 
 /// A request of checkpoint N that was given up and sent again arrives in the middle of the
 /// next transaction.
 fn a_late_request(api: Api, plant: &str) -> Result<(), String> {
-    let (brokers, proxy) = one();
-    let job = Job::new();
+    let (_, proxy) = one();
+    let job = Job::new("1 s", "");
     job.write(3_000);
-    let variables = [("THALWEG_PLANT", plant)];
-    let running = job
-        .workspace
-        .start_with_variables(&["--workers", "1", "job.sql"], &variables);
+    let running = job.start(&[], plant);
     job.wait_for_all();
 
     proxy.hold_next(api);
@@ -69,30 +92,41 @@ fn a_late_request(api: Api, plant: &str) -> Result<(), String> {
     job.write(3_000);
     proxy.wait_until_held(&[Api::EndTxn, Api::Produce]);
     proxy.deliver();
-
-    job.write(3_000);
-    job.topics.close(brokers);
-    let rows = job.written.load(Ordering::Relaxed);
-    wait_until("all rows are written", || {
-        brokers.committed(&job.topics.copies).len() >= rows as usize
-            && brokers.committed(&job.topics.windows).len() >= windows(rows).len()
-    });
-    let ended = running.terminate();
-    if ended.status != 0 {
-        return Err(ended.stderr);
-    }
-    job.topics.check(brokers, rows)
+    job.finish(running)
 }
 
 #[test]
 fn requests_that_come_late_do_no_harm() {
-    for api in [
-        Api::Produce,
-        Api::AddPartitionsToTxn,
-        Api::AddOffsetsToTxn,
-        Api::TxnOffsetCommit,
-        Api::EndTxn,
-    ] {
+    // The one that does harm, and all of them where there is time.
+    let mut apis = vec![Api::EndTxn];
+    if cfg!(feature = "campaign") {
+        apis.extend([
+            Api::Produce,
+            Api::AddPartitionsToTxn,
+            Api::AddOffsetsToTxn,
+            Api::TxnOffsetCommit,
+        ]);
+    }
+    for api in apis {
         assert_eq!(a_late_request(api, ""), Ok(()), "{api:?}");
     }
+    // The other way round: a producer that is used again as if nothing had been repeated.
+    let failure = a_late_request(Api::EndTxn, "LateRequests").unwrap_err();
+    assert!(failure.contains("InvalidTransactionalState"), "{failure}");
+}
+
+/// A network that is gone for longer than a transaction may be open: the broker aborts it,
+/// and the job goes on by itself from the last checkpoint.
+#[test]
+fn a_transaction_that_took_too_long_is_made_again() {
+    let (_, proxy) = one();
+    let job = Job::new("1 s", "'properties.transaction.timeout.ms' = '4000',");
+    job.write(3_000);
+    let mut running = job.start(&["--set", "restart-strategy.type=exponential-delay"], "");
+    job.wait_for_all();
+    job.write(3_000);
+    proxy.cut();
+    running.wait_until_said("restart");
+    proxy.mend();
+    assert_eq!(job.finish(running), Ok(()));
 }

@@ -87,6 +87,7 @@ impl Sink for Writer {
         let rows = std::mem::take(&mut self.rows);
         let output = json!([self.world.next_output(), self.table, rows]);
         Ok(Prepared {
+            dead_letters: Vec::new(),
             publish: if rows.is_empty() {
                 vec![]
             } else {

@@ -79,12 +79,12 @@ pub fn leftovers(path: &str, text: &str) -> Vec<String> {
     found
 }
 
-/// The only file that may call C by itself.
-const UNSAFE: &str = "src/kafka/queue.rs";
+/// The only files that may call C by themselves.
+const UNSAFE: [&str; 2] = ["src/kafka/native_producer.rs", "src/kafka/queue.rs"];
 
 /// Unsafe code elsewhere; the compiler refuses it only until somebody allows it.
 pub fn unsafe_code(path: &str, text: &str) -> Vec<String> {
-    if path == UNSAFE {
+    if UNSAFE.contains(&path) {
         return Vec::new();
     }
     let mut found = Vec::new();
@@ -92,8 +92,9 @@ pub fn unsafe_code(path: &str, text: &str) -> Vec<String> {
         let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
         if words.any(|word| word == "unsafe" || word == "unsafe_code") {
             found.push(format!(
-                "{path}:{}: unsafe code is in {UNSAFE} alone",
-                number + 1
+                "{path}:{}: unsafe code is in {} alone",
+                number + 1,
+                UNSAFE.join(" and ")
             ));
         }
     }

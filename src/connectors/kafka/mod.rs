@@ -29,7 +29,7 @@ use crate::runtime::Error;
 /// A failure of the client in the runtime's words.
 fn failed(error: kafka::Error) -> Error {
     match error {
-        kafka::Error::Retryable(reason) => Error::Retryable(reason),
+        kafka::Error::Retryable(reason) | kafka::Error::Fenced(reason) => Error::Retryable(reason),
         kafka::Error::Fatal(reason) => Error::Fatal(reason),
     }
 }

@@ -1,6 +1,7 @@
 //! The transaction that the Kafka sinks of one node share, in one life of its job.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -12,8 +13,9 @@ use crate::runtime::{Error, Result, Transaction};
 use crate::stream::Marker;
 
 /// The transaction of one life. It stays unused if no sink writes in it.
-#[derive(Default)]
 pub struct JobTransaction {
+    /// From one checkpoint to the next.
+    interval: Duration,
     joined: Mutex<Option<Joined>>,
     client: Mutex<Option<Arc<kafka::Transaction>>>,
     /// How many barriers have found their end: decided or skipped.
@@ -37,6 +39,16 @@ struct Joined {
 }
 
 impl JobTransaction {
+    /// The transaction of a job that makes a checkpoint every `interval`.
+    pub fn new(interval: Duration) -> Self {
+        Self {
+            interval,
+            joined: Mutex::default(),
+            client: Mutex::default(),
+            settled: watch::Sender::default(),
+        }
+    }
+
     /// Takes a sink in.
     ///
     /// # Errors
@@ -49,7 +61,7 @@ impl JobTransaction {
         topic: &str,
     ) -> Result<(), String> {
         let mut joined = self.joined.lock();
-        let Some(first) = &*joined else {
+        let Some(first) = &mut *joined else {
             *joined = Some(Joined {
                 properties: properties.clone(),
                 identity,
@@ -75,7 +87,12 @@ impl JobTransaction {
                     .to_owned(),
             );
         }
-        Ok(())
+        first.properties.write_also_as(properties).map_err(|why| {
+            format!(
+                "the rows of a checkpoint are one transaction, which one client writes: {why}; set \
+                 'sink.delivery-guarantee' to 'at-least-once' for one of the tables"
+            )
+        })
     }
 
     /// Who writes into the open transaction.
@@ -102,7 +119,10 @@ impl JobTransaction {
             ),
             None => return Err(Error::Fatal("no sink writes in a transaction".to_owned())),
         };
-        let made = blocking(move || kafka::Transaction::new(properties, identity, &topic)).await?;
+        let interval = self.interval;
+        let made =
+            blocking(move || kafka::Transaction::new(properties, identity, &topic, interval));
+        let made = made.await?;
         let made = Arc::new(made);
         *self.client.lock() = Some(Arc::clone(&made));
         Ok(made)
@@ -135,7 +155,7 @@ impl Transaction for JobTransaction {
     async fn end(&self) {
         let client = self.client.lock().take();
         if let Some(client) = client {
-            let _ = tokio::task::spawn_blocking(move || client.abort()).await;
+            let _ = tokio::task::spawn_blocking(move || client.end()).await;
         }
     }
 }
@@ -159,7 +179,8 @@ mod tests {
             let mut first = Properties::default();
             first.allow("bootstrap.servers", "a:1").unwrap();
             first.allow("security.protocol", "SSL").unwrap();
-            let transaction = JobTransaction::default();
+            first.allow("linger.ms", "7").unwrap();
+            let transaction = JobTransaction::new(Duration::from_secs(1));
             let identity = Identity {
                 job: Uuid::from_u128(7),
                 node: "node".to_owned(),
@@ -173,6 +194,12 @@ mod tests {
         };
         check(&[], "");
         check(&[("linger.ms", "7")], "");
+        check(&[("batch.size", "100")], "");
+        check(
+            &[("linger.ms", "8")],
+            "'properties.linger.ms' cannot be both '7' and '8'",
+        );
+        check(&[("fetch.min.bytes", "8")], "");
         check(
             &[("bootstrap.servers", "b:1")],
             "cannot be of two clusters ('a:1' and 'b:1')",
