@@ -3,7 +3,8 @@
 //! Only with the feature `failpoints` is there anything behind this; without it every
 //! call is nothing. `THALWEG_FAILPOINT=STEP:ACTION:N,…` acts when STEP is reached for the
 //! N-th time: `kill` ends the process as `kill -9` does, `error` makes the step fail,
-//! `panic` makes it panic, `stall` holds it for five seconds. `THALWEG_PLANT=BUG` plants one of [`Plant`].
+//! `panic` makes it panic, `stall` holds it for five seconds. `THALWEG_PLANT=BUG` plants one
+//! of [`Plant`].
 
 /// A step of the exactly-once protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
