@@ -3,9 +3,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -73,7 +75,7 @@ impl Proxy {
     /// Holds the next request of a kind back and cuts its connection, so that whoever
     /// sent it does not know whether it has arrived.
     pub fn hold_next(&self, api: Api) {
-        self.shared.lock().wanted = Some(api as i16);
+        self.shared.state.lock().wanted = Some(api as i16);
     }
 
     /// Waits until one was held, and since then requests of these kinds have passed, one
@@ -89,7 +91,7 @@ impl Proxy {
     /// Delivers the request that was held, on a connection of its own, and waits for its
     /// answer.
     pub fn deliver(&self) {
-        let held = self.shared.lock().held.take();
+        let held = self.shared.state.lock().held.take();
         let held = held.expect("a request was held");
         let mut broker = TcpStream::connect(self.shared.broker).expect("a broker");
         write_frame(&mut broker, &held).expect("a sent request");
@@ -98,7 +100,7 @@ impl Proxy {
 
     /// Cuts all connections, and those to come.
     pub fn cut(&self) {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.state.lock();
         state.is_cut = true;
         for connection in state.connections.drain(..) {
             let _ = connection.shutdown(Shutdown::Both);
@@ -107,34 +109,27 @@ impl Proxy {
 
     /// Lets new connections through again.
     pub fn mend(&self) {
-        self.shared.lock().is_cut = false;
+        self.shared.state.lock().is_cut = false;
     }
 
     fn wait(&self, what: &str, is_so: impl Fn(&State) -> bool) {
-        let state = self.shared.lock();
-        let waited = self
-            .shared
-            .changed
-            .wait_timeout_while(state, PATIENCE, |state| !is_so(state));
-        let timeout = waited.expect("no thread has panicked").1;
+        let mut state = self.shared.state.lock();
+        let changed = &self.shared.changed;
+        let waited = changed.wait_while_for(&mut state, |state| !is_so(state), PATIENCE);
         assert!(
-            !timeout.timed_out(),
+            !waited.timed_out(),
             "in {PATIENCE:?} it did not happen that {what}"
         );
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no thread has panicked")
-    }
-
     fn connect(self: &Arc<Self>, client: TcpStream) -> io::Result<()> {
         let broker = TcpStream::connect(self.broker)?;
         broker.set_nodelay(true)?;
         client.set_nodelay(true)?;
         {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             if state.is_cut {
                 return client.shutdown(Shutdown::Both);
             }
@@ -161,7 +156,7 @@ impl Shared {
             let request = read_frame(&mut client)?;
             let api = i16::from_be_bytes([request[0], request[1]]);
             if client_of(&request) == Some(CLIENT.as_bytes()) {
-                let mut state = self.lock();
+                let mut state = self.state.lock();
                 let is_wanted = state.wanted == Some(api);
                 if is_wanted {
                     state.wanted = None;
