@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::Offset;
@@ -150,6 +150,21 @@ impl Cluster {
             });
         }
         Ok(committed)
+    }
+
+    /// Commits the next offset of partitions for the group, which nobody may have joined.
+    ///
+    /// # Errors
+    /// If the cluster does not take them.
+    pub fn commit(&self, offsets: &[(Partition, i64)]) -> Result<()> {
+        let doing = "commit offsets for the group";
+        let mut list = TopicPartitionList::new();
+        for (Partition { topic, number }, offset) in offsets {
+            let added = list.add_partition_offset(topic, *number, Offset::Offset(*offset));
+            added.map_err(|error| Error::of(doing, &error))?;
+        }
+        let committed = self.client.commit(&list, CommitMode::Sync);
+        committed.map_err(|error| Error::of(doing, &error))
     }
 
     /// The first offset of each partition whose record is not older than `millis`

@@ -9,11 +9,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::positions::Positions;
 use super::status::Status;
 use crate::checkpoint::{Action, Coordinator, Event, TaskId};
 use crate::failpoint::{self, Plant, Step};
 use crate::runtime::{
-    Command, Committer, Error, Report, Result, SplitQueue, TaskSnapshot, Transaction,
+    Command, Committer, Error, PositionReporter, Report, Result, SplitQueue, TaskSnapshot,
+    Transaction,
 };
 use crate::state::{Checkpoint, OpenOutputs, Store, StoreHandle, Written};
 use crate::stream::{CheckpointId, Claim, Marker, OperatorId};
@@ -56,6 +58,8 @@ pub struct Driver {
     /// The transaction whose commit decides, and the claim with which it does; `None` if
     /// the state's commit decides.
     pub transaction: Option<(Arc<dyn Transaction>, Claim)>,
+    /// Who tells the sources' own tools how far the job has come.
+    pub reporters: BTreeMap<OperatorId, Arc<dyn PositionReporter>>,
     /// What others see of it.
     pub status: Arc<Status>,
     /// Cancelled when the job is to stop.
@@ -72,6 +76,7 @@ struct Driving {
     /// Decided outputs by checkpoint.
     outputs: BTreeMap<CheckpointId, Vec<(OperatorId, Value)>>,
     work: JoinSet<Done>,
+    positions: Positions,
     /// The last decided checkpoint, and when its marker was written.
     marker: (CheckpointId, Instant),
     /// When a task first noticed that another one has ended.
@@ -88,6 +93,8 @@ enum Done {
         checkpoint: CheckpointId,
         result: Result<()>,
     },
+    /// The sources' tools know, or why they do not.
+    Told(Option<String>),
 }
 
 impl Driver {
@@ -98,6 +105,7 @@ impl Driver {
     pub async fn run(self) -> Result<Ended> {
         let now = Instant::now();
         let restored = *self.decided.borrow();
+        let positions = Positions::new(self.reporters.clone());
         let mut driving = Driving {
             driver: self,
             began: now,
@@ -105,17 +113,24 @@ impl Driver {
             part_began: now,
             outputs: BTreeMap::new(),
             work: JoinSet::new(),
+            positions,
             marker: (restored, now),
             neighbour_ended: None,
         };
         let ended = driving.drive().await;
         // What is under way must not go on behind the back of a restart.
         while let Some(done) = driving.work.join_next().await {
-            if let Ok(Done::Committed {
-                result: Err(error), ..
-            }) = done
-            {
-                return Err(error);
+            match done {
+                Ok(Done::Committed {
+                    result: Err(error), ..
+                }) => return Err(error),
+                Ok(Done::Told(failure)) => {
+                    driving.positions.told(failure);
+                    if ended.is_ok() {
+                        driving.tell_positions();
+                    }
+                }
+                _ => {}
             }
         }
         ended
@@ -210,6 +225,10 @@ impl Driving {
                 status.checkpointed(checkpoint, took.unwrap_or(u64::MAX), bytes);
                 Ok(Some(Event::Committed(checkpoint)))
             }
+            Done::Told(failure) => {
+                self.positions.told(failure);
+                Ok(None)
+            }
             Done::Published {
                 checkpoint,
                 result: Ok(()),
@@ -252,6 +271,7 @@ impl Driving {
             }
             Action::NotifyDecided(checkpoint) => {
                 self.marker = (checkpoint, Instant::now());
+                self.tell_positions();
                 self.driver.decided.send_replace(checkpoint);
             }
             Action::Publish(checkpoint) => self.publish(checkpoint),
@@ -267,6 +287,13 @@ impl Driving {
             Action::Fail(failure) => return Err(Error::Retryable(failure.to_string())),
         }
         Ok(None)
+    }
+
+    /// Tells how far the job has come, if nobody is at it.
+    fn tell_positions(&mut self) {
+        if let Some(telling) = self.positions.decided() {
+            self.work.spawn(async { Done::Told(telling.await) });
+        }
     }
 
     /// Nothing has changed, so the open transaction stays, unless the marker has to be
@@ -323,6 +350,7 @@ impl Driving {
             }
         }
         checkpoint.splits = splits.into_values().collect();
+        self.positions.note(&checkpoint.splits);
         checkpoint.publish.clone_from(&outputs);
         self.outputs.insert(id, outputs);
         let (store, transaction) = (self.driver.store.clone(), self.driver.transaction.clone());

@@ -210,6 +210,7 @@ impl Life<'_> {
             decided: controls.decided,
             committers: ends.committers.clone(),
             transaction: ends.transaction.clone(),
+            reporters: controls.reporters,
             status: Arc::clone(&self.status),
             stop: self.stop.clone(),
         };

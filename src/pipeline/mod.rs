@@ -9,6 +9,7 @@ mod event_time;
 mod explain;
 mod lifecycle;
 mod metadata;
+mod positions;
 mod settings;
 mod stages;
 mod status;

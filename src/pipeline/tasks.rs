@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use super::build::{Job, RunningSource, TaskKind};
 use super::status::Status;
 use crate::checkpoint::TaskId;
-use crate::runtime::{Command, Error, Report, Split, SplitQueue};
-use crate::stream::CheckpointId;
+use crate::runtime::{Command, Error, PositionReporter, Report, Split, SplitQueue};
+use crate::stream::{CheckpointId, OperatorId};
 
 /// The tasks of a job while they run.
 pub struct RunningTasks {
@@ -29,6 +29,8 @@ pub struct Controls {
     pub commands: BTreeMap<TaskId, mpsc::UnboundedSender<Command>>,
     /// What is left to read of each source.
     pub queues: Vec<Arc<SplitQueue>>,
+    /// Who tells the sources' own tools how far the job has come.
+    pub reporters: BTreeMap<OperatorId, Arc<dyn PositionReporter>>,
     /// From all tasks.
     pub reports: mpsc::UnboundedReceiver<Report>,
     /// Tells the tasks which checkpoint is decided.
@@ -42,6 +44,11 @@ impl RunningTasks {
         let mut enumerating = JoinSet::new();
         let queues = job.sources.iter().map(|source| source.queue.clone());
         let queues = queues.collect();
+        let reporters = job.sources.iter().filter_map(|source| {
+            let reporter = source.factory.position_reporter()?;
+            Some((source.queue.operator(), reporter))
+        });
+        let reporters = reporters.collect();
         for source in job.sources {
             let (reports, status) = (job.report.clone(), Arc::clone(status));
             enumerating.spawn(enumerate(source, reports, status));
@@ -55,6 +62,7 @@ impl RunningTasks {
             tasks,
             commands: job.commands,
             queues,
+            reporters,
             reports: job.reports,
             decided: job.decided,
         };

@@ -26,7 +26,8 @@ pub use operator_task::OperatorTask;
 pub use report::{Command, Report, SinkSnapshot, TaskSnapshot};
 pub use sink::{Committer, Prepared, Sink, SinkFactory, SinkTask, Transaction, Written};
 pub use source::{
-    Discovery, Enumerator, SourceEvent, SourceFactory, SourceReader, Split, WatermarkStrategy,
+    Discovery, Enumerator, PositionReporter, SourceEvent, SourceFactory, SourceReader, Split,
+    WatermarkStrategy,
 };
 pub use source_task::{SourceTask, SourceTime};
 pub use splits::{SplitQueue, SplitRules};

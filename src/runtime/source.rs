@@ -4,6 +4,7 @@
 //! partition. The enumerator finds splits; the runtime gives each to one reader
 //! and keeps its position; a reader reads the splits it was given.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -69,6 +70,18 @@ pub trait SourceReader: Send {
     async fn next(&mut self) -> Result<SourceEvent>;
 }
 
+/// Tells the source's own tools how far a job has come. Nothing depends on it: a job goes
+/// on from its state alone.
+#[async_trait]
+pub trait PositionReporter: Send + Sync {
+    /// These splits have been read up to these positions, and will not be read from before
+    /// them any more.
+    ///
+    /// # Errors
+    /// If the source does not take it.
+    async fn report(&self, positions: &[(Split, Value)]) -> Result<()>;
+}
+
 /// What a reader has to say.
 #[derive(Debug)]
 pub enum SourceEvent {
@@ -128,6 +141,11 @@ pub trait SourceFactory: Send + Sync {
     /// # Errors
     /// If the reader cannot be set up.
     fn reader(&self, schema: &SchemaRef) -> Result<Box<dyn SourceReader>>;
+
+    /// Who is told how far the job has come, if somebody wants to know.
+    fn position_reporter(&self) -> Option<Arc<dyn PositionReporter>> {
+        None
+    }
 
     /// Whether it ends by itself.
     fn bounded(&self) -> bool;

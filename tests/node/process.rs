@@ -78,9 +78,12 @@ impl Workspace {
         Ended::from(command.output().expect("an ended binary"))
     }
 
-    /// The lines of all files of a folder that are not being written any more.
+    /// The lines of all files of a folder that are not being written any more; none if there
+    /// is no folder yet.
     pub fn lines(&self, folder: &str) -> Vec<String> {
-        let entries = std::fs::read_dir(self.path(folder)).expect("a folder");
+        let Ok(entries) = std::fs::read_dir(self.path(folder)) else {
+            return Vec::new();
+        };
         let mut paths: Vec<_> = entries
             .map(|entry| entry.expect("an entry of a folder").path())
             .filter(|path| {

@@ -113,8 +113,8 @@ impl Brokers {
         }
     }
 
-    /// The text beside the offset that a group has committed of the first partition.
-    pub fn committed_text(&self, group: &str, topic: &str) -> Option<String> {
+    /// The offset that a group has committed of the first partition, if it has.
+    pub fn committed_offset(&self, group: &str, topic: &str) -> Option<i64> {
         let mut config = self.config();
         config.set("group.id", group);
         let consumer: BaseConsumer = config.create().expect("a consumer");
@@ -122,7 +122,10 @@ impl Brokers {
         list.add_partition(topic, 0);
         let found = patiently(|| consumer.committed_offsets(list.clone(), PATIENCE));
         let found = found.find_partition(topic, 0).expect("the partition");
-        (found.offset() != Offset::Invalid).then(|| found.metadata().to_owned())
+        match found.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        }
     }
 
     /// Writes records into one partition.
@@ -146,6 +149,40 @@ impl Brokers {
             }
         }
         producer.flush(PATIENCE).expect("written records");
+    }
+
+    /// Writes records into one partition in a transaction, and commits it or not.
+    pub fn write_in_transaction(
+        &self,
+        topic: &str,
+        values: impl IntoIterator<Item = String>,
+        commits: bool,
+    ) {
+        let producer: ThreadedProducer<DefaultProducerContext> = self
+            .config()
+            .set("transactional.id", topic)
+            .create()
+            .expect("a producer");
+        producer.init_transactions(PATIENCE).expect("an epoch");
+        producer.begin_transaction().expect("a transaction");
+        for value in values {
+            let record = BaseRecord::<str, str>::to(topic).partition(0);
+            let sent = producer.send(record.payload(&value));
+            sent.unwrap_or_else(|(error, _)| panic!("{error}"));
+        }
+        producer.flush(PATIENCE).expect("written records");
+        if commits {
+            producer.commit_transaction(PATIENCE).expect("a commit");
+        } else {
+            producer.abort_transaction(PATIENCE).expect("an abort");
+        }
+    }
+
+    /// Where the first partition ends, marks of transactions included.
+    pub fn end(&self, topic: &str) -> i64 {
+        let mut config = self.config();
+        config.set("isolation.level", "read_uncommitted");
+        ends(&config, topic)[0]
     }
 
     /// All committed records of a topic, by partition and offset. It fails if a
@@ -220,6 +257,11 @@ impl Brokers {
     /// `kill -9` of a broker.
     pub fn kill(&self, id: u32) {
         self.script(&["kill"], id);
+    }
+
+    /// Stops a broker in order, and waits until it has gone.
+    pub fn down(&self, id: u32) {
+        self.script(&["down"], id);
     }
 
     /// Starts a broker again.

@@ -143,7 +143,7 @@ fn a_job_without_input_writes_its_marker_again() {
     let id = overview["jobs"][0]["jid"].as_str().expect("the job's id");
     let id = uuid::Uuid::parse_str(id).expect("an id");
     let (brokers, group) = (broker::one(), format!("thalweg.{id}.node-0"));
-    let marker = || brokers.committed_text(&group, &job.topics.copies);
+    let marker = || brokers.committed_offset(&group, &job.topics.copies);
     wait_until("there is a marker", || marker().is_some());
     brokers.forget(&group);
     wait_until("there is a marker again", || marker().is_some());

@@ -92,3 +92,95 @@ fn a_stopped_read_goes_on_where_it_was_and_finds_new_partitions() {
     assert_eq!(running.terminate().status, 0);
     assert!(sorted(workspace.lines("out")) == sorted(records(0..3_000).collect()));
 }
+
+/// What a bounded read with these options takes.
+fn read(topic: &str, options: &str) -> Vec<String> {
+    let workspace = Workspace::new();
+    workspace.write("copy.sql", &(table(topic, options) + COPY));
+    let ended = workspace.run(&["run", "--listen", "127.0.0.1:0", "copy.sql"]);
+    assert_eq!(ended.status, 0, "{options}: {}", ended.stderr);
+    sorted(workspace.lines("out"))
+}
+
+/// Kafka's tools compare what a group has committed with the end of the log, where there
+/// are marks of transactions, too.
+#[test]
+fn a_group_is_told_how_far_its_job_has_come() {
+    let brokers = broker::one();
+    let (topic, group) = (brokers.topic(1), "watched");
+    let options = format!("{EARLIEST}, 'properties.group.id' = '{group}'");
+    let workspace = Workspace::new();
+    workspace.write("copy.sql", &(table(&topic, &options) + COPY));
+    let is_told = || brokers.committed_offset(group, &topic) == Some(brokers.end(&topic));
+
+    brokers.write_in_transaction(&topic, records(0..100), true);
+    let running = workspace.start(&["copy.sql"]);
+    wait_until("the group is at the end", is_told);
+    brokers.write_in_transaction(&topic, records(100..200), false);
+    wait_until("the group is behind what was aborted", is_told);
+    brokers.write(&topic, 0, records(200..300));
+    wait_until("the rows are there", || workspace.lines("out").len() == 200);
+    assert_eq!(running.terminate().status, 0);
+    assert!(is_told(), "the last checkpoint is told, too");
+
+    // Another job may go on from there.
+    brokers.write(&topic, 0, records(300..310));
+    let options =
+        format!("'properties.group.id' = '{group}', 'scan.bounded.mode' = 'latest-offset'");
+    assert_eq!(read(&topic, &options), sorted(records(300..310).collect()));
+}
+
+#[test]
+fn a_read_begins_and_ends_where_it_is_told() {
+    let brokers = broker::one();
+    let topic = brokers.topic(1);
+    brokers.write(&topic, 0, records(0..50));
+    std::thread::park_timeout(std::time::Duration::from_millis(20));
+    let middle = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let middle = middle.expect("a time after 1970").as_millis();
+    std::thread::park_timeout(std::time::Duration::from_millis(20));
+    brokers.write(&topic, 0, records(50..100));
+    let end = "'scan.bounded.mode' = 'latest-offset'";
+    let at = |what: &str| {
+        format!("'scan.{what}.mode' = 'timestamp', 'scan.{what}.timestamp-millis' = '{middle}'")
+    };
+    let offset = |what: &str, offset: u32| {
+        format!(
+            "'scan.{what}.mode' = 'specific-offsets', \
+             'scan.{what}.specific-offsets' = 'partition:0,offset:{offset}'"
+        )
+    };
+    for (options, expected) in [
+        (format!("{EARLIEST}, {end}"), 0..100),
+        (
+            format!("'scan.startup.mode' = 'latest-offset', {end}"),
+            0..0,
+        ),
+        (format!("{}, {end}", at("startup")), 50..100),
+        (format!("{EARLIEST}, {}", at("bounded")), 0..50),
+        (format!("{}, {end}", offset("startup", 30)), 30..100),
+        (
+            format!("{}, {}", offset("startup", 30), offset("bounded", 60)),
+            30..60,
+        ),
+        // A group that is not known yet.
+        (
+            format!(
+                "'properties.group.id' = 'new', 'properties.auto.offset.reset' = 'earliest', {end}"
+            ),
+            0..100,
+        ),
+        (
+            format!(
+                "'properties.group.id' = 'new', 'properties.auto.offset.reset' = 'latest', {end}"
+            ),
+            0..0,
+        ),
+    ] {
+        assert_eq!(
+            read(&topic, &options),
+            sorted(records(expected).collect()),
+            "{options}"
+        );
+    }
+}

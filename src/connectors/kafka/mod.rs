@@ -14,6 +14,7 @@ use super::{Descriptor, JobContext, OptionDefault, OptionDoc, OptionError, Table
 mod enumerator;
 mod metadata;
 mod options;
+mod position_reporter;
 mod reader;
 mod sink;
 mod source;

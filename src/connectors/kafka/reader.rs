@@ -89,7 +89,17 @@ impl KafkaReader {
             return Ok(());
         };
         // Behind the last record there may be marks of transactions, which count too.
-        reading.next = reading.next.max(end.offset);
+        if end.offset > reading.next {
+            reading.next = end.offset;
+            let position = PartitionPosition { offset: end.offset };
+            self.events.push_back(SourceEvent::Rows {
+                split: reading.split.clone(),
+                records: self.rows.finish(),
+                dead_letters: Vec::new(),
+                bytes: 0,
+                position: position.to_value(),
+            });
+        }
         if reading.is_finished() {
             return self.finish(index);
         }

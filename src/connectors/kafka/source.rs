@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::enumerator::KafkaEnumerator;
 use super::metadata::RowBuilder;
 use super::options::SourceOptions;
+use super::position_reporter::GroupOffsets;
 use super::reader::KafkaReader;
 use super::{JobContext, OptionError, TableOptions};
-use crate::runtime::{Enumerator, Result, SourceFactory, SourceReader};
+use crate::runtime::{Enumerator, PositionReporter, Result, SourceFactory, SourceReader};
 
 /// The source of a table.
 pub(in crate::connectors) fn source(
@@ -55,6 +56,12 @@ impl SourceFactory for KafkaSource {
 
     fn bounded(&self) -> bool {
         self.options.bound.is_some()
+    }
+
+    fn position_reporter(&self) -> Option<Arc<dyn PositionReporter>> {
+        self.options.properties.get("group.id")?;
+        let options = Arc::clone(&self.options);
+        Some(Arc::new(GroupOffsets::new(options, &self.name)))
     }
 
     /// Nobody knows how old the first record of a partition is; one without records
