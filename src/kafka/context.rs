@@ -62,8 +62,8 @@ struct Memory {
     failure: Option<Error>,
     /// Why a connection was closed last, and when.
     closed: Option<(String, Instant)>,
-    /// What was said last, and when.
-    said: Option<(String, Instant)>,
+    /// What was said of late, and when.
+    said: Vec<(String, Instant)>,
     token: TokenMemory,
     /// Whether the user may not use the client's group.
     group_is_refused: bool,
@@ -192,12 +192,9 @@ impl Context {
     /// Tells people, unless they have just been told.
     fn say(&self, what: &str) {
         let mut heard = self.client.heard.lock();
-        let is_new = match &heard.said {
-            Some((said, at)) => said != what || at.elapsed() > REPEAT,
-            None => true,
-        };
-        if is_new {
-            heard.said = Some((what.to_owned(), Instant::now()));
+        heard.said.retain(|(_, at)| at.elapsed() < REPEAT);
+        if heard.said.iter().all(|(said, _)| said != what) {
+            heard.said.push((what.to_owned(), Instant::now()));
             tracing::warn!(client = self.client.name, "{what}");
         }
     }

@@ -204,6 +204,11 @@ impl Properties {
         for (library, reference) in references {
             configuration.resolve(library, &reference)?;
         }
+        // As in Kafka's own client: who leads in place of a broker that is down is found out
+        // only between two attempts to reach that one.
+        if configuration.get("reconnect.backoff.ms").is_none() {
+            configuration.set_default("reconnect.backoff.max.ms", "1000");
+        }
         Ok(configuration)
     }
 }

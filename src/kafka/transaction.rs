@@ -5,8 +5,9 @@
 //! anew ([`Transaction::begin`] returns only once the outcome is final) and reads the
 //! marker.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -20,6 +21,13 @@ use crate::stream::Marker;
 
 /// How long one call may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long writing a marker may take, and how much longer its call.
+const MARKER_PATIENCE: Duration = Duration::from_secs(15);
+const CALL_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a commit does, for messages.
+const COMMITTING: &str = "commit the transaction of a checkpoint";
 
 /// How long ending a transaction may take that nobody needs any more.
 const END_PATIENCE: Duration = Duration::from_secs(5);
@@ -152,34 +160,55 @@ impl Transaction {
     /// If the outcome is not known.
     pub fn commit(&self, marker: Marker) -> Result<()> {
         let producer = self.producer()?;
-        let client = &producer.client;
         self.is_in_doubt.store(true, Ordering::Relaxed);
         producer.flush(PATIENCE)?;
         reach(Step::BeforeMarker)?;
-        let failed = |failure| {
-            let doing = "commit the transaction of a checkpoint";
-            producer.failure(doing, &failure)
-        };
-        let sent = || [Request::TxnOffsetCommit, Request::EndTxn].map(|one| client.sent(one));
-        let before = sent();
-        let group = self.identity.transactional_id();
-        client
-            .send_offsets(&self.offsets(marker)?, &group, PATIENCE)
-            .map_err(failed)?;
+        let sent = |request| producer.client.sent(request);
+        let requests = [Request::TxnOffsetCommit, Request::EndTxn];
+        let before = requests.map(sent);
+        self.write(&producer, marker)?;
         reach(Step::AfterMarker)?;
-        client.commit_transaction(PATIENCE).map_err(failed)?;
+        let committed = producer.client.commit_transaction(PATIENCE);
+        let failed = |failure| producer.failure(COMMITTING, &failure);
+        committed.map_err(failed)?;
         reach(Step::AfterCommit)?;
         // A request that was sent twice may arrive once more, and would then end the next
         // transaction or write this marker into it.
-        let has_copies = sent() != before.map(|count| count + 1);
+        let has_copies = requests.map(sent) != before.map(|count| count + 1);
         if has_copies && !failpoint::planted(Plant::LateRequests) {
             tracing::debug!("a request of a commit was sent again");
             self.renew(marker)?;
         } else {
-            client.begin_transaction().map_err(failed)?;
+            producer.client.begin_transaction().map_err(failed)?;
         }
         self.is_in_doubt.store(false, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Puts a marker into the open transaction.
+    ///
+    /// The library may never return: it waits for the group's coordinator to come back
+    /// though the broker has left the cluster, and does not look at the time (its issues 5456
+    /// and 5511). Then the call is left to a thread of its own, with its producer. What it
+    /// might send later is refused, as the next life has another epoch.
+    fn write(&self, producer: &Arc<Producer>, marker: Marker) -> Result<()> {
+        let (offsets, group) = (self.offsets(marker)?, self.identity.transactional_id());
+        let (returned, result) = mpsc::channel();
+        let own = Arc::clone(producer);
+        let calling = thread::Builder::new().name("kafka marks".to_owned());
+        let started = calling.spawn(move || {
+            let sent = own.client.send_offsets(&offsets, &group, MARKER_PATIENCE);
+            // Nobody may wait for it any more.
+            let _ = returned.send(sent);
+        });
+        started.map_err(|error| Error::Retryable(format!("cannot {COMMITTING}: {error}")))?;
+        match result.recv_timeout(MARKER_PATIENCE + CALL_PATIENCE) {
+            Ok(sent) => sent.map_err(|failure| producer.failure(COMMITTING, &failure)),
+            Err(_) => Err(Error::Retryable(format!(
+                "cannot {COMMITTING}: the coordinator of group '{}' does not answer",
+                self.identity.transactional_id()
+            ))),
+        }
     }
 
     /// The marker as what a transaction can hold.
