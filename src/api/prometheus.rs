@@ -224,6 +224,18 @@ fn describe_tasks(page: &mut Page, job: &JobStatus) {
         let samples = job.tasks.iter().map(|task| (labels(task), value(task)));
         page.family(name, Kind::Counter, help, samples);
     }
+    let paused = job.tasks.iter().filter(|task| task.is_source);
+    page.family(
+        "thalweg_task_paused_splits",
+        Kind::Gauge,
+        "Splits that wait because their watermark is far ahead of the slowest in their group.",
+        paused.map(|task| {
+            (
+                labels(task),
+                float(task.paused_splits.load(Ordering::Relaxed)),
+            )
+        }),
+    );
     let watermarks = job.tasks.iter().filter_map(|task| {
         // A task that has no watermark yet says nothing rather than a time long ago.
         let at = match task.watermark() {

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use super::{Error, Result, terminal};
 use crate::connectors::{Descriptor, OptionDefault, descriptors};
-use crate::formats::nearest;
+use crate::formats::{OptionDoc, nearest};
+use crate::pipeline::SOURCE_OPTIONS;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -69,13 +70,10 @@ fn show(descriptor: &Descriptor, out: &mut dyn Write) -> io::Result<()> {
     if !descriptor.options.is_empty() {
         writeln!(out, "\nOptions:")?;
     }
-    for option in descriptor.options {
-        let default = match option.default {
-            OptionDefault::Required => "required".to_owned(),
-            OptionDefault::Off => "off".to_owned(),
-            OptionDefault::Value(value) => format!("default '{value}'"),
-        };
-        writeln!(out, "  '{}' ({default})\n      {}", option.key, option.doc)?;
+    show_options(descriptor.options, out)?;
+    if descriptor.source.is_some() {
+        writeln!(out, "\nOptions of every source:")?;
+        show_options(SOURCE_OPTIONS, out)?;
     }
     if !descriptor.metadata.is_empty() {
         writeln!(out, "\nColumns declared METADATA FROM:")?;
@@ -90,6 +88,18 @@ fn show(descriptor: &Descriptor, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     writeln!(out, "\nExample:\n{}", descriptor.example.trim_end())
+}
+
+fn show_options(options: &[OptionDoc], out: &mut dyn Write) -> io::Result<()> {
+    for option in options {
+        let default = match option.default {
+            OptionDefault::Required => "required".to_owned(),
+            OptionDefault::Off => "off".to_owned(),
+            OptionDefault::Value(value) => format!("default '{value}'"),
+        };
+        writeln!(out, "  '{}' ({default})\n      {}", option.key, option.doc)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -97,6 +97,24 @@ impl Consumer {
         Ok(index)
     }
 
+    /// Holds a partition up, or goes on with it where the last record was taken.
+    ///
+    /// # Errors
+    /// If the library refuses it.
+    pub fn pause(&mut self, index: usize, is_paused: bool) -> Result<()> {
+        let Some(partition) = self.partitions.get(&index) else {
+            return Ok(());
+        };
+        let list = list(partition, Offset::Invalid)?;
+        let client = &self.queue.client;
+        let done = if is_paused {
+            client.pause(&list)
+        } else {
+            client.resume(&list)
+        };
+        done.map_err(|error| Error::of(&format!("hold {partition} up"), &error))
+    }
+
     /// Reads a partition no more.
     ///
     /// # Errors

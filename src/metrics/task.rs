@@ -28,6 +28,8 @@ pub struct TaskMetrics {
     pub late_records: AtomicU64,
     /// Rows that became dead letters.
     pub dead_letters: AtomicU64,
+    /// Splits that wait for slower ones, now.
+    pub paused_splits: AtomicU64,
     watermark: AtomicI64,
     busy_nanos: AtomicU64,
     idle_nanos: AtomicU64,
@@ -70,6 +72,7 @@ impl TaskMetrics {
             bytes_out: AtomicU64::new(0),
             late_records: AtomicU64::new(0),
             dead_letters: AtomicU64::new(0),
+            paused_splits: AtomicU64::new(0),
             watermark: AtomicI64::new(EventTime::MIN.millis()),
             busy_nanos: AtomicU64::new(0),
             idle_nanos: AtomicU64::new(0),

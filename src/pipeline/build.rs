@@ -20,9 +20,9 @@ use crate::operators::{
 };
 use crate::plan::{Dataflow, Node, NodeKind, Window, WindowInput};
 use crate::runtime::{
-    Command, Enumerator, Error, Exchange, InputGate, Operator, OperatorTask, Report, Result,
-    SinkFactory, SinkTail, SinkTask, SourceFactory, SourceTask, SplitQueue, SplitRules, Tail,
-    TaskParts,
+    Alignment, Command, Enumerator, Error, Exchange, InputGate, Operator, OperatorTask, Report,
+    Result, SinkFactory, SinkTail, SinkTask, SourceFactory, SourceTask, SplitQueue, SplitRules,
+    Tail, TaskParts, TimeGroup,
 };
 use crate::state::{DeadLetterWriter, StateSchema, StoreHandle};
 use crate::stream::{CheckpointId, KeyGroups, KeyRange, Message, OperatorId};
@@ -101,6 +101,7 @@ pub async fn build(blueprint: Blueprint<'_>) -> Result<Job> {
     let (report, reports) = mpsc::unbounded_channel();
     let (decided, decisions) = watch::channel(blueprint.restored);
     let mut edges = Edges::new(&stages, blueprint.parallelism);
+    let mut groups = BTreeMap::new();
     let mut job = Job {
         tasks: Vec::new(),
         commands: BTreeMap::new(),
@@ -120,7 +121,9 @@ pub async fn build(blueprint: Blueprint<'_>) -> Result<Job> {
             parallelism: blueprint.parallelism,
         });
         let source = match &stage.head {
-            Head::Source(node) => Some(open_source(&blueprint, *node, &mut job).await?),
+            Head::Source(node) => {
+                Some(open_source(&blueprint, *node, &mut groups, &mut job).await?)
+            }
             Head::Stages(_) => None,
         };
         for index in 0..blueprint.parallelism {
@@ -213,11 +216,13 @@ struct OpenSource {
     queue: Arc<SplitQueue>,
     schema: arrow::datatypes::SchemaRef,
     watermark: Option<Arc<dyn crate::runtime::WatermarkStrategy>>,
+    group: Option<TimeGroup>,
 }
 
 async fn open_source(
     blueprint: &Blueprint<'_>,
     node: OperatorId,
+    groups: &mut BTreeMap<String, Arc<Alignment>>,
     job: &mut Job,
 ) -> Result<OpenSource> {
     let NodeKind::Source {
@@ -254,7 +259,15 @@ async fn open_source(
     let told = checked.factory.tells_watermarks();
     let declared = watermark.clone().filter(|_| !told);
     let strategy = |watermark| DeclaredWatermark::strategy(watermark, decoded);
+    let group = checked.drift.as_ref().map(|drift| TimeGroup {
+        alignment: match &drift.group {
+            Some(group) => Arc::clone(groups.entry(group.clone()).or_default()),
+            None => Arc::default(),
+        },
+        drift_ms_max: drift.ms_max,
+    });
     Ok(OpenSource {
+        group,
         checked,
         queue,
         schema: Arc::clone(decoded),
@@ -275,6 +288,7 @@ impl OpenSource {
             queue: Arc::clone(&self.queue),
             strategy: self.watermark.clone(),
             time: self.checked.time,
+            group: self.group.clone(),
             commands: receiver,
             parts,
         })))

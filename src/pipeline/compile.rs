@@ -27,9 +27,10 @@ pub struct CheckedProgram {
 }
 
 /// Options that say how fast or how often, and may change between two runs.
-const TUNING: [&str; 4] = [
+const TUNING: [&str; 5] = [
     "scan.idle-timeout",
     "scan.topic-partition-discovery.interval",
+    "scan.watermark.alignment.",
     "scan.watermark.max-jump",
     "sink.rolling-policy.",
 ];

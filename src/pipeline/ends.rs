@@ -6,13 +6,44 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use crate::connectors::{self, JobContext, TableOptions};
-use crate::formats::{OptionError, Options};
+use crate::formats::{OptionDefault, OptionDoc, OptionError, Options};
 use crate::plan::{Metadata, Table};
 use crate::runtime::{SinkFactory, SourceFactory, SourceTime};
 
 /// Options that every source table may have, whatever its connector.
+pub const SOURCE_OPTIONS: &[OptionDoc] = &[
+    OptionDoc {
+        key: IDLE_TIMEOUT,
+        default: OptionDefault::Value("10 s"),
+        doc: "How long a split at its end keeps the watermark back when nothing comes.",
+    },
+    OptionDoc {
+        key: JUMP_MAX,
+        default: OptionDefault::Value("1 d"),
+        doc: "A row that is further ahead of both the clock and the watermark does not move that.",
+    },
+    OptionDoc {
+        key: DRIFT_MAX,
+        default: OptionDefault::Off,
+        doc: "How far a split's watermark may be ahead of the slowest; one further ahead waits. Only connectors that can hold splits up take it.",
+    },
+    OptionDoc {
+        key: ALIGNMENT_GROUP,
+        default: OptionDefault::Off,
+        doc: "The name of a group of tables whose splits are kept together in that way.",
+    },
+    OptionDoc {
+        key: ALIGNMENT_INTERVAL,
+        default: OptionDefault::Off,
+        doc: "Taken for Flink's sake; splits are looked at whenever the slowest has moved.",
+    },
+];
+
 const IDLE_TIMEOUT: &str = "scan.idle-timeout";
 const JUMP_MAX: &str = "scan.watermark.max-jump";
+const ALIGNMENT_GROUP: &str = "scan.watermark.alignment.group";
+const DRIFT_MAX: &str = "scan.watermark.alignment.max-drift";
+const ALIGNMENT_INTERVAL: &str = "scan.watermark.alignment.update-interval";
 
 /// Which connectors there are. A test may have others.
 pub trait Ends: Send + Sync {
@@ -66,6 +97,14 @@ impl Ends for Connectors {
 pub(super) struct CheckedSource {
     pub factory: Arc<dyn SourceFactory>,
     pub time: SourceTime,
+    pub drift: Option<Drift>,
+}
+
+/// How far the splits of a source may drift apart.
+pub(super) struct Drift {
+    /// The group of sources that it belongs to; alone without one.
+    pub group: Option<String>,
+    pub ms_max: i64,
 }
 
 /// The source of a table.
@@ -76,13 +115,26 @@ pub(super) fn source_of(
 ) -> Result<CheckedSource, Vec<OptionError>> {
     let (connector, mut given) = options_of(table, |_| true)?;
     let mut own = IndexMap::new();
-    for key in [IDLE_TIMEOUT, JUMP_MAX] {
+    for key in [
+        IDLE_TIMEOUT,
+        JUMP_MAX,
+        ALIGNMENT_GROUP,
+        DRIFT_MAX,
+        ALIGNMENT_INTERVAL,
+    ] {
         own.extend(given.options.shift_remove_entry(key));
     }
     let mut options = Options::new(&own);
     let idle_timeout = options.duration(IDLE_TIMEOUT);
     let jump_max = options.duration(JUMP_MAX);
+    let drift = drift(&mut options);
     let factory = ends.source(&connector, &given, job);
+    if let (Some(_), Ok(factory)) = (&drift, &factory)
+        && !factory.can_pause()
+    {
+        let why = format!("connector '{connector}' cannot hold splits up; leave it out");
+        options.reject(DRIFT_MAX, why);
+    }
     let (factory, own) = (factory, options.finish());
     let factory = match (factory, own) {
         (Ok(factory), Ok(())) => factory,
@@ -100,7 +152,24 @@ pub(super) fn source_of(
         jump_ms_max: (!factory.trusts_event_time())
             .then_some(i64::try_from(jump_ms).unwrap_or(i64::MAX)),
     };
-    Ok(CheckedSource { factory, time })
+    Ok(CheckedSource {
+        factory,
+        time,
+        drift,
+    })
+}
+
+fn drift(options: &mut Options) -> Option<Drift> {
+    let group = options.text(ALIGNMENT_GROUP).map(str::to_owned);
+    let drift = options.duration(DRIFT_MAX);
+    options.duration(ALIGNMENT_INTERVAL);
+    if group.is_some() && drift.is_none() {
+        options.reject(ALIGNMENT_GROUP, format!("needs '{DRIFT_MAX}'"));
+    }
+    drift.map(|drift| Drift {
+        group,
+        ms_max: i64::try_from(drift.as_millis()).unwrap_or(i64::MAX),
+    })
 }
 
 /// The sink of a table.

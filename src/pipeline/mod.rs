@@ -18,6 +18,6 @@ mod tasks;
 
 pub use crate::connectors::ConsoleFormat as OutputFormat;
 pub use compile::{CheckedProgram, compile, compile_with};
-pub use ends::Ends;
+pub use ends::{Ends, SOURCE_OPTIONS};
 pub use status::{CheckpointStatus, JobState, JobStatus, Progress, Status, Summary, VertexStatus};
 pub use supervisor::{Failure, GRACE_DEFAULT, Options, Outcome, run};

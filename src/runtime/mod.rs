@@ -4,6 +4,7 @@
 //! files: `pipeline/build` hands it everything behind these traits.
 
 mod align;
+mod alignment;
 mod chain;
 mod check;
 mod error;
@@ -20,6 +21,7 @@ mod task;
 mod watermark;
 
 pub use align::InputGate;
+pub use alignment::Alignment;
 pub use error::{Error, Result};
 pub use operator::{Operator, Output, Progress};
 pub use operator_task::OperatorTask;
@@ -29,7 +31,7 @@ pub use source::{
     Discovery, Enumerator, PositionReporter, SourceEvent, SourceFactory, SourceReader, Split,
     WatermarkStrategy,
 };
-pub use source_task::{SourceTask, SourceTime};
+pub use source_task::{SourceTask, SourceTime, TimeGroup};
 pub use splits::{SplitQueue, SplitRules};
 pub use tail::{Exchange, SinkTail, Tail};
 pub use task::TaskParts;

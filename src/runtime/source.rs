@@ -61,6 +61,16 @@ pub trait SourceReader: Send {
     /// If the split is gone or is not what it was.
     async fn add_split(&mut self, split: &Split, position: Option<&Value>) -> Result<()>;
 
+    /// Reads no more of a split, or goes on with it; what was read ahead may still come. Only
+    /// called if [`SourceFactory::can_pause`].
+    ///
+    /// # Errors
+    /// If that is not possible.
+    fn pause(&mut self, split: &str, is_paused: bool) -> Result<()> {
+        let _ = (split, is_paused);
+        Ok(())
+    }
+
     /// Waits for the next event of any of its splits. *Cancel safe*: a call that
     /// is dropped while it waits loses nothing. Without an unfinished split it
     /// waits for ever.
@@ -154,6 +164,11 @@ pub trait SourceFactory: Send + Sync {
     /// back. A bounded read sets it, so that its result is the batch result.
     fn unstarted_splits_hold_watermark(&self) -> bool {
         self.bounded()
+    }
+
+    /// Whether its readers can hold single splits up ([`SourceReader::pause`]).
+    fn can_pause(&self) -> bool {
+        false
     }
 
     /// Whether its splits carry watermarks of their own

@@ -1,10 +1,11 @@
 //! The loop of a task that reads splits of a source.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::clock;
 use crate::metrics::TaskMetrics;
@@ -13,7 +14,9 @@ use crate::runtime::report::{Command, Report, TaskSnapshot};
 use crate::runtime::split_clock::{Read, SplitClock};
 use crate::runtime::splits::SplitQueue;
 use crate::runtime::task::{Task, TaskParts, sleep_until};
-use crate::runtime::{Error, Result, SourceEvent, SourceReader, Split, WatermarkStrategy};
+use crate::runtime::{
+    Alignment, Error, Result, SourceEvent, SourceReader, Split, WatermarkStrategy,
+};
 use crate::stream::{BarrierKind, Batch, EventTime, Watermark};
 
 /// A task that reads splits of a source.
@@ -26,6 +29,8 @@ pub struct SourceTask {
     pub strategy: Option<Arc<dyn WatermarkStrategy>>,
     /// When and how far time moves.
     pub time: SourceTime,
+    /// With which splits, of other tasks and sources too, it is kept together.
+    pub group: Option<TimeGroup>,
     /// What the driver wants.
     pub commands: mpsc::UnboundedReceiver<Command>,
     /// What it is made of.
@@ -42,6 +47,15 @@ pub struct SourceTime {
     pub jump_ms_max: Option<i64>,
 }
 
+/// Splits that are kept together in time.
+#[derive(Clone, Debug)]
+pub struct TimeGroup {
+    /// Their times.
+    pub alignment: Arc<Alignment>,
+    /// How far a split of this source may be ahead of the slowest.
+    pub drift_ms_max: i64,
+}
+
 impl SourceTask {
     /// Runs until the last barrier.
     ///
@@ -53,6 +67,8 @@ impl SourceTask {
             queue: self.queue,
             strategy: self.strategy,
             jump_ms_max: self.time.jump_ms_max,
+            group: self.group,
+            paused: BTreeSet::new(),
             splits: SplitClock::new(self.time.idle_timeout),
             task: Task::new(self.parts),
             sent: Watermark::At(EventTime::MIN),
@@ -60,13 +76,19 @@ impl SourceTask {
         };
         let mut commands = self.commands;
         let queue = Arc::clone(&running.queue);
+        let (group, never) = (running.group.clone(), Notify::new());
         loop {
             // Listening begins before the queue is looked at, so no change is missed.
             let changed = queue.changed();
             tokio::pin!(changed);
             changed.as_mut().enable();
+            let moved = group.as_ref();
+            let moved = moved.map_or_else(|| never.notified(), |group| group.alignment.moved());
+            tokio::pin!(moved);
+            moved.as_mut().enable();
             running.take_splits().await?;
             running.advance().await?;
+            running.keep_together()?;
             let deadline = running.task.deadline();
             let next_idle = running.splits.next_idle();
             let folding = running.task.has_background();
@@ -78,6 +100,7 @@ impl SourceTask {
                 event = running.reader.next(), if running.splits.len() > 0 => Wake::Event(event?),
                 () = sleep_until(next_idle) => Wake::Idle,
                 () = &mut changed => Wake::Again,
+                () = &mut moved => Wake::Again,
                 () = std::future::ready(()), if folding => Wake::Again,
                 _ = running.task.decided.changed() => Wake::Again,
             };
@@ -108,6 +131,9 @@ struct Running {
     queue: Arc<SplitQueue>,
     strategy: Option<Arc<dyn WatermarkStrategy>>,
     jump_ms_max: Option<i64>,
+    group: Option<TimeGroup>,
+    /// Splits that wait for slower ones.
+    paused: BTreeSet<String>,
     splits: SplitClock,
     task: Task,
     /// The watermark that was sent on last.
@@ -222,6 +248,35 @@ impl Running {
         // The end of time is the end of the stream, which no row can declare.
         let ceiling = ceiling.min(EventTime::MAX.saturating_sub(1));
         strategy.highest(records, ceiling)
+    }
+
+    /// Tells the group how far the splits are, and lets those wait that are far ahead.
+    fn keep_together(&mut self) -> Result<()> {
+        let Some(group) = &self.group else {
+            return Ok(());
+        };
+        self.splits
+            .all()
+            .for_each(|record| group.alignment.update(record));
+        let ceiling = group.alignment.ceiling(group.drift_ms_max);
+        let ahead = self.splits.unfinished();
+        let ahead = ahead.filter(|record| record.watermark > ceiling);
+        let ahead: BTreeSet<_> = ahead.map(|record| record.split.clone()).collect();
+        for split in self.paused.difference(&ahead) {
+            self.reader.pause(split, false)?;
+        }
+        for split in ahead.difference(&self.paused) {
+            self.reader.pause(split, true)?;
+            // More may come that nobody sees: it is not idle.
+            self.splits.unwatched(split);
+        }
+        self.paused = ahead;
+        let paused = self.paused.len() as u64;
+        self.task
+            .metrics
+            .paused_splits
+            .store(paused, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Sends time on if it has moved, and tells the driver of the end.

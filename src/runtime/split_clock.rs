@@ -47,10 +47,7 @@ impl SplitClock {
 
     /// How many splits are being read.
     pub fn len(&self) -> usize {
-        self.splits
-            .values()
-            .filter(|split| !split.record.finished)
-            .count()
+        self.unfinished().count()
     }
 
     /// A split is read from now on.
@@ -61,6 +58,16 @@ impl SplitClock {
             at_end_since: None,
         };
         self.splits.insert(record.split, split);
+    }
+
+    /// The splits, with those that have been finished since the last checkpoint.
+    pub fn all(&self) -> impl Iterator<Item = &SplitRecord> {
+        self.splits.values().map(|split| &split.record)
+    }
+
+    /// The splits that are being read.
+    pub fn unfinished(&self) -> impl Iterator<Item = &SplitRecord> {
+        self.all().filter(|record| !record.finished)
     }
 
     /// The watermark of a split.
@@ -90,6 +97,13 @@ impl SplitClock {
     pub fn at_end(&mut self, split: &str, now: Instant) {
         if let Some(split) = self.splits.get_mut(split) {
             split.at_end_since.get_or_insert(now);
+        }
+    }
+
+    /// Nobody looks any more whether a split is at its end.
+    pub fn unwatched(&mut self, split: &str) {
+        if let Some(split) = self.splits.get_mut(split) {
+            split.at_end_since = None;
         }
     }
 

@@ -184,3 +184,60 @@ fn a_read_begins_and_ends_where_it_is_told() {
         );
     }
 }
+
+/// A partition far ahead of another one waits for it, and then goes on where it was.
+#[test]
+fn partitions_are_kept_together_in_time() {
+    let brokers = broker::one();
+    let topic = brokers.topic(2);
+    let servers = &brokers.addresses;
+    let program = format!(
+        "CREATE TABLE numbers (n BIGINT, at TIMESTAMP(3), WATERMARK FOR at AS at)
+           WITH ('connector' = 'kafka', 'topic' = '{topic}', 'format' = 'json',
+             'properties.bootstrap.servers' = '{servers}', {EARLIEST},
+             'properties.max.partition.fetch.bytes' = '4096',
+             'properties.queued.min.messages' = '1', 'scan.idle-timeout' = '1 h',
+             'scan.watermark.alignment.max-drift' = '1000 s');{COPY}"
+    );
+    let workspace = Workspace::new();
+    workspace.write("copy.sql", &program);
+    // A second of time lies between two rows. The second partition begins as early as the
+    // first, but has only the beginning of its rows.
+    let write = |partition: i32, numbers: std::ops::Range<u32>| {
+        let from = 20_000 * u32::try_from(partition).expect("a small number");
+        let rows = numbers.map(|n| format!("{{\"n\":{n},\"at\":\"{}\"}}", time_of(n - from)));
+        brokers.write(&topic, partition, rows);
+    };
+    write(1, 20_000..21_000);
+    let running = workspace.start(&["--workers", "1", "copy.sql"]);
+    let metric = |name: &str| {
+        let page = running.get("/metrics").1;
+        let line = page.lines().find(|line| line.starts_with(name));
+        let value = line.and_then(|line| line.rsplit(' ').next()?.parse().ok());
+        value.unwrap_or(0.0_f64)
+    };
+    let rows_read = || metric("thalweg_task_records_in_total{");
+    wait_until("the slow one is read", || rows_read() >= 1_000.0);
+    write(0, 0..20_000);
+    wait_until("the other one waits", || {
+        metric("thalweg_task_paused_splits{") > 0.0
+    });
+    // What was fetched ahead may still have come.
+    assert!(rows_read() < 12_000.0, "{} rows were read", rows_read());
+    write(1, 21_000..40_000);
+    wait_until("all rows are there", || {
+        workspace.lines("out").len() >= 40_000
+    });
+    assert_eq!(running.terminate().status, 0);
+    let expected = sorted(records(0..40_000).collect());
+    assert!(
+        sorted(workspace.lines("out")) == expected,
+        "rows are lost or doubled"
+    );
+}
+
+/// So many seconds of the year as a time.
+fn time_of(seconds: u32) -> String {
+    let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+    format!("2026-01-01 {hours:02}:{minutes:02}:{:02}.000", seconds % 60)
+}

@@ -203,6 +203,14 @@ impl SourceReader for KafkaReader {
         Ok(())
     }
 
+    fn pause(&mut self, split: &str, is_paused: bool) -> Result<()> {
+        let mut partitions = self.partitions.iter();
+        match partitions.find(|(_, reading)| reading.split == split) {
+            Some((&index, _)) => self.consumer.pause(index, is_paused).map_err(failed),
+            None => Ok(()),
+        }
+    }
+
     async fn next(&mut self) -> Result<SourceEvent> {
         loop {
             if let Some(event) = self.step()? {

@@ -58,6 +58,10 @@ impl SourceFactory for KafkaSource {
         self.options.bound.is_some()
     }
 
+    fn can_pause(&self) -> bool {
+        true
+    }
+
     fn position_reporter(&self) -> Option<Arc<dyn PositionReporter>> {
         self.options.properties.get("group.id")?;
         let options = Arc::clone(&self.options);
