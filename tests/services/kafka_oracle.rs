@@ -10,6 +10,8 @@ const PARTITIONS: u32 = 3;
 /// Milliseconds of event time between two rows.
 const STEP_MS: u32 = 7;
 const WINDOW_MS: u32 = 10_000;
+/// A row that is no row of the job and later than all of them.
+const CLOSING: &str = r#"{"n":-1,"host":"last","at":"2026-01-01 23:59:59"}"#;
 
 /// The row with this number.
 fn record(n: u32) -> String {
@@ -62,12 +64,21 @@ impl Topics {
         }
     }
 
+    /// Writes rows into the first partition, so that all of them are in order.
+    pub fn write_in_order(&self, brokers: &Brokers, rows: Range<u32>) {
+        brokers.write(&self.input, 0, rows.map(record));
+    }
+
+    /// Writes rows behind which every window is closed, enough for two partitions.
+    pub fn close_in_order(&self, brokers: &Brokers) {
+        brokers.write(&self.input, 0, [CLOSING.to_owned(), CLOSING.to_owned()]);
+    }
+
     /// Writes a row into each partition behind which every window is closed.
     pub fn close(&self, brokers: &Brokers) {
         for partition in 0..PARTITIONS {
             let number = i32::try_from(partition).expect("few partitions");
-            let row = r#"{"n":-1,"host":"last","at":"2026-01-01 23:59:59"}"#;
-            brokers.write(&self.input, number, [row.to_owned()]);
+            brokers.write(&self.input, number, [CLOSING.to_owned()]);
         }
     }
 

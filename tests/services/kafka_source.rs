@@ -136,8 +136,7 @@ fn a_read_begins_and_ends_where_it_is_told() {
     let topic = brokers.topic(1);
     brokers.write(&topic, 0, records(0..50));
     std::thread::park_timeout(std::time::Duration::from_millis(20));
-    let middle = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let middle = middle.expect("a time after 1970").as_millis();
+    let middle = thalweg::clock::now().millis();
     std::thread::park_timeout(std::time::Duration::from_millis(20));
     brokers.write(&topic, 0, records(50..100));
     let end = "'scan.bounded.mode' = 'latest-offset'";

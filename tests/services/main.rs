@@ -3,6 +3,7 @@
 mod broker;
 #[cfg(feature = "campaign")]
 mod kafka_brokers;
+mod kafka_chain;
 mod kafka_kills;
 mod kafka_logins;
 mod kafka_metadata;
