@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rdkafka::TopicPartitionList;
+use rdkafka::client::Client;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
@@ -53,6 +54,14 @@ impl Cluster {
             client: Aside::new(client),
             context,
         })
+    }
+
+    /// What tells this cluster from every other, whatever its addresses are.
+    ///
+    /// # Errors
+    /// If it cannot be asked.
+    pub fn id(&self) -> Result<String> {
+        cluster_id(self.client.client(), &self.context)
     }
 
     /// The partitions of these topics, in order.
@@ -192,6 +201,14 @@ impl Cluster {
         });
         Ok(offsets.collect())
     }
+}
+
+/// The id of the cluster of a client.
+pub(super) fn cluster_id(client: &Client<Context>, context: &Context) -> Result<String> {
+    context.ask("find the cluster's id", |patience| {
+        let unknown = KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut);
+        client.fetch_cluster_id(patience).ok_or(unknown)
+    })
 }
 
 /// How many partitions a topic has.

@@ -9,7 +9,7 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::Offset;
 
-use super::cluster::Partition;
+use super::cluster::{Partition, cluster_id};
 use super::context::{self, Context};
 use super::queue::{MessageQueue, Messages};
 use super::{Error, Properties, Result};
@@ -78,6 +78,12 @@ impl Consumer {
             indices: HashMap::new(),
             next_index: 0,
         })
+    }
+
+    /// A question that blocks: what tells the cluster from every other.
+    pub fn cluster_id(&self) -> impl FnOnce() -> Result<String> + Send + use<> {
+        let (queue, context) = (Arc::clone(&self.queue), self.context.clone());
+        move || cluster_id(queue.client.client(), &context)
     }
 
     /// Reads a partition from an offset on, or from its start; returns its number here.

@@ -38,13 +38,14 @@ const TUNING: [&str; 5] = [
 /// The option that makes a file source go on for ever.
 const FOLLOWS: &str = "source.monitor-interval";
 
-/// Properties of a client, but for those that say what is read.
+/// Properties of a client, but for the one that says what is read. Where brokers are may
+/// change: the positions know their cluster.
 const CLIENT: &str = "properties.";
-const READS: [&str; 3] = ["bootstrap.servers", "group.id", "isolation.level"];
+const READS: &str = "isolation.level";
 
 fn is_tuning(key: &str) -> bool {
     let of_client = key.strip_prefix(CLIENT);
-    of_client.is_some_and(|name| !READS.contains(&name))
+    of_client.is_some_and(|name| name != READS)
         || TUNING.iter().any(|tuning| key.starts_with(tuning))
 }
 

@@ -114,6 +114,9 @@ async fn enumerate(
         counted = bytes;
     };
     count(&queue.known());
+    if queue.has_looked() {
+        enumerator.has_looked();
+    }
     while !queue.is_complete() {
         match enumerator.discover(&queue.known()).await {
             Ok(discovery) => {

@@ -38,6 +38,10 @@ pub struct Discovery {
 /// Finds the splits of one source table.
 #[async_trait]
 pub trait Enumerator: Send {
+    /// Told before the first look of a life if there was a look in an earlier one: what is
+    /// found from now on has come since.
+    fn has_looked(&mut self) {}
+
     /// Looks for splits other than `known`, which the enumerator may have found
     /// in an earlier run.
     ///

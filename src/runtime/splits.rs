@@ -13,11 +13,15 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use parking_lot::Mutex;
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::runtime::{Discovery, Split};
 use crate::state::SplitRecord;
 use crate::stream::{EventTime, OperatorId, Watermark};
+
+/// In the place of a split: the first look has found none.
+const LOOK: &str = "";
 
 /// The splits of one source table.
 #[derive(Debug)]
@@ -133,6 +137,12 @@ impl SplitQueue {
         self.operator
     }
 
+    /// Whether somebody has looked for splits in this life or an earlier one.
+    pub fn has_looked(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.complete || !inner.names.is_empty()
+    }
+
     /// The splits that are not finished.
     pub fn known(&self) -> Vec<Split> {
         self.inner.lock().known.values().cloned().collect()
@@ -152,23 +162,19 @@ impl SplitQueue {
     /// before gets a number, so that the two stay apart.
     pub fn add(&self, discovery: Discovery) {
         let mut inner = self.inner.lock();
+        if inner.names.is_empty() && discovery.found.is_empty() && !discovery.complete {
+            // That there was nothing has to be remembered: what comes later is new.
+            let mut look = self.record(LOOK.to_owned(), Value::Null, 0);
+            look.finished = true;
+            inner.names.insert(look.split.clone());
+            inner.unreported.push(look);
+        }
         for mut split in discovery.found {
             let ordinal = inner.names.len() as u64;
             if inner.names.contains(&split.id) {
                 split.id = format!("{}#{ordinal}", split.id);
             }
-            let record = SplitRecord {
-                operator: self.operator,
-                split: split.id.clone(),
-                ordinal,
-                spec: split.spec.clone(),
-                position: None,
-                watermark: EventTime::MIN,
-                idle: false,
-                finished: false,
-                rows: 0,
-                bytes: 0,
-            };
+            let record = self.record(split.id.clone(), split.spec.clone(), ordinal);
             inner.names.insert(split.id.clone());
             inner.known.insert(split.id.clone(), split);
             inner.waiting.push_back(record.clone());
@@ -181,6 +187,21 @@ impl SplitQueue {
         inner.merge(self.rules);
         drop(inner);
         self.changed.notify_waiters();
+    }
+
+    fn record(&self, split: String, spec: Value, ordinal: u64) -> SplitRecord {
+        SplitRecord {
+            operator: self.operator,
+            split,
+            ordinal,
+            spec,
+            position: None,
+            watermark: EventTime::MIN,
+            idle: false,
+            finished: false,
+            rows: 0,
+            bytes: 0,
+        }
     }
 
     /// The next split for a task that has `held` already, if it may have another.
@@ -307,6 +328,24 @@ mod tests {
         assert_eq!(restored.watermark(), at(7));
         let new = SplitQueue::new(OperatorId(0), RULES, Vec::new(), false);
         assert_eq!(new.watermark(), Watermark::At(EventTime::MIN));
+    }
+
+    /// A pattern once matched no topic yet, and after a restart the first topic was taken
+    /// for one that had been there at the start: its first records were not read.
+    #[test]
+    fn a_look_that_has_found_nothing_is_remembered() {
+        let new = SplitQueue::new(OperatorId(0), RULES, Vec::new(), false);
+        assert!(!new.has_looked());
+        add(&new, &[], false);
+        add(&new, &[], false);
+        assert!(new.has_looked() && new.known().is_empty());
+        let (unreported, _) = new.take_unreported();
+        assert_eq!(unreported.len(), 1);
+        let restored = SplitQueue::new(OperatorId(0), RULES, unreported, false);
+        assert!(restored.has_looked() && restored.known().is_empty());
+        add(&restored, &["a"], false);
+        assert_eq!(restored.take(0).unwrap().split, "a");
+        assert!(!restored.is_exhausted());
     }
 
     fn queue(rules: SplitRules, splits: &[&str], complete: bool) -> SplitQueue {

@@ -80,15 +80,20 @@ impl Brokers {
     pub fn topic(&self, partitions: i32) -> String {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        self.make_topic(&name, partitions);
+        name
+    }
+
+    /// Makes a topic.
+    pub fn make_topic(&self, name: &str, partitions: i32) {
         let admin: AdminClient<DefaultClientContext> =
             self.config().create().expect("an admin client");
-        let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(-1));
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = block_on(admin.create_topics([&topic], &options)).expect("an answer");
         for one in made {
             one.expect("a topic");
         }
-        name
     }
 
     /// Adds partitions to a topic.

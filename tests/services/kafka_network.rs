@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::broker::Brokers;
+use crate::broker::{self, Brokers};
 use crate::kafka_oracle::{Topics, windows};
 use crate::process::{Running, Workspace, wait_until};
 use crate::proxy::{Api, CLIENT, Proxy};
@@ -129,4 +129,54 @@ fn a_transaction_that_took_too_long_is_made_again() {
     running.wait_until_said("restart");
     proxy.mend();
     assert_eq!(job.finish(running), Ok(()));
+}
+
+/// Brokers may move, but the topics of another cluster are others, whatever their names.
+#[test]
+fn positions_belong_to_one_cluster() {
+    let (brokers, (others, _)) = (broker::one(), one());
+    let topic = brokers.topic(1);
+    others.make_topic(&topic, 1);
+    let program = |servers: &str| {
+        format!(
+            "CREATE TABLE numbers (n BIGINT) WITH ('connector' = 'kafka', 'topic' = '{topic}',
+               'format' = 'json', 'properties.bootstrap.servers' = '{servers}',
+               'scan.startup.mode' = 'earliest-offset');
+             CREATE TABLE nowhere (n BIGINT) WITH ('connector' = 'blackhole');
+             INSERT INTO nowhere SELECT n FROM numbers;"
+        )
+    };
+    let workspace = Workspace::new();
+    let live = |servers: &str| {
+        workspace.write("job.sql", &program(servers));
+        workspace.start(&["--data-dir", "data", "job.sql"])
+    };
+    let has_read = |running: &Running, rows: u32| {
+        let page = running.get("/metrics").1;
+        let name = "thalweg_task_records_in_total";
+        let lines = page.lines().filter(|line| line.starts_with(name));
+        lines
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u32>().ok())
+            .sum::<u32>()
+            == rows
+    };
+    brokers.write(&topic, 0, (0..5).map(|n| format!("{{\"n\":{n}}}")));
+    let running = live(&brokers.addresses);
+    wait_until("the rows are read", || has_read(&running, 5));
+    assert_eq!(running.terminate().status, 0);
+
+    let ended = live(&others.addresses).wait();
+    assert_eq!(ended.status, 1, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("are of the Kafka cluster"),
+        "{}",
+        ended.stderr
+    );
+
+    brokers.write(&topic, 0, (5..7).map(|n| format!("{{\"n\":{n}}}")));
+    let running = live(&brokers.addresses.replace("127.0.0.1", "localhost"));
+    wait_until("the new rows are read, and only they", || {
+        has_read(&running, 2)
+    });
+    assert_eq!(running.terminate().status, 0);
 }

@@ -39,11 +39,15 @@ impl KafkaEnumerator {
 
 #[async_trait]
 impl Enumerator for KafkaEnumerator {
+    fn has_looked(&mut self) {
+        self.has_looked = true;
+    }
+
     async fn discover(&mut self, known: &[Split]) -> runtime::Result<Discovery> {
         let (options, cluster) = (Arc::clone(&self.options), self.cluster.clone());
         let (name, group) = (self.name.clone(), self.group.clone());
         let names: HashSet<String> = known.iter().map(|split| split.id.clone()).collect();
-        let is_first = !self.has_looked && known.is_empty();
+        let is_first = !self.has_looked;
         let (cluster, found) = blocking(move || {
             let cluster = match cluster {
                 Some(cluster) => cluster,
@@ -85,12 +89,14 @@ fn look(
         vec![None; partitions.len()]
     };
     let ends = ends(cluster, options.bound.as_ref(), &partitions)?;
+    let id = cluster.id()?;
     let splits = partitions.into_iter().zip(starts.into_iter().zip(ends));
     splits
         .map(|(partition, (start, end))| {
             let spec = PartitionSpec {
                 start,
                 end,
+                cluster: id.clone(),
                 topic: partition.topic.clone(),
                 partition: partition.number,
             };

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, VecDeque};
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::failed;
 use super::metadata::RowBuilder;
 use super::options::SourceOptions;
 use super::source::{PartitionPosition, PartitionSpec};
+use super::{blocking, failed};
 use crate::kafka::{Consumer, Messages, Partition, PartitionEnd, Polled};
 use crate::runtime::{Error, Result, SourceEvent, SourceReader, Split};
 use crate::stream::{DeadLetter, Position};
@@ -20,6 +20,8 @@ const BATCH_RECORDS: usize = 8_192;
 /// The reader of one task.
 pub(super) struct KafkaReader {
     consumer: Consumer,
+    /// The id of the cluster that is reached, once that was asked.
+    cluster: Option<String>,
     rows: RowBuilder,
     table: String,
     /// By the consumer's number.
@@ -52,6 +54,7 @@ impl KafkaReader {
         let name = format!("table {table}");
         Ok(Self {
             consumer: Consumer::new(&options.properties, &name, group).map_err(failed)?,
+            cluster: None,
             rows,
             table: table.to_owned(),
             partitions: BTreeMap::new(),
@@ -108,6 +111,21 @@ impl KafkaReader {
             self.events.push_back(SourceEvent::AtEnd { split });
         }
         Ok(())
+    }
+
+    /// Refuses partitions of another cluster than the one that is reached.
+    async fn check_cluster(&mut self, wanted: &str) -> Result<()> {
+        if self.cluster.is_none() {
+            self.cluster = Some(blocking(self.consumer.cluster_id()).await?);
+        }
+        match &self.cluster {
+            Some(found) if found != wanted => Err(Error::Fatal(format!(
+                "table {}: the positions of this job are of the Kafka cluster {wanted}, and \
+                 'properties.bootstrap.servers' leads to {found}; go on with that one, or start anew with --fresh",
+                self.table
+            ))),
+            _ => Ok(()),
+        }
     }
 
     fn finish(&mut self, index: usize) -> Result<()> {
@@ -194,6 +212,7 @@ impl SourceReader for KafkaReader {
             self.events.push_back(SourceEvent::Finished { split });
             return Ok(());
         }
+        self.check_cluster(&spec.cluster).await?;
         let partition = Partition {
             topic: spec.topic,
             number: spec.partition,

@@ -78,6 +78,8 @@ impl SourceFactory for KafkaSource {
 /// A split as the state keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct PartitionSpec {
+    /// The cluster's id: another one may have a topic of the same name.
+    pub cluster: String,
     pub topic: String,
     pub partition: i32,
     /// The first offset that is read; `None` begins with the oldest record.
