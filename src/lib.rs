@@ -18,6 +18,7 @@ pub mod operators;
 pub mod pipeline;
 pub mod plan;
 pub mod runtime;
+pub mod secret;
 pub mod sql;
 pub mod state;
 pub mod stream;

@@ -193,14 +193,8 @@ impl<'a> Values<'a> {
             DataType::Utf8 => Self::Text(array.as_string()),
             DataType::Binary => Self::Binary(array.as_binary()),
             DataType::Date32 => Self::Date(slice::<Date32Type>(array)),
-            DataType::Time32(TimeUnit::Second) => {
-                Self::Time32(slice::<Time32SecondType>(array), unit)
-            }
-            DataType::Time32(_) => Self::Time32(slice::<Time32MillisecondType>(array), unit),
-            DataType::Time64(TimeUnit::Microsecond) => {
-                Self::Time64(slice::<Time64MicrosecondType>(array), unit)
-            }
-            DataType::Time64(_) => Self::Time64(slice::<Time64NanosecondType>(array), unit),
+            DataType::Time32(_) => Self::Time32(times32(array, unit), unit),
+            DataType::Time64(_) => Self::Time64(times64(array, unit), unit),
             DataType::Timestamp(..) => {
                 Self::Timestamp(timestamps(array, unit), unit, WrittenDate::default())
             }
@@ -209,7 +203,24 @@ impl<'a> Values<'a> {
     }
 }
 
-fn timestamps(array: &ArrayRef, unit: TimeUnit) -> &[i64] {
+/// The values of a column of short times.
+pub(super) fn times32(array: &ArrayRef, unit: TimeUnit) -> &[i32] {
+    match unit {
+        TimeUnit::Second => slice::<Time32SecondType>(array),
+        _ => slice::<Time32MillisecondType>(array),
+    }
+}
+
+/// The values of a column of long times.
+pub(super) fn times64(array: &ArrayRef, unit: TimeUnit) -> &[i64] {
+    match unit {
+        TimeUnit::Microsecond => slice::<Time64MicrosecondType>(array),
+        _ => slice::<Time64NanosecondType>(array),
+    }
+}
+
+/// The values of a column of timestamps.
+pub(super) fn timestamps(array: &ArrayRef, unit: TimeUnit) -> &[i64] {
     match unit {
         TimeUnit::Second => slice::<TimestampSecondType>(array),
         TimeUnit::Millisecond => slice::<TimestampMillisecondType>(array),

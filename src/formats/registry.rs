@@ -2,10 +2,10 @@
 
 use arrow::datatypes::{DataType, SchemaRef};
 
-use super::{FormatRef, OptionDoc, Options, column, csv, json, raw};
+use super::{FormatRef, OptionDoc, Options, avro, column, csv, json, raw};
 
 /// The names of the formats.
-pub const NAMES: [&str; 3] = ["json", "csv", "raw"];
+pub const NAMES: [&str; 4] = ["json", "csv", "raw", "avro"];
 
 /// The format that `'format' = '…'` and the options of that format ask for,
 /// for a table with these physical columns. What is wrong is noted in `options`.
@@ -14,7 +14,7 @@ pub fn format(options: &mut Options, schema: &SchemaRef) -> Option<FormatRef> {
     if name.is_empty() {
         return None;
     }
-    if name == "json" {
+    if matches!(name, "json" | "avro") {
         check_columns(options, schema, column::is_supported);
     } else {
         check_types(options, schema);
@@ -23,6 +23,7 @@ pub fn format(options: &mut Options, schema: &SchemaRef) -> Option<FormatRef> {
         "json" => Some(json::Json::from_options(options)),
         "csv" => Some(csv::from_options(options)),
         "raw" => Some(raw::from_options(options, schema)),
+        "avro" => avro::from_options(options, schema),
         _ => {
             let hint = super::options::nearest(name, NAMES.into_iter()).map_or_else(
                 || format!("there are '{}'", NAMES.join("', '")),
@@ -63,6 +64,7 @@ pub fn docs(format: &str) -> &'static [OptionDoc] {
         "json" => json::DOCS,
         "csv" => csv::DOCS,
         "raw" => raw::DOCS,
+        "avro" => avro::DOCS,
         _ => &[],
     }
 }

@@ -189,7 +189,7 @@ pub fn csv(bytes: &[u8]) {
     }
     let format = made(&options, &schema);
     let mut rest = text;
-    while let Some(length) = format.framing().record_length(rest) {
+    while let Some(length) = format.framing().unwrap().record_length(rest) {
         assert!(0 < length && length <= rest.len(), "no end was found");
         let (record, behind) = rest.split_at(length);
         rest = behind;

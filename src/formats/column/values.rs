@@ -1,5 +1,6 @@
 //! The values of a column by type, in the buffers that become its array.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -17,6 +18,9 @@ use arrow::datatypes::{
 use super::Column;
 use super::strings::{Strings, ends_with_capacity, last_end};
 use super::text::unit_of;
+
+/// Up to this many keys of a map are compared each with each.
+const KEYS_COMPARED_MAX: usize = 8;
 
 /// Values of one type. The tag stands by itself, so that it needs no arithmetic.
 #[derive(Debug)]
@@ -84,13 +88,31 @@ impl List {
 
 impl Map {
     /// Where the value that is being appended begins.
-    pub(in crate::formats) fn start(&self) -> usize {
+    fn start(&self) -> usize {
         last_end(&self.ends)
     }
 
     /// Makes a value of the entries that were appended since the last one.
     pub(in crate::formats) fn close(&mut self) -> Result<(), String> {
         close(&mut self.ends, self.values.len())
+    }
+
+    /// Whether the value that is being appended has a key twice.
+    pub(in crate::formats) fn has_duplicates(&self) -> bool {
+        let keys: Vec<_> = (self.start()..self.keys.len())
+            .map(|place| self.keys.get(place))
+            .collect();
+        if keys.len() > KEYS_COMPARED_MAX {
+            return keys.iter().collect::<HashSet<_>>().len() < keys.len();
+        }
+        let mut rest = keys.as_slice();
+        while let Some((key, behind)) = rest.split_first() {
+            if behind.contains(key) {
+                return true;
+            }
+            rest = behind;
+        }
+        false
     }
 }
 

@@ -98,8 +98,8 @@ impl FormatFactory for Json {
         Box::new(encode::JsonEncoder::new(*self))
     }
 
-    fn framing(&self) -> Framing {
-        Framing::Lines
+    fn framing(&self) -> Option<Framing> {
+        Some(Framing::Lines)
     }
 
     fn extension(&self) -> &'static str {

@@ -200,7 +200,7 @@ fn wrong_options_are_named() {
         ),
         (
             &[("format", "parquet")],
-            "option 'format': unknown format 'parquet'; there are 'json', 'csv', 'raw'",
+            "option 'format': unknown format 'parquet'; there are 'json', 'csv', 'raw', 'avro'",
         ),
         (
             &[("format", "json"), ("json.ignore-parse-errors", "true")],
