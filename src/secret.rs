@@ -11,6 +11,17 @@ pub struct Error {
     why: String,
 }
 
+/// A secret itself. Nothing shows it: it is neither `Debug` nor `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text, for the call that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
 /// What a person is told who wrote a secret in the open.
 pub const WANTED: &str = "is a secret; give a reference such as '${env:NAME}' or '${file:PATH}'";
 
@@ -32,21 +43,24 @@ fn reference(value: &str) -> Option<(&str, &str)> {
 ///
 /// # Errors
 /// If the variable is not set or the file cannot be read.
-pub fn resolve(option: &str, value: &str) -> Result<String, Error> {
+pub fn resolve(option: &str, value: &str) -> Result<Secret, Error> {
     let missing = |why: String| Error {
         option: option.to_owned(),
         why,
     };
     match reference(value) {
         Some(("env", name)) => {
-            std::env::var(name).map_err(|_| missing(format!("{name} is not set")))
+            let value = std::env::var(name);
+            value
+                .map(Secret)
+                .map_err(|_| missing(format!("{name} is not set")))
         }
         Some((_, path)) => {
             let text = fs::read_to_string(path);
             let text = text.map_err(|error| missing(format!("{path}: {error}")))?;
-            Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+            Ok(Secret(text.trim_end_matches(['\r', '\n']).to_owned()))
         }
-        None => Ok(value.to_owned()),
+        None => Ok(Secret(value.to_owned())),
     }
 }
 
@@ -54,16 +68,22 @@ pub fn resolve(option: &str, value: &str) -> Result<String, Error> {
 mod tests {
     use super::*;
 
+    fn resolved(value: &str) -> Result<String, String> {
+        let secret = resolve("x", value);
+        let exposed = secret.map(|secret| secret.expose().to_owned());
+        exposed.map_err(|error| error.to_string())
+    }
+
     #[test]
     fn references_are_resolved() {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), "canary\r\n").unwrap();
         let by_file = format!("${{file:{}}}", file.path().display());
-        assert_eq!(resolve("x", &by_file), Ok("canary".to_owned()));
-        assert_eq!(resolve("x", "${env:PATH}").ok(), std::env::var("PATH").ok());
+        assert_eq!(resolved(&by_file), Ok("canary".to_owned()));
+        assert_eq!(resolved("${env:PATH}").ok(), std::env::var("PATH").ok());
         for plain in ["", "abc", "${PATH}", "${env:PATH", "${secret:PATH}"] {
             assert!(!is_reference(plain), "{plain}");
-            assert_eq!(resolve("x", plain), Ok(plain.to_owned()));
+            assert_eq!(resolved(plain), Ok(plain.to_owned()));
         }
         for (value, expected) in [
             (
@@ -75,7 +95,7 @@ mod tests {
                 "cannot resolve 'x': /no/such/file: No such file or directory (os error 2)",
             ),
         ] {
-            assert_eq!(resolve("x", value).unwrap_err().to_string(), expected);
+            assert_eq!(resolved(value), Err(expected.to_owned()));
         }
     }
 }

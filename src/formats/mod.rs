@@ -14,6 +14,7 @@ mod avro;
 mod batch;
 mod cells;
 mod column;
+mod confluent;
 mod csv;
 mod datetime;
 mod decimal;
@@ -37,7 +38,7 @@ pub use lines::{LineBounds, Refused, Taken};
 pub use options::{
     OptionDefault, OptionDoc, OptionError, Options, nearest, parse_duration, parse_memory,
 };
-pub use registry::{NAMES, check_types, docs, format};
+pub use registry::{NAMES, check_types, docs, format, subject_option};
 pub use row_text::{RowText, parse_decimal, parse_timestamp_millis, row_to_json, sql_name};
 
 /// Turns records into rows of its schema.

@@ -2,10 +2,10 @@
 
 use arrow::datatypes::{DataType, SchemaRef};
 
-use super::{FormatRef, OptionDoc, Options, avro, column, csv, json, raw};
+use super::{FormatRef, OptionDoc, Options, avro, column, confluent, csv, json, raw};
 
 /// The names of the formats.
-pub const NAMES: [&str; 4] = ["json", "csv", "raw", "avro"];
+pub const NAMES: [&str; 5] = ["json", "csv", "raw", "avro", "avro-confluent"];
 
 /// The format that `'format' = '…'` and the options of that format ask for,
 /// for a table with these physical columns. What is wrong is noted in `options`.
@@ -14,7 +14,7 @@ pub fn format(options: &mut Options, schema: &SchemaRef) -> Option<FormatRef> {
     if name.is_empty() {
         return None;
     }
-    if matches!(name, "json" | "avro") {
+    if matches!(name, "json" | "avro" | "avro-confluent") {
         check_columns(options, schema, column::is_supported);
     } else {
         check_types(options, schema);
@@ -24,6 +24,7 @@ pub fn format(options: &mut Options, schema: &SchemaRef) -> Option<FormatRef> {
         "csv" => Some(csv::from_options(options)),
         "raw" => Some(raw::from_options(options, schema)),
         "avro" => avro::from_options(options, schema),
+        "avro-confluent" => confluent::avro::from_options(options, schema),
         _ => {
             let hint = super::options::nearest(name, NAMES.into_iter()).map_or_else(
                 || format!("there are '{}'", NAMES.join("', '")),
@@ -58,6 +59,13 @@ fn check_columns(
     }
 }
 
+/// The option that names the subject of written records in a schema registry, if the
+/// format has one. A connector that knows a good name gives it where none is given.
+pub fn subject_option(format: &str) -> Option<String> {
+    let is_registered = matches!(format, "avro-confluent");
+    is_registered.then(|| format!("{format}.subject"))
+}
+
 /// The options of a format; none if there is no such format.
 pub fn docs(format: &str) -> &'static [OptionDoc] {
     match format {
@@ -65,6 +73,7 @@ pub fn docs(format: &str) -> &'static [OptionDoc] {
         "csv" => csv::DOCS,
         "raw" => raw::DOCS,
         "avro" => avro::DOCS,
+        "avro-confluent" => confluent::avro::DOCS,
         _ => &[],
     }
 }

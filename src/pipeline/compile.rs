@@ -42,9 +42,17 @@ const FOLLOWS: &str = "source.monitor-interval";
 const CLIENT: &str = "properties.";
 const READS: [&str; 3] = ["bootstrap.servers", "group.id", "isolation.level"];
 
+/// How a schema registry is reached, behind the name of a format that uses one.
+const REGISTERED: [&str; 2] = ["-confluent.", "-registry."];
+const REGISTRY: [&str; 4] = ["url", "basic-auth.", "bearer-auth.", "ssl."];
+
 fn is_tuning(key: &str) -> bool {
     let of_client = key.strip_prefix(CLIENT);
+    let mut of_registry = REGISTERED
+        .iter()
+        .filter_map(|format| key.split_once(format));
     of_client.is_some_and(|name| !READS.contains(&name))
+        || of_registry.any(|(_, name)| REGISTRY.iter().any(|how| name.starts_with(how)))
         || TUNING.iter().any(|tuning| key.starts_with(tuning))
 }
 

@@ -13,7 +13,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("schema_registry", &["clock", "secret", "http"]),
     (
         "formats",
-        &["stream", "clock", "metrics", "secret", "schema_registry"],
+        &[
+            "stream",
+            "clock",
+            "metrics",
+            "secret",
+            "http",
+            "schema_registry",
+        ],
     ),
     (
         "kafka",

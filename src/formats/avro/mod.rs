@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{RecordBatch, new_empty_array};
+use arrow::datatypes::{Fields, SchemaRef};
 
 use super::batch::Rows;
 use super::{
@@ -22,8 +22,8 @@ mod schema;
 mod tests;
 mod write;
 
-use plan::Plan;
-use schema::Schema;
+pub(super) use plan::Plan;
+pub(super) use schema::Schema;
 
 /// Its options, for people.
 pub(super) const DOCS: &[OptionDoc] = &[
@@ -32,19 +32,17 @@ pub(super) const DOCS: &[OptionDoc] = &[
         default: OptionDefault::Value("binary"),
         doc: "Only 'binary'.",
     },
-    LEGACY_TIMESTAMPS,
+    OptionDoc {
+        key: "avro.timestamp_mapping.legacy",
+        default: OptionDefault::Value("true"),
+        doc: "Whether TIMESTAMP is written as Avro's 'timestamp-…', a point in time; else it is 'local-timestamp-…'. Both are read.",
+    },
     OptionDoc {
         key: "avro.open.fastread",
         default: OptionDefault::Value("false"),
         doc: "Taken for Flink's sake; reading is always fast.",
     },
 ];
-
-const LEGACY_TIMESTAMPS: OptionDoc = OptionDoc {
-    key: "avro.timestamp_mapping.legacy",
-    default: OptionDefault::Value("true"),
-    doc: "Whether TIMESTAMP is written as Avro's 'timestamp-…', a point in time; else it is 'local-timestamp-…'. Both are read.",
-};
 
 /// The format, with the schema of the table's columns.
 struct Avro {
@@ -74,7 +72,7 @@ pub(super) fn from_options(options: &mut Options, columns: &SchemaRef) -> Option
 }
 
 /// The schema of columns, as text and parsed.
-fn derived(columns: &SchemaRef, legacy: bool) -> Result<(String, Arc<Schema>), String> {
+pub(super) fn derived(columns: &SchemaRef, legacy: bool) -> Result<(String, Arc<Schema>), String> {
     let text = derive::schema_of(columns.fields(), legacy)?.to_string();
     let schema = Schema::parse(&text, []).map_err(|why| format!("the derived schema {why}"))?;
     Ok((text, Arc::new(schema)))
@@ -91,9 +89,7 @@ impl FormatFactory for Avro {
     }
 
     fn encoder(&self, _schema: &SchemaRef) -> Box<dyn Encoder> {
-        Box::new(AvroEncoder {
-            schema: Arc::clone(&self.schema),
-        })
+        Box::new(AvroEncoder::new(Arc::clone(&self.schema)))
     }
 
     fn framing(&self) -> Option<Framing> {
@@ -126,7 +122,12 @@ impl Decoder for AvroDecoder {
 }
 
 /// Appends the row of a record that was written by the plan's schema.
-fn push(rows: &mut Rows, plan: &Plan, record: &[u8], limits: &Limits) -> Result<(), RowError> {
+pub(super) fn push(
+    rows: &mut Rows,
+    plan: &Plan,
+    record: &[u8],
+    limits: &Limits,
+) -> Result<(), RowError> {
     if record.len() > limits.record_bytes_max {
         return Err(super::too_long(record.len(), *limits));
     }
@@ -134,8 +135,24 @@ fn push(rows: &mut Rows, plan: &Plan, record: &[u8], limits: &Limits) -> Result<
         .map_err(|unread| RowError(unread.into_reason()))
 }
 
-struct AvroEncoder {
+/// Checks that rows of some columns can be written by a schema.
+pub(super) fn check_written(schema: &Schema, columns: &Fields) -> Result<(), String> {
+    let empty = columns
+        .iter()
+        .map(|column| new_empty_array(column.data_type()));
+    let empty: Vec<_> = empty.collect();
+    write::Record::new(schema, columns, &empty).map(drop)
+}
+
+/// Writes rows by a schema that their columns fit.
+pub(super) struct AvroEncoder {
     schema: Arc<Schema>,
+}
+
+impl AvroEncoder {
+    pub(super) fn new(schema: Arc<Schema>) -> Self {
+        Self { schema }
+    }
 }
 
 impl Encoder for AvroEncoder {

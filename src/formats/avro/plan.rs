@@ -16,9 +16,9 @@ use crate::formats::datetime::nanos_per;
 
 /// The way of whole records.
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub schema: Arc<Schema>,
-    pub root: Root,
+pub(in crate::formats) struct Plan {
+    pub(super) schema: Arc<Schema>,
+    pub(super) root: Root,
 }
 
 /// What stands outermost.
@@ -134,7 +134,7 @@ impl Scale {
 impl Plan {
     /// How records of `schema` become rows of `columns`. Aliases and default values
     /// are those of `reader`, if one is given.
-    pub(super) fn new(
+    pub(in crate::formats) fn new(
         schema: Arc<Schema>,
         columns: &Fields,
         reader: Option<&Arc<Schema>>,

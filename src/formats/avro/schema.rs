@@ -21,9 +21,9 @@ pub(super) struct TypeId(usize);
 
 /// A schema: its types, and which of them its values are of.
 #[derive(Clone, Debug)]
-pub(super) struct Schema {
+pub(in crate::formats) struct Schema {
     types: Vec<Type>,
-    pub root: TypeId,
+    pub(super) root: TypeId,
 }
 
 /// One type.
@@ -76,7 +76,7 @@ pub(super) enum Logical {
 impl Schema {
     /// The schema that `text` declares; it may use the named types of `references`,
     /// each of which may use those of the ones before it.
-    pub(super) fn parse<'a>(
+    pub(in crate::formats) fn parse<'a>(
         text: &str,
         references: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, String> {

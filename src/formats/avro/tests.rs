@@ -77,7 +77,7 @@ fn decoded(
 fn encoded(schema: &str, records: &RecordBatch) -> Result<Vec<u8>, RowError> {
     let schema = Arc::new(Schema::parse(schema, []).unwrap());
     let mut out = EncodedRecords::default();
-    AvroEncoder { schema }.encode(records, &mut out)?;
+    AvroEncoder::new(schema).encode(records, &mut out)?;
     Ok(out.into_bytes())
 }
 
