@@ -229,6 +229,43 @@ pub(super) fn timestamps(array: &ArrayRef, unit: TimeUnit) -> &[i64] {
     }
 }
 
+/// Whole numbers of any length.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Integers<'a> {
+    Int8(&'a [i8]),
+    Int16(&'a [i16]),
+    Int32(&'a [i32]),
+    Int64(&'a [i64]),
+}
+
+impl<'a> Integers<'a> {
+    /// The values of a column of whole numbers.
+    pub(super) fn new(array: &'a ArrayRef) -> Self {
+        match array.data_type() {
+            DataType::Int8 => Self::Int8(slice::<Int8Type>(array)),
+            DataType::Int16 => Self::Int16(slice::<Int16Type>(array)),
+            DataType::Int32 => Self::Int32(slice::<Int32Type>(array)),
+            _ => Self::Int64(slice::<Int64Type>(array)),
+        }
+    }
+
+    #[inline]
+    pub(super) fn get(&self, row: usize) -> i64 {
+        match self {
+            Self::Int8(values) => values[row].into(),
+            Self::Int16(values) => values[row].into(),
+            Self::Int32(values) => values[row].into(),
+            Self::Int64(values) => values[row],
+        }
+    }
+}
+
+/// The places of a row's elements among those of all rows.
+pub(super) fn within(ends: &[i32], row: usize) -> std::ops::Range<usize> {
+    let end = |place: usize| ends.get(place).and_then(|end| usize::try_from(*end).ok());
+    end(row).unwrap_or(0)..end(row + 1).unwrap_or(0)
+}
+
 fn slice<T: ArrowPrimitiveType>(array: &ArrayRef) -> &[T::Native] {
     array.as_primitive::<T>().values()
 }

@@ -25,6 +25,7 @@ mod json;
 mod limits;
 mod lines;
 mod options;
+mod protobuf;
 mod raw;
 mod registry;
 mod row_text;

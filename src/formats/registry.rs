@@ -2,10 +2,19 @@
 
 use arrow::datatypes::{DataType, SchemaRef};
 
-use super::{FormatRef, OptionDoc, Options, avro, column, confluent, csv, json, raw};
+use super::{FormatRef, OptionDoc, Options, avro, column, confluent, csv, json, protobuf, raw};
 
 /// The names of the formats.
-pub const NAMES: [&str; 5] = ["json", "csv", "raw", "avro", "avro-confluent"];
+pub const NAMES: [&str; 8] = [
+    "json",
+    "csv",
+    "raw",
+    "avro",
+    "protobuf",
+    "avro-confluent",
+    "protobuf-confluent",
+    "json-registry",
+];
 
 /// The format that `'format' = '…'` and the options of that format ask for,
 /// for a table with these physical columns. What is wrong is noted in `options`.
@@ -14,10 +23,10 @@ pub fn format(options: &mut Options, schema: &SchemaRef) -> Option<FormatRef> {
     if name.is_empty() {
         return None;
     }
-    if matches!(name, "json" | "avro" | "avro-confluent") {
-        check_columns(options, schema, column::is_supported);
-    } else {
+    if matches!(name, "csv" | "raw") {
         check_types(options, schema);
+    } else {
+        check_columns(options, schema, column::is_supported);
     }
     match name {
         "json" => Some(json::Json::from_options(options)),
@@ -25,6 +34,9 @@ pub fn format(options: &mut Options, schema: &SchemaRef) -> Option<FormatRef> {
         "raw" => Some(raw::from_options(options, schema)),
         "avro" => avro::from_options(options, schema),
         "avro-confluent" => confluent::avro::from_options(options, schema),
+        "protobuf" => protobuf::from_options(options, schema),
+        "protobuf-confluent" => confluent::protobuf::from_options(options, schema),
+        "json-registry" => Some(confluent::json::from_options(options, schema)),
         _ => {
             let hint = super::options::nearest(name, NAMES.into_iter()).map_or_else(
                 || format!("there are '{}'", NAMES.join("', '")),
@@ -62,7 +74,10 @@ fn check_columns(
 /// The option that names the subject of written records in a schema registry, if the
 /// format has one. A connector that knows a good name gives it where none is given.
 pub fn subject_option(format: &str) -> Option<String> {
-    let is_registered = matches!(format, "avro-confluent");
+    let is_registered = matches!(
+        format,
+        "avro-confluent" | "protobuf-confluent" | "json-registry"
+    );
     is_registered.then(|| format!("{format}.subject"))
 }
 
@@ -74,6 +89,9 @@ pub fn docs(format: &str) -> &'static [OptionDoc] {
         "raw" => raw::DOCS,
         "avro" => avro::DOCS,
         "avro-confluent" => confluent::avro::DOCS,
+        "protobuf" => protobuf::DOCS,
+        "protobuf-confluent" => confluent::protobuf::DOCS,
+        "json-registry" => confluent::json::DOCS,
         _ => &[],
     }
 }

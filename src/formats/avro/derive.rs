@@ -3,8 +3,7 @@
 use arrow::datatypes::{DataType, Fields, TimeUnit};
 use serde_json::{Value, json};
 
-use super::plan::map_value;
-use crate::formats::column::{sql_name, unit_of};
+use crate::formats::column::{map_fields, sql_name, unit_of};
 
 /// The name of the record that a row is.
 const RECORD: &str = "org.apache.flink.avro.generated.record";
@@ -82,7 +81,7 @@ fn value(of: &DataType, name: &str, legacy: bool) -> Result<Value, String> {
             json!({ "type": "array", "items": items })
         }
         DataType::Map(entries, _) => {
-            let value = map_value(entries).ok_or("a map has keys and values")?;
+            let (_, value) = map_fields(entries).ok_or("a map has keys and values")?;
             let values = nullable(value.data_type(), value.is_nullable(), name, legacy)?;
             json!({ "type": "map", "values": values })
         }

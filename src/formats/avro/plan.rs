@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field as ColumnField, FieldRef, Fields, TimeUni
 
 use super::default;
 use super::schema::{Field, Logical, Schema, Type, TypeId};
-use crate::formats::column::{sql_name, unit_of};
+use crate::formats::column::{map_fields, sql_name, unit_of};
 use crate::formats::datetime::nanos_per;
 
 /// The way of whole records.
@@ -312,7 +312,7 @@ impl Resolver<'_> {
                 Read::List(Box::new(self.value(*items, element.data_type(), reader)?))
             }
             (Type::Map(values), DataType::Map(entries, _)) => {
-                let value = map_value(entries).ok_or_else(refused)?;
+                let (_, value) = map_fields(entries).ok_or_else(refused)?;
                 let reader = self.reader_inner(reader);
                 Read::Map(Box::new(self.value(*values, value.data_type(), reader)?))
             }
@@ -381,14 +381,6 @@ pub(super) fn not_null(schema: &Schema, id: TypeId) -> TypeId {
             other.unwrap_or(id)
         }
         _ => id,
-    }
-}
-
-/// The field of a map's values.
-pub(super) fn map_value(entries: &FieldRef) -> Option<&FieldRef> {
-    match entries.data_type() {
-        DataType::Struct(fields) => fields.get(1),
-        _ => None,
     }
 }
 

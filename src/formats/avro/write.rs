@@ -7,16 +7,15 @@ use arrow::array::{
 };
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, FieldRef, Fields, Float32Type, Float64Type, Int8Type,
-    Int16Type, Int32Type, Int64Type, TimeUnit,
+    DataType, Date32Type, Decimal128Type, Fields, Float32Type, Float64Type, TimeUnit,
 };
 
 use super::cursor::{length, write_bytes, write_long};
 use super::default;
 use super::plan::Scale;
 use super::schema::{Field, Logical, Schema, Type, TypeId};
-use crate::formats::cells;
-use crate::formats::column::{sql_name, unit_of};
+use crate::formats::cells::{self, Integers, within};
+use crate::formats::column::{map_fields, sql_name, unit_of};
 use crate::formats::datetime::nanos_per;
 use crate::formats::decimal;
 
@@ -69,14 +68,6 @@ enum Values<'a> {
     Map(&'a [i32], &'a StringArray, Box<Column<'a>>),
 }
 
-#[derive(Clone, Copy)]
-enum Integers<'a> {
-    Int8(&'a [i8]),
-    Int16(&'a [i16]),
-    Int32(&'a [i32]),
-    Int64(&'a [i64]),
-}
-
 enum Numbers<'a> {
     Whole(Integers<'a>),
     Float32(&'a [f32]),
@@ -91,18 +82,6 @@ struct Decimals<'a> {
     precision: u8,
     scale: i8,
     size: Option<usize>,
-}
-
-impl Integers<'_> {
-    #[inline]
-    fn get(&self, row: usize) -> i64 {
-        match self {
-            Self::Int8(values) => values[row].into(),
-            Self::Int16(values) => values[row].into(),
-            Self::Int32(values) => values[row].into(),
-            Self::Int64(values) => values[row],
-        }
-    }
 }
 
 impl<'a> Record<'a> {
@@ -319,12 +298,6 @@ impl<'a> Column<'a> {
     }
 }
 
-/// The places of a row's elements among those of all rows.
-fn within(ends: &[i32], row: usize) -> std::ops::Range<usize> {
-    let end = |place: usize| ends.get(place).and_then(|end| usize::try_from(*end).ok());
-    end(row).unwrap_or(0)..end(row + 1).unwrap_or(0)
-}
-
 /// Begins the one block of an array or map; without elements this ends it.
 fn write_count(count: usize, out: &mut Vec<u8>) {
     write_long(length(count), out);
@@ -346,7 +319,7 @@ impl<'a> Values<'a> {
             | (
                 Type::Long(None),
                 DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64,
-            ) => Self::Integers(integers(array)),
+            ) => Self::Integers(Integers::new(array)),
             (Type::Int(Some(Logical::Date) | None), DataType::Date32) => {
                 Self::Integers(Integers::Int32(slice::<Date32Type>(array)))
             }
@@ -379,7 +352,7 @@ impl<'a> Values<'a> {
                 Self::Float64(Numbers::Float64(slice::<Float64Type>(array)))
             }
             (Type::Double, DataType::Int8 | DataType::Int16 | DataType::Int32) => {
-                Self::Float64(Numbers::Whole(integers(array)))
+                Self::Float64(Numbers::Whole(Integers::new(array)))
             }
             (Type::String, DataType::Utf8) => Self::Text(array.as_string()),
             (Type::Enum { symbols }, DataType::Utf8) => {
@@ -404,7 +377,10 @@ impl<'a> Values<'a> {
                 let elements = Column::new(schema, *items, list.values(), path)?;
                 Self::List(list.value_offsets(), Box::new(elements))
             }
-            (Type::Map(values), DataType::Map(entries, _)) if has_text_keys(entries) => {
+            (Type::Map(values), DataType::Map(entries, _))
+                if map_fields(entries)
+                    .is_some_and(|(key, _)| *key.data_type() == DataType::Utf8) =>
+            {
                 let map = array.as_map();
                 let path = format!("{path}[]");
                 let values = Column::new(schema, *values, map.values(), path)?;
@@ -441,25 +417,6 @@ fn decimals<'a>(schema: &Schema, of: TypeId, array: &'a ArrayRef) -> Option<Deci
         scale: i8::try_from(scale).ok()?,
         size,
     })
-}
-
-fn has_text_keys(entries: &FieldRef) -> bool {
-    match entries.data_type() {
-        DataType::Struct(fields) => {
-            let key = fields.first();
-            key.is_some_and(|key| *key.data_type() == DataType::Utf8)
-        }
-        _ => false,
-    }
-}
-
-fn integers(array: &ArrayRef) -> Integers<'_> {
-    match array.data_type() {
-        DataType::Int8 => Integers::Int8(slice::<Int8Type>(array)),
-        DataType::Int16 => Integers::Int16(slice::<Int16Type>(array)),
-        DataType::Int32 => Integers::Int32(slice::<Int32Type>(array)),
-        _ => Integers::Int64(slice::<Int64Type>(array)),
-    }
 }
 
 fn slice<T: ArrowPrimitiveType>(array: &ArrayRef) -> &[T::Native] {

@@ -80,6 +80,11 @@ impl Row {
 }
 
 impl List {
+    /// Whether elements were appended since the last value was made.
+    pub(in crate::formats) fn is_open(&self) -> bool {
+        self.elements.len() > last_end(&self.ends)
+    }
+
     /// Makes a value of the elements that were appended since the last one.
     pub(in crate::formats) fn close(&mut self) -> Result<(), String> {
         close(&mut self.ends, self.elements.len())
@@ -270,9 +275,20 @@ impl Values {
 
 /// The entries' fields, the key's and the value's, of a map with text as keys.
 fn entries_of(entries: &FieldRef) -> Option<(&Fields, &FieldRef, &FieldRef)> {
+    let (key, value) = map_fields(entries)?;
+    match entries.data_type() {
+        DataType::Struct(fields) if *key.data_type() == DataType::Utf8 => {
+            Some((fields, key, value))
+        }
+        _ => None,
+    }
+}
+
+/// The fields of a map's keys and values.
+pub(in crate::formats) fn map_fields(entries: &FieldRef) -> Option<(&FieldRef, &FieldRef)> {
     match entries.data_type() {
         DataType::Struct(fields) => match fields.as_ref() {
-            [key, value] if *key.data_type() == DataType::Utf8 => Some((fields, key, value)),
+            [key, value] => Some((key, value)),
             _ => None,
         },
         _ => None,

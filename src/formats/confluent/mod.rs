@@ -8,7 +8,9 @@ use super::{
 
 pub(super) mod avro;
 mod header;
+pub(super) mod json;
 mod options;
+pub(super) mod protobuf;
 mod register;
 
 use header::{HEADER_BYTES, Plans};

@@ -252,7 +252,7 @@ impl Reader<'_> {
             cursor.value(depth)?;
         }
         let raw = std::str::from_utf8(cursor.since(start)).ok()?;
-        careful::push_flat(column, kind, raw, self.options.timestamp, self.scratch).ok()?;
+        careful::push_flat(column, kind, raw, self.options, self.scratch).ok()?;
         Some(cursor.at())
     }
 }

@@ -200,7 +200,7 @@ fn wrong_options_are_named() {
         ),
         (
             &[("format", "parquet")],
-            "option 'format': unknown format 'parquet'; there are 'json', 'csv', 'raw', 'avro'",
+            "option 'format': unknown format 'parquet'; there are 'json', 'csv', 'raw', 'avro', 'protobuf', 'avro-confluent', 'protobuf-confluent', 'json-registry'",
         ),
         (
             &[("format", "json"), ("json.ignore-parse-errors", "true")],

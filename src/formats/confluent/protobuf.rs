@@ -1,0 +1,298 @@
+//! Protobuf with the schema of each record in a registry.
+//!
+//! Behind the id stands which message of the schema's file a record is: the places of
+//! the messages that lead to it.
+
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Fields, SchemaRef};
+
+use super::{
+    Decoder, EncodedRecords, Encoder, Fetch, FormatFactory, FormatRef, Framing, HEADER_BYTES,
+    Limits, OptionDefault, OptionDoc, Options, Plans, RegisteredEncoder, Registration,
+    RegistryOptions, RowError, options, registry_docs,
+};
+use crate::formats::batch::Rows;
+use crate::formats::protobuf::{
+    Absence, Cursor, FileDescriptor, MessageDescriptor, Plan, ProtobufEncoder, check, message,
+    of_text, push, schema_of, style, unzigzag, write_varint, zigzag,
+};
+use crate::schema_registry::{Language, Registered};
+
+/// What a table calls the format.
+const NAME: &str = "protobuf-confluent";
+
+/// The message of a derived schema, unless it is named.
+const MESSAGE: &str = "Record";
+
+/// How deep a message may be declared in others.
+const INDEXES_MAX: usize = 64;
+
+/// Its options, for people.
+pub(in crate::formats) const DOCS: &[OptionDoc] = registry_docs!(
+    "protobuf-confluent",
+    OptionDoc {
+        key: "protobuf-confluent.schema",
+        default: OptionDefault::Off,
+        doc: "The text of the '.proto' file of written rows; else it is derived from the columns.",
+    },
+    OptionDoc {
+        key: "protobuf-confluent.message-name",
+        default: OptionDefault::Value("Record"),
+        doc: "The message that a written row is, with its package, as in 'shop.Order'.",
+    },
+    OptionDoc {
+        key: "protobuf-confluent.read-default-values",
+        default: OptionDefault::Value("false"),
+        doc: "Whether a field that is absent is read as its default value instead of NULL. One of proto3 that is not 'optional' always is.",
+    },
+    OptionDoc {
+        key: "protobuf-confluent.write-null-string-literal",
+        default: OptionDefault::Value(""),
+        doc: "The text that is written for NULL inside an ARRAY or a MAP, which have none in Protobuf.",
+    },
+);
+
+struct ProtobufConfluent {
+    options: RegistryOptions,
+    absence: Absence,
+    null_text: Arc<str>,
+    writer: MessageDescriptor,
+    registration: Arc<Registration>,
+}
+
+/// Reads the options that begin with `protobuf-confluent.`.
+pub(in crate::formats) fn from_options(
+    given: &mut Options,
+    columns: &SchemaRef,
+) -> Option<FormatRef> {
+    let options = options::read(given, NAME);
+    let (absence, null_text) = style(given, NAME);
+    let name = given
+        .text("protobuf-confluent.message-name")
+        .unwrap_or(MESSAGE);
+    let text = match given.text("protobuf-confluent.schema") {
+        Some(text) => Ok(text.to_owned()),
+        None => schema_of(columns.fields(), name),
+    };
+    let made = text.and_then(|text| {
+        let file = of_text(&text, []).map_err(|why| format!("the schema cannot be used: {why}"))?;
+        let message = message(file.parent_pool(), name)?;
+        check(&message, columns.fields(), absence)?;
+        Ok((text, message))
+    });
+    let (text, writer) = match made {
+        Ok(made) => made,
+        Err(why) => {
+            given.reject_table(why);
+            return None;
+        }
+    };
+    let registration = Arc::new(Registration {
+        registry: Arc::clone(&options.registry),
+        subject: options.subject.clone().unwrap_or_default(),
+        schema: Registered {
+            language: Language::Protobuf,
+            text,
+            references: Vec::new(),
+        },
+        register: options.register,
+        infix: indexes_of(&writer),
+        id: OnceLock::new(),
+    });
+    Some(Arc::new(ProtobufConfluent {
+        options,
+        absence: Absence {
+            // A writer need not know every column.
+            allow_missing: true,
+            ..absence
+        },
+        null_text,
+        writer,
+        registration,
+    }))
+}
+
+/// The places of the messages that lead to one, as they are written.
+fn indexes_of(message: &MessageDescriptor) -> Vec<u8> {
+    // In a path every second number only says that a message follows.
+    let places: Vec<_> = message.path().iter().skip(1).step_by(2).copied().collect();
+    if places == [0] {
+        return vec![0];
+    }
+    let mut out = Vec::new();
+    let count = i64::try_from(places.len()).unwrap_or(i64::MAX);
+    for number in std::iter::once(count).chain(places.into_iter().map(i64::from)) {
+        write_varint(zigzag(number), &mut out);
+    }
+    out
+}
+
+/// Takes the places of the messages that lead to a record's from in front of it.
+fn split_indexes(bytes: &[u8]) -> Option<(Vec<usize>, &[u8])> {
+    let mut cursor = Cursor::new(bytes);
+    let mut number = || {
+        let number = cursor.varint().ok().map(unzigzag);
+        number.and_then(|number| usize::try_from(number).ok())
+    };
+    let count = number()?;
+    if count > INDEXES_MAX {
+        return None;
+    }
+    let mut places = Vec::with_capacity(count.max(1));
+    for _ in 0..count {
+        places.push(number()?);
+    }
+    if places.is_empty() {
+        places.push(0);
+    }
+    Some((places, cursor.rest()))
+}
+
+impl FormatFactory for ProtobufConfluent {
+    fn decoder(&self, _table: &SchemaRef, schema: &SchemaRef) -> Box<dyn Decoder> {
+        Box::new(ProtobufConfluentDecoder {
+            files: Plans::new(Arc::clone(&self.options.registry), Language::Protobuf),
+            columns: schema.fields().clone(),
+            absence: self.absence,
+            rows: Rows::new(schema),
+            limits: Limits::default(),
+        })
+    }
+
+    fn encoder(&self, _schema: &SchemaRef) -> Box<dyn Encoder> {
+        Box::new(RegisteredEncoder {
+            registration: Arc::clone(&self.registration),
+            bodies: Box::new(ProtobufEncoder {
+                message: self.writer.clone(),
+                null_text: Arc::clone(&self.null_text),
+            }),
+            encoded: EncodedRecords::default(),
+        })
+    }
+
+    fn framing(&self) -> Option<Framing> {
+        None
+    }
+
+    fn extension(&self) -> &'static str {
+        "binpb"
+    }
+}
+
+struct ProtobufConfluentDecoder {
+    files: Plans<Messages>,
+    columns: Fields,
+    absence: Absence,
+    rows: Rows,
+    limits: Limits,
+}
+
+/// A schema's file, and how those of its messages are read that have come.
+struct Messages {
+    file: FileDescriptor,
+    plans: Vec<(Vec<usize>, Result<Plan, String>)>,
+}
+
+impl Messages {
+    fn plan(
+        &mut self,
+        places: Vec<usize>,
+        columns: &Fields,
+        absence: Absence,
+    ) -> Result<&mut Plan, RowError> {
+        let known = self.plans.iter().position(|(known, _)| *known == places);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                let plan = self.message(&places);
+                let plan = plan.and_then(|message| Plan::new(&message, columns, absence));
+                self.plans.push((places, plan));
+                self.plans.len() - 1
+            }
+        };
+        match self.plans.get_mut(at).map(|(_, plan)| plan) {
+            Some(Ok(plan)) => Ok(plan),
+            Some(Err(why)) => Err(RowError(why.clone())),
+            None => unreachable!("the plan was found or made just now"),
+        }
+    }
+
+    fn message(&self, places: &[usize]) -> Result<MessageDescriptor, String> {
+        let mut places = places.iter();
+        let first = places
+            .next()
+            .and_then(|place| self.file.messages().nth(*place));
+        let inner = |message: Option<MessageDescriptor>, place: &usize| {
+            message?.child_messages().nth(*place)
+        };
+        places
+            .fold(first, inner)
+            .ok_or_else(|| "its schema has no such message".to_owned())
+    }
+}
+
+impl Decoder for ProtobufConfluentDecoder {
+    fn push(&mut self, record: &[u8]) -> Result<(), RowError> {
+        let body = self.files.of(record, |registered| {
+            let references = registered.references.iter();
+            let imports = references.map(|other| (other.name.as_str(), other.text.as_str()));
+            let file = of_text(&registered.text, imports)?;
+            Ok(Messages {
+                file,
+                plans: Vec::new(),
+            })
+        })?;
+        let split = split_indexes(body.bytes);
+        let (places, bytes) = split.ok_or_else(|| {
+            RowError("does not say behind its schema id which message it is".to_owned())
+        })?;
+        let plan = body.plan.plan(places, &self.columns, self.absence)?;
+        let mut limits = self.limits;
+        limits.record_bytes_max -= HEADER_BYTES;
+        push(&mut self.rows, plan, bytes, &limits)
+    }
+
+    fn missing(&mut self) -> Option<Fetch> {
+        self.files.missing()
+    }
+
+    fn num_rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn finish(&mut self) -> RecordBatch {
+        self.rows.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_told_by_their_places() {
+        let text = "syntax = \"proto3\"; message A {} message B { message C { message D {} } }";
+        let file = of_text(text, []).unwrap();
+        for (name, written, places) in [
+            ("A", &[0][..], &[0][..]),
+            ("B", &[2, 2], &[1]),
+            ("B.C", &[4, 2, 0], &[1, 0]),
+            ("B.C.D", &[6, 2, 0, 0], &[1, 0, 0]),
+        ] {
+            let message = message(file.parent_pool(), name).unwrap();
+            assert_eq!(indexes_of(&message), written, "{name}");
+            let record = [written, &[7, 8]].concat();
+            assert_eq!(split_indexes(&record), Some((places.to_vec(), &[7, 8][..])));
+            let messages = Messages {
+                file: file.clone(),
+                plans: Vec::new(),
+            };
+            assert_eq!(messages.message(places).as_ref(), Ok(&message));
+        }
+        for wrong in [&[][..], &[2], &[1, 0], &[0x80, 0x80, 1], &[2, 1]] {
+            assert_eq!(split_indexes(wrong), None, "{wrong:?}");
+        }
+    }
+}
