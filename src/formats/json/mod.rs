@@ -119,11 +119,11 @@ impl Json {
 
 impl FormatFactory for Json {
     fn decoder(&self, _table: &SchemaRef, schema: &SchemaRef) -> Box<dyn Decoder> {
-        Box::new(decode::JsonDecoder::new(*self, schema))
+        Box::new(JsonDecoder::new(*self, schema))
     }
 
     fn encoder(&self, _schema: &SchemaRef) -> Box<dyn Encoder> {
-        Box::new(encode::JsonEncoder::new(*self))
+        Box::new(JsonEncoder::new(*self))
     }
 
     fn framing(&self) -> Option<Framing> {

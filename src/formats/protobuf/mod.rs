@@ -133,7 +133,7 @@ fn declared(options: &mut Options) -> Option<MessageDescriptor> {
     if name.is_empty() {
         return None;
     }
-    let message = descriptors::message(&pool.ok()?, name);
+    let message = message(&pool.ok()?, name);
     message
         .map_err(|why| options.reject("protobuf.message-name", why))
         .ok()
