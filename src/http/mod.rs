@@ -11,6 +11,10 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Identity, Url};
 
 mod retry;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use retry::Backoff;
 
@@ -233,73 +237,4 @@ fn causes(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses() {
-        for (text, path, expected) in [
-            (
-                "http://a:1",
-                &["subjects", "t/x y-value"][..],
-                Ok("http://a:1/subjects/t%2Fx%20y-value"),
-            ),
-            ("https://a/apis/v7/", &["x"], Ok("https://a/apis/v7/x")),
-            (
-                "ftp://a",
-                &[],
-                Err("'ftp://a' begins with neither http:// nor https://"),
-            ),
-            (
-                "a:8081",
-                &[],
-                Err("'a:8081' begins with neither http:// nor https://"),
-            ),
-            (
-                "http://me:canary@a",
-                &[],
-                Err("an address must not hold a user or a password"),
-            ),
-        ] {
-            let found = Base::parse(text).map(|base| base.with(path, &[]).to_string());
-            assert_eq!(found.as_deref().map_err(String::as_str), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_used_is_told_without_secrets() {
-        let pem = |authorities: Option<&str>, identity: Option<&str>| Tls {
-            authorities: authorities.map(str::to_owned),
-            identity: identity.map(str::to_owned),
-        };
-        let nobody = Credentials::None;
-        let key = "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n-----END PRIVATE KEY-----\n";
-        for (tls, credentials, expected) in [
-            (
-                pem(Some("no pem"), None),
-                &nobody,
-                "the trusted certificates",
-            ),
-            (
-                pem(None, Some(key)),
-                &nobody,
-                "the client's certificate and key",
-            ),
-            (
-                pem(None, None),
-                &Credentials::Bearer("canary\n".to_owned()),
-                "the credentials",
-            ),
-        ] {
-            let error = Client::new(&tls, credentials).err().unwrap().to_string();
-            assert!(error.starts_with(expected), "{error}");
-            assert!(
-                !error.contains("canary") && !error.contains("Y2FuYXJ5"),
-                "{error}"
-            );
-        }
-    }
 }

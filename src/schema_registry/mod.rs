@@ -15,6 +15,8 @@ use crate::http::{self, Backoff};
 
 mod client;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use client::Connection;
 pub use settings::{Authentication, Settings};

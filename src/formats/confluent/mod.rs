@@ -12,6 +12,8 @@ pub(super) mod json;
 mod options;
 pub(super) mod protobuf;
 mod register;
+#[cfg(test)]
+mod tests;
 
 use header::{HEADER_BYTES, Plans};
 use options::{RegistryOptions, registry_docs};

@@ -158,12 +158,15 @@ fn authentication(options: &mut Options, key: &impl Fn(&str) -> String) -> Authe
     let [basic, bearer] = sources.map(|(kind, only, secret)| {
         let source = key(&format!("{kind}.credentials-source"));
         let given = options.text(&source);
-        if given.is_some_and(|given| given != only) {
-            options.reject(&source, format!("only '{only}' is supported"));
-        }
         let secret = key(&format!("{kind}.{secret}"));
-        if given.is_some() && options.text(&secret).is_none() {
-            options.reject(&source, format!("needs '{secret}'"));
+        match given {
+            Some(given) if given != only => {
+                options.reject(&source, format!("only '{only}' is supported"));
+            }
+            Some(_) if options.text(&secret).is_none() => {
+                options.reject(&source, format!("needs '{secret}'"));
+            }
+            _ => {}
         }
         reference(options, &secret)
     });

@@ -307,7 +307,7 @@ fn malformed_records_are_refused_with_a_reason() {
     let message = every_message();
     let whole = golden("proto3 every type");
     let is_field_end = |length: usize| {
-        let mut cursor = wire::Cursor::new(&whole[..length]);
+        let mut cursor = Cursor::new(&whole[..length]);
         while !cursor.is_empty() {
             let Ok(()) = cursor.tag().and_then(|tag| cursor.skip(tag, 9)) else {
                 return false;
