@@ -73,7 +73,7 @@ fn read(topic: &str, count: usize) -> Vec<(Bytes, Bytes)> {
     list.add_partition_offset(topic, 0, Offset::Beginning)
         .expect("an offset");
     consumer.assign(&list).expect("an assignment");
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     let mut seen = Vec::new();
     while seen.len() < count {
         assert!(Instant::now() < deadline, "{topic} has only {seen:02x?}");
@@ -260,14 +260,13 @@ fn rows_go_through_every_format_and_come_back_unchanged() {
             + "INSERT INTO b SELECT * FROM a;";
         succeed(&program);
     };
-    let with_key = format!(
+    let with_key =
         "'value.format' = 'protobuf-confluent', 'value.protobuf-confluent.url' = 'REGISTRY',
          'value.protobuf-confluent.message-name' = 'shop.Order',
-         'key.format' = 'avro-confluent', 'key.avro-confluent.url' = 'REGISTRY', 'key.fields' = 'l;s'"
-    );
-    copy((first, AVRO_CONFLUENT), (second, &with_key));
+         'key.format' = 'avro-confluent', 'key.avro-confluent.url' = 'REGISTRY', 'key.fields' = 'l;s'";
+    copy((first, AVRO_CONFLUENT), (second, with_key));
     let as_json = "'format' = 'json-registry', 'json-registry.url' = 'REGISTRY'";
-    copy((second, &with_key), (third, as_json));
+    copy((second, with_key), (third, as_json));
     let as_it_was = format!("{AVRO_CONFLUENT}, 'avro-confluent.schema' = '{written}'");
     copy((third, as_json), (last, &as_it_was));
 

@@ -16,7 +16,7 @@ const PLANS_MAX: usize = 10_000;
 pub(super) struct Plans<P> {
     registry: Arc<Registry>,
     language: Language,
-    plans: Vec<Planned<P>>,
+    made: Vec<Planned<P>>,
     /// Where the plan of each id stands.
     places: HashMap<u32, usize>,
     /// Where the last one stands, which mostly is the next one too.
@@ -42,7 +42,7 @@ impl<P> Plans<P> {
         Self {
             registry,
             language,
-            plans: Vec::new(),
+            made: Vec::new(),
             places: HashMap::new(),
             last: 0,
             missing: None,
@@ -62,10 +62,10 @@ impl<P> Plans<P> {
             )));
         };
         let id = u32::from_be_bytes([a, b, c, d]);
-        if self.plans.get(self.last).is_none_or(|plan| plan.id != id) {
+        if self.made.get(self.last).is_none_or(|plan| plan.id != id) {
             self.last = self.find(id, make)?;
         }
-        let planned = self.plans.get_mut(self.last);
+        let planned = self.made.get_mut(self.last);
         let planned = planned.expect("the plan was found or made just now");
         match &mut planned.plan {
             Ok(plan) => Ok(Body { plan, bytes }),
@@ -93,8 +93,8 @@ impl<P> Plans<P> {
                 )));
             }
         };
-        if self.plans.len() == PLANS_MAX {
-            self.plans.clear();
+        if self.made.len() == PLANS_MAX {
+            self.made.clear();
             self.places.clear();
         }
         let plan = if schema.language == self.language {
@@ -103,8 +103,8 @@ impl<P> Plans<P> {
             let (is, wanted) = (schema.language.name(), self.language.name());
             Err(format!("the schema with id {id} is {is}, not {wanted}"))
         };
-        let place = self.plans.len();
-        self.plans.push(Planned { id, plan });
+        let place = self.made.len();
+        self.made.push(Planned { id, plan });
         self.places.insert(id, place);
         Ok(place)
     }

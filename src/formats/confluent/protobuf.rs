@@ -27,7 +27,11 @@ const NAME: &str = "protobuf-confluent";
 const MESSAGE: &str = "Record";
 
 /// How deep a message may be declared in others.
-const INDEXES_MAX: usize = 64;
+const PLACES_MAX: usize = 64;
+
+/// The most messages of one file whose plans are kept; there are that many only where
+/// places are made up.
+const PLANS_MAX: usize = 1_000;
 
 /// Its options, for people.
 pub(in crate::formats) const DOCS: &[OptionDoc] = registry_docs!(
@@ -98,7 +102,7 @@ pub(in crate::formats) fn from_options(
             references: Vec::new(),
         },
         register: options.register,
-        infix: indexes_of(&writer),
+        infix: places_of(&writer),
         id: OnceLock::new(),
     });
     Some(Arc::new(ProtobufConfluent {
@@ -115,7 +119,7 @@ pub(in crate::formats) fn from_options(
 }
 
 /// The places of the messages that lead to one, as they are written.
-fn indexes_of(message: &MessageDescriptor) -> Vec<u8> {
+fn places_of(message: &MessageDescriptor) -> Vec<u8> {
     // In a path every second number only says that a message follows.
     let places: Vec<_> = message.path().iter().skip(1).step_by(2).copied().collect();
     if places == [0] {
@@ -129,25 +133,19 @@ fn indexes_of(message: &MessageDescriptor) -> Vec<u8> {
     out
 }
 
-/// Takes the places of the messages that lead to a record's from in front of it.
-fn split_indexes(bytes: &[u8]) -> Option<(Vec<usize>, &[u8])> {
+/// Parts the places of the messages that lead to a record's from the record.
+fn split_places(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut cursor = Cursor::new(bytes);
-    let mut number = || {
-        let number = cursor.varint().ok().map(unzigzag);
-        number.and_then(|number| usize::try_from(number).ok())
-    };
-    let count = number()?;
-    if count > INDEXES_MAX {
-        return None;
-    }
-    let mut places = Vec::with_capacity(count.max(1));
+    let count = place(&mut cursor).filter(|count| *count <= PLACES_MAX)?;
     for _ in 0..count {
-        places.push(number()?);
+        place(&mut cursor)?;
     }
-    if places.is_empty() {
-        places.push(0);
-    }
-    Some((places, cursor.rest()))
+    bytes.split_at_checked(bytes.len() - cursor.rest().len())
+}
+
+fn place(cursor: &mut Cursor) -> Option<usize> {
+    let number = cursor.varint().ok().map(unzigzag);
+    number.and_then(|number| usize::try_from(number).ok())
 }
 
 impl FormatFactory for ProtobufConfluent {
@@ -192,26 +190,28 @@ struct ProtobufConfluentDecoder {
 /// A schema's file, and how those of its messages are read that have come.
 struct Messages {
     file: FileDescriptor,
-    plans: Vec<(Vec<usize>, Result<Plan, String>)>,
+    /// By the places that lead to a message, as they are written.
+    plans: Vec<(Vec<u8>, Result<Plan, String>)>,
 }
 
 impl Messages {
     fn plan(
         &mut self,
-        places: Vec<usize>,
+        places: &[u8],
         columns: &Fields,
         absence: Absence,
     ) -> Result<&mut Plan, RowError> {
-        let known = self.plans.iter().position(|(known, _)| *known == places);
-        let at = match known {
-            Some(at) => at,
-            None => {
-                let plan = self.message(&places);
-                let plan = plan.and_then(|message| Plan::new(&message, columns, absence));
-                self.plans.push((places, plan));
-                self.plans.len() - 1
+        let mut known = self.plans.iter();
+        let at = known.position(|(known, _)| *known == places);
+        let at = at.unwrap_or_else(|| {
+            if self.plans.len() == PLANS_MAX {
+                self.plans.clear();
             }
-        };
+            let plan = self.message(places);
+            let plan = plan.and_then(|message| Plan::new(&message, columns, absence));
+            self.plans.push((places.to_vec(), plan));
+            self.plans.len() - 1
+        });
         match self.plans.get_mut(at).map(|(_, plan)| plan) {
             Some(Ok(plan)) => Ok(plan),
             Some(Err(why)) => Err(RowError(why.clone())),
@@ -219,17 +219,25 @@ impl Messages {
         }
     }
 
-    fn message(&self, places: &[usize]) -> Result<MessageDescriptor, String> {
-        let mut places = places.iter();
-        let first = places
-            .next()
-            .and_then(|place| self.file.messages().nth(*place));
-        let inner = |message: Option<MessageDescriptor>, place: &usize| {
-            message?.child_messages().nth(*place)
-        };
-        places
-            .fold(first, inner)
-            .ok_or_else(|| "its schema has no such message".to_owned())
+    fn message(&self, places: &[u8]) -> Result<MessageDescriptor, String> {
+        let mut cursor = Cursor::new(places);
+        let count = place(&mut cursor).unwrap_or(0);
+        let mut message = None;
+        // No places stand for the first message.
+        for depth in 0..count.max(1) {
+            let place = if count == 0 {
+                Some(0)
+            } else {
+                place(&mut cursor)
+            };
+            let place = place.unwrap_or(usize::MAX);
+            message = match (depth, message) {
+                (0, _) => self.file.messages().nth(place),
+                (_, Some(outer)) => MessageDescriptor::child_messages(&outer).nth(place),
+                (_, None) => None,
+            };
+        }
+        message.ok_or_else(|| "its schema has no such message".to_owned())
     }
 }
 
@@ -244,7 +252,7 @@ impl Decoder for ProtobufConfluentDecoder {
                 plans: Vec::new(),
             })
         })?;
-        let split = split_indexes(body.bytes);
+        let split = split_places(body.bytes);
         let (places, bytes) = split.ok_or_else(|| {
             RowError("does not say behind its schema id which message it is".to_owned())
         })?;
@@ -275,24 +283,31 @@ mod tests {
     fn messages_are_told_by_their_places() {
         let text = "syntax = \"proto3\"; message A {} message B { message C { message D {} } }";
         let file = of_text(text, []).unwrap();
-        for (name, written, places) in [
-            ("A", &[0][..], &[0][..]),
-            ("B", &[2, 2], &[1]),
-            ("B.C", &[4, 2, 0], &[1, 0]),
-            ("B.C.D", &[6, 2, 0, 0], &[1, 0, 0]),
+        for (name, written) in [
+            ("A", &[0][..]),
+            ("B", &[2, 2]),
+            ("B.C", &[4, 2, 0]),
+            ("B.C.D", &[6, 2, 0, 0]),
         ] {
             let message = message(file.parent_pool(), name).unwrap();
-            assert_eq!(indexes_of(&message), written, "{name}");
+            assert_eq!(places_of(&message), written, "{name}");
             let record = [written, &[7, 8]].concat();
-            assert_eq!(split_indexes(&record), Some((places.to_vec(), &[7, 8][..])));
+            assert_eq!(split_places(&record), Some((written, &[7, 8][..])));
             let messages = Messages {
                 file: file.clone(),
                 plans: Vec::new(),
             };
-            assert_eq!(messages.message(places).as_ref(), Ok(&message));
+            assert_eq!(messages.message(written).as_ref(), Ok(&message));
         }
         for wrong in [&[][..], &[2], &[1, 0], &[0x80, 0x80, 1], &[2, 1]] {
-            assert_eq!(split_indexes(wrong), None, "{wrong:?}");
+            assert_eq!(split_places(wrong), None, "{wrong:?}");
+        }
+        let messages = Messages {
+            file,
+            plans: Vec::new(),
+        };
+        for absent in [&[2, 4][..], &[4, 0, 0], &[4, 2, 2]] {
+            assert!(messages.message(absent).is_err(), "{absent:?}");
         }
     }
 }

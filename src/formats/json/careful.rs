@@ -4,8 +4,8 @@
 use arrow::datatypes::{DataType, Fields, TimeUnit};
 use indexmap::IndexMap;
 
-use super::Json;
 use super::scan::{self, Kind, Scanner, Token};
+use super::{Json, Times};
 use crate::formats::column::{Column, Values, not_a, unit_of};
 use crate::formats::datetime::nanos_per;
 
@@ -166,7 +166,7 @@ pub(super) fn push_flat(
             column.push_text(raw, form)
         }
         Kind::Number if is_text || column.data_type.is_numeric() => column.push_text(raw, form),
-        Kind::Number if options.numeric_times => push_time(column, raw),
+        Kind::Number if options.times == Times::TextOrNumbers => push_time(column, raw),
         _ => Err(column.reason(&not_a(raw, &column.data_type))),
     }
 }

@@ -67,10 +67,18 @@ pub(super) const DOCS: &[OptionDoc] = json_docs!(listed, "json");
 pub(super) struct Json {
     fail_on_missing_field: bool,
     timestamp: TimestampForm,
-    numeric_times: bool,
+    times: Times,
     plain_decimals: bool,
     ignore_null_fields: bool,
     limits: Limits,
+}
+
+/// What dates and times are read from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Times {
+    #[default]
+    Text,
+    TextOrNumbers,
 }
 
 impl Json {
@@ -100,7 +108,7 @@ impl Json {
         Self {
             fail_on_missing_field: options.boolean(&key("fail-on-missing-field"), false),
             timestamp: options.choice(&standard, &forms, TimestampForm::Sql),
-            numeric_times: false,
+            times: Times::Text,
             plain_decimals: options.boolean(&key("encode.decimal-as-plain-number"), false),
             ignore_null_fields: options.boolean(&key("encode.ignore-null-fields"), false),
             limits: Limits::default(),
@@ -111,7 +119,7 @@ impl Json {
     /// writes them.
     pub(super) fn with_numeric_times(self) -> Self {
         Self {
-            numeric_times: true,
+            times: Times::TextOrNumbers,
             ..self
         }
     }

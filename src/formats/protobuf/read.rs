@@ -77,11 +77,7 @@ fn message(plan: &mut Plan, body: &[u8], depth_max: usize, columns: &mut [Column
         };
         let wire = tag.wire;
         let taken = match &mut field.read {
-            Read::Row(_) | Read::Timestamp(_) if wire == WireType::Length => {
-                note(field, body, &mut cursor)?;
-                true
-            }
-            Read::Map { .. } if wire == WireType::Length => {
+            Read::Row(_) | Read::Timestamp(_) | Read::Map { .. } if wire == WireType::Length => {
                 note(field, body, &mut cursor)?;
                 true
             }

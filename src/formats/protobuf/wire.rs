@@ -204,8 +204,8 @@ pub(super) fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
 /// Puts the length of what stands behind `start` in front of it.
 pub(super) fn put_length(start: usize, out: &mut Vec<u8>) {
     let length = out.len() - start;
-    if length < 0x80 {
-        out.insert(start, (length & 0x7f) as u8);
+    if let Ok(byte @ ..0x80) = u8::try_from(length) {
+        out.insert(start, byte);
         return;
     }
     let mut front = Vec::with_capacity(5);

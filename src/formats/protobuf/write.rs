@@ -342,23 +342,24 @@ impl<'a> One<'a> {
     fn number(scalar: Scalar, array: &'a ArrayRef) -> Option<Self> {
         let column = array.data_type();
         let is_short = matches!(column, DataType::Int8 | DataType::Int16 | DataType::Int32);
-        Some(match scalar {
-            Scalar::Bool if *column == DataType::Boolean => Self::Bool(array.as_boolean()),
-            Scalar::Float if *column == DataType::Float32 => {
+        let is_whole = match scalar {
+            Scalar::Bool | Scalar::Float | Scalar::Double => false,
+            Scalar::Int32 | Scalar::Sint32 | Scalar::Sfixed32 => is_short,
+            _ => is_short || *column == DataType::Int64,
+        };
+        Some(match (scalar, column) {
+            _ if is_whole => Self::Integer(scalar, Integers::new(array)),
+            (Scalar::Bool, DataType::Boolean) => Self::Bool(array.as_boolean()),
+            (Scalar::Float, DataType::Float32) => {
                 Self::Float(array.as_primitive::<Float32Type>().values())
             }
-            Scalar::Double => Self::Double(match column {
-                DataType::Float32 => Doubles::Float32(array.as_primitive::<Float32Type>().values()),
-                DataType::Float64 => Doubles::Float64(array.as_primitive::<Float64Type>().values()),
-                _ => return None,
-            }),
-            Scalar::Bool | Scalar::Float => return None,
-            Scalar::Int32 | Scalar::Sint32 | Scalar::Sfixed32 if is_short => {
-                Self::Integer(scalar, Integers::new(array))
+            (Scalar::Double, DataType::Float32) => {
+                let values = array.as_primitive::<Float32Type>().values();
+                Self::Double(Doubles::Float32(values))
             }
-            Scalar::Int32 | Scalar::Sint32 | Scalar::Sfixed32 => return None,
-            _ if is_short || *column == DataType::Int64 => {
-                Self::Integer(scalar, Integers::new(array))
+            (Scalar::Double, DataType::Float64) => {
+                let values = array.as_primitive::<Float64Type>().values();
+                Self::Double(Doubles::Float64(values))
             }
             _ => return None,
         })
@@ -422,7 +423,8 @@ impl<'a> One<'a> {
             return self.write(place, nothing, out);
         }
         match self {
-            Self::Bool(_) => out.push(0),
+            // A boolean, or the length of nothing.
+            Self::Bool(_) | Self::Bytes(_) | Self::Timestamp(..) | Self::Message(_) => out.push(0),
             Self::Symbol(_, symbols) => {
                 write_varint(i64::from(symbols.first).cast_unsigned(), out);
             }
@@ -430,7 +432,6 @@ impl<'a> One<'a> {
             Self::Float(_) => out.extend_from_slice(&[0; 4]),
             Self::Double(_) => out.extend_from_slice(&[0; 8]),
             Self::Text(_) => write_bytes(nothing.text.as_bytes(), out),
-            Self::Bytes(_) | Self::Timestamp(..) | Self::Message(_) => out.push(0),
         }
         Ok(())
     }
