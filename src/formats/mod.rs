@@ -39,7 +39,7 @@ pub use lines::{LineBounds, Refused, Taken};
 pub use options::{
     OptionDefault, OptionDoc, OptionError, Options, nearest, parse_duration, parse_memory,
 };
-pub use registry::{NAMES, check_types, docs, format, subject_option};
+pub use registry::{NAMES, OF_LINES, check_types, docs, format, subject_option};
 pub use row_text::{RowText, parse_decimal, parse_timestamp_millis, row_to_json, sql_name};
 
 /// Turns records into rows of its schema.

@@ -16,6 +16,9 @@ pub const NAMES: [&str; 8] = [
     "json-registry",
 ];
 
+/// The formats whose records are lines, so that a file can hold them.
+pub const OF_LINES: [&str; 3] = ["json", "csv", "raw"];
+
 /// The format that `'format' = '…'` and the options of that format ask for,
 /// for a table with these physical columns. What is wrong is noted in `options`.
 pub fn format(options: &mut Options, schema: &SchemaRef) -> Option<FormatRef> {
@@ -48,7 +51,7 @@ pub fn format(options: &mut Options, schema: &SchemaRef) -> Option<FormatRef> {
     }
 }
 
-/// Notes every column whose type has no form as text.
+/// Notes every column whose type has no form in lines of text.
 pub fn check_types(options: &mut Options, schema: &SchemaRef) {
     check_columns(options, schema, |data_type| {
         column::is_supported(data_type) && !column::is_nested(data_type)
@@ -63,7 +66,7 @@ fn check_columns(
     for field in schema.fields() {
         if !is_supported(field.data_type()) {
             options.reject_table(format!(
-                "column '{}' has type {}, which cannot be read or written as text",
+                "column '{}' has type {}, which the format cannot read or write",
                 field.name(),
                 column::sql_name(field.data_type())
             ));

@@ -231,3 +231,25 @@ fn name_of(files: &[SourceFile]) -> String {
         |stem| stem.to_string_lossy().into_owned(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_a_service_is_reached_may_change_and_what_is_read_may_not() {
+        for (key, expected) in [
+            ("properties.sasl.password", true),
+            ("properties.bootstrap.servers", false),
+            ("avro-confluent.url", true),
+            ("key.avro-confluent.basic-auth.user-info", true),
+            ("value.json-registry.ssl.keystore.key", true),
+            ("avro-confluent.subject", false),
+            ("protobuf-confluent.schema", false),
+            ("json.url", false),
+            ("topic", false),
+        ] {
+            assert_eq!(is_tuning(key), expected, "{key}");
+        }
+    }
+}

@@ -40,13 +40,6 @@ struct SchemaAnswer {
     references: Vec<ReferenceAnswer>,
 }
 
-#[derive(Deserialize)]
-struct VersionAnswer {
-    id: u32,
-    #[serde(flatten)]
-    schema: SchemaAnswer,
-}
-
 #[derive(Clone, Deserialize)]
 struct ReferenceAnswer {
     name: String,
@@ -83,14 +76,6 @@ impl Connection {
         let path = ["schemas", "ids", &id.to_string()];
         let answer: SchemaAnswer = self.ask(&path, None, &what).await?;
         self.with_references(answer).await
-    }
-
-    /// The latest schema of a subject and its id.
-    pub(super) async fn latest(&self, subject: &str) -> Result<(u32, Registered)> {
-        let what = format!("the registry has no subject '{subject}'");
-        let path = ["subjects", subject, "versions", "latest"];
-        let answer: VersionAnswer = self.ask(&path, None, &what).await?;
-        Ok((answer.id, self.with_references(answer.schema).await?))
     }
 
     /// The id of a schema under a subject.

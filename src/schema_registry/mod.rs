@@ -201,22 +201,6 @@ impl Registry {
         }
     }
 
-    /// The latest schema of a subject and its id.
-    ///
-    /// # Errors
-    /// If there is none, or a person must change something first; never that it cannot
-    /// be reached.
-    pub async fn latest(&self, subject: &str) -> Result<(u32, Registered)> {
-        let doing = format!("fetch the latest schema of subject '{subject}'");
-        let (connection, mut backoff) = (self.connection().await?, Backoff::new(None));
-        loop {
-            let answered = connection.latest(subject).await;
-            if let Some(latest) = settled(answered, &doing, &mut backoff).await {
-                return latest;
-            }
-        }
-    }
-
     async fn connection(&self) -> Result<&Connection> {
         let connect = async || Connection::new(&self.settings);
         self.connection.get_or_try_init(connect).await

@@ -180,13 +180,12 @@ fn finish(
     let framing = format.as_ref().and_then(|format| format.framing());
     if format.is_some() && framing.is_none() {
         let name = options.text("format").unwrap_or_default();
-        options.reject(
-            "format",
-            format!(
-                "records of '{name}' do not tell where they end, so a file cannot hold them; \
-                 use 'json' or 'csv'"
-            ),
+        let lines = formats::OF_LINES.join("', '");
+        let why = format!(
+            "records of '{name}' do not tell where they end, and container files are not supported; \
+             in a file there can be '{lines}'"
         );
+        options.reject("format", why);
     }
     options.finish()?;
     Ok(format
@@ -222,6 +221,39 @@ fn pattern(options: &mut Options) -> Option<Regex> {
                 format!("is not a pattern: {error}"),
             );
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::datatypes::{DataType, Field, Schema};
+
+    use super::*;
+
+    #[test]
+    fn records_without_ends_are_refused() {
+        let given = [("path", "/nonexistent"), ("format", "avro")];
+        let given = given.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let given = given.into_iter().collect();
+        let schema = Arc::new(Schema::new(vec![Field::new("v", DataType::Utf8, true)]));
+        let read = SourceOptions::new(Options::new(&given), &schema).err();
+        let written = SinkOptions::new(Options::new(&given), &schema).err();
+        for errors in [read, written] {
+            let messages: Vec<_> = errors
+                .unwrap()
+                .into_iter()
+                .map(|error| error.message)
+                .collect();
+            assert_eq!(
+                messages,
+                [
+                    "option 'format': records of 'avro' do not tell where they end, and container \
+                     files are not supported; in a file there can be 'json', 'csv', 'raw'"
+                ]
+            );
         }
     }
 }

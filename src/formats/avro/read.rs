@@ -5,7 +5,7 @@ use arrow::datatypes::DataType;
 use super::cursor::{Cursor, Fault};
 use super::plan::{FieldPlan, Plan, Read, Root, RowPlan, Scale};
 use super::schema::{Schema, Type, TypeId};
-use crate::formats::column::{Column, Map, Strings, Values, sql_name, unit_of};
+use crate::formats::column::{Column, Map, Values, sql_name, unit_of};
 use crate::formats::datetime::nanos_per;
 use crate::formats::{Limits, decimal};
 
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
             (Read::Long, Values::Int64(values)) => values.push(self.cursor.long()?),
             (Read::Text, Values::Text(values)) => {
                 let bytes = self.cursor.bytes()?;
-                push_text(values, bytes).map_err(|why| column.reason(&why))?;
+                values.push_utf8(bytes).map_err(|why| column.reason(&why))?;
             }
             (Read::Timestamp(Scale::Times(1)), Values::Timestamp(values)) => {
                 values.push(self.cursor.long()?);
@@ -231,7 +231,7 @@ impl<'a> Reader<'a> {
     fn map(&mut self, read: &'a Read, map: &mut Map) -> Result {
         self.items(|reader| {
             let key = reader.cursor.bytes()?;
-            push_text(&mut map.keys, key)?;
+            map.keys.push_utf8(key)?;
             reader.value(read, &mut map.values)
         })
     }
@@ -320,14 +320,6 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-    }
-}
-
-#[inline]
-fn push_text(values: &mut Strings, bytes: &[u8]) -> Result<(), String> {
-    match simdutf8::basic::from_utf8(bytes) {
-        Ok(text) => values.push(text.as_bytes()),
-        Err(_) => Err("the text is not UTF-8".to_owned()),
     }
 }
 

@@ -11,7 +11,7 @@ use arrow::datatypes::TimeUnit;
 use super::plan::{FieldPlan, Plan, Read, Scalar, Symbols};
 use super::wire::{Cursor, Fault, WireType, unzigzag};
 use crate::formats::Limits;
-use crate::formats::column::{Column, Strings, Values, sql_name};
+use crate::formats::column::{Column, Values, sql_name};
 use crate::formats::datetime::nanos_per;
 
 /// Why a record is no row.
@@ -226,7 +226,7 @@ fn one(
         }
         (Read::Text, Values::Text(values)) => {
             let bytes = cursor.bytes()?;
-            push_text(values, bytes).map_err(|why| column.reason(&why))?;
+            values.push_utf8(bytes).map_err(|why| column.reason(&why))?;
         }
         (Read::Scalar(scalar), _) => {
             let bits = cursor.bits(scalar.wire())?;
@@ -284,7 +284,9 @@ fn entries(
             unreachable!("a plan is made for the columns' types");
         };
         let mut at = at.unwrap_or(Cursor::new(absent));
-        push_text(&mut map.keys, key).map_err(|why| format!("the key of a map: {why}"))?;
+        map.keys
+            .push_utf8(key)
+            .map_err(|why| format!("the key of a map: {why}"))?;
         if !one(value, &mut at, &mut map.values, depth_max)? {
             // An entry whose value counts as none is none, in front of those behind it.
             one(value, &mut Cursor::new(absent), &mut map.values, depth_max)?;
@@ -334,14 +336,6 @@ fn timestamp(body: &[u8], unit: TimeUnit, depth_max: usize) -> Result<Option<i64
     let per_unit = nanos_per(unit);
     let units = seconds.checked_mul(nanos_per(TimeUnit::Second) / per_unit);
     Ok(units.and_then(|units| units.checked_add(nanos.div_euclid(per_unit))))
-}
-
-#[inline]
-fn push_text(values: &mut Strings, bytes: &[u8]) -> Result<(), String> {
-    match simdutf8::basic::from_utf8(bytes) {
-        Ok(text) => values.push(text.as_bytes()),
-        Err(_) => Err("the text is not UTF-8".to_owned()),
-    }
 }
 
 /// Appends the name of an enum's value.

@@ -238,6 +238,11 @@ fn wrong_options_are_named() {
         let messages: Vec<_> = errors.iter().map(|error| error.message.as_str()).collect();
         assert_eq!(messages, [expected], "{options:?}");
     }
+    for name in OF_LINES {
+        let line = columns(&[("v", DataType::Utf8, true)]);
+        let format = made(&[("format", name)], &line).unwrap();
+        assert!(format.framing().is_some(), "{name}");
+    }
     for name in NAMES {
         let documented: Vec<_> = docs(name).iter().map(|doc| doc.key).collect();
         let values = given(&[("format", name)]);
