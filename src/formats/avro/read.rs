@@ -70,6 +70,9 @@ struct Reader<'a> {
     /// How many elements arrays and maps may still have. An element that takes no
     /// bytes (an array of nulls) must not cost more than one that does.
     elements: usize,
+    /// How many values that are not written it may still have, as rows of a list have
+    /// them in columns that their writer does not know.
+    unwritten: usize,
     depth_max: usize,
 }
 
@@ -79,6 +82,7 @@ impl<'a> Reader<'a> {
             schema,
             cursor: Cursor::new(bytes),
             elements: bytes.len(),
+            unwritten: limits.record_bytes_max,
             depth_max: limits.depth_max,
         }
     }
@@ -94,6 +98,8 @@ impl<'a> Reader<'a> {
                 FieldPlan::Skip(of) => self.skip(*of, 0)?,
             }
         }
+        let left = self.unwritten.checked_sub(plan.missing.len());
+        self.unwritten = left.ok_or(Fault::Elements)?;
         for missing in &plan.missing {
             let Some(column) = columns.get_mut(missing.column) else {
                 continue;
@@ -106,6 +112,7 @@ impl<'a> Reader<'a> {
                 schema: &default.schema,
                 cursor: Cursor::new(&default.bytes),
                 elements: default.bytes.len(),
+                unwritten: self.unwritten,
                 depth_max: self.depth_max,
             };
             inner.value(&default.read, column)?;

@@ -352,6 +352,25 @@ fn malformed_records_are_refused_with_a_reason() {
     }
 }
 
+/// An element of one byte would otherwise cost as much as the columns that it lacks.
+#[test]
+fn values_that_are_not_written_are_counted() {
+    let schema = r#"{"type":"record","name":"r","fields":[{"name":"l","type":{"type":"array",
+        "items":{"type":"record","name":"i","fields":[{"name":"a","type":"boolean"}]}}}]}"#;
+    let lacking: Vec<_> = (0..100)
+        .map(|n| column(&format!("c{n}"), DataType::Int64))
+        .collect();
+    let columns = columns([("l", list_of(DataType::Struct(lacking.into())))]);
+    for (elements, expected) in [(10_000_i64, true), (11_000, false)] {
+        let mut record = Vec::new();
+        cursor::write_long(elements, &mut record);
+        record.extend(std::iter::repeat_n(1, usize::try_from(elements).unwrap()));
+        record.push(0);
+        let taken = decoder(schema, &columns, None).unwrap().push(&record);
+        assert_eq!(taken.is_ok(), expected, "{taken:?}");
+    }
+}
+
 #[test]
 fn values_that_their_columns_cannot_hold_are_refused() {
     let field = |of: &str| {
@@ -586,9 +605,17 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_the_parser_panic(text in schema_like()) {
-        if let Ok(schema) = Schema::parse(&text, []) {
-            let _planned = Plan::new(Arc::new(schema), &every_type(), None);
+    fn no_schema_and_no_bytes_do_harm(
+        text in schema_like(), bytes in proptest::collection::vec(any::<u8>(), 0..40),
+    ) {
+        let text = format!(
+            r#"{{"type":"record","name":"r","fields":[{{"name":"i","type":{text}}},{{"name":"s","type":"string"}}]}}"#
+        );
+        for columns in [every_type(), Fields::empty()] {
+            if let Ok(mut decoder) = decoder(&text, &columns, None) {
+                let taken = decoder.push(&bytes).is_ok();
+                prop_assert_eq!(decoder.finish().num_rows(), usize::from(taken));
+            }
         }
     }
 }

@@ -46,6 +46,14 @@ impl Unread {
 
 type Result<T = (), E = Unread> = std::result::Result<T, E>;
 
+/// What one record may cost.
+struct Bounds {
+    depth_max: usize,
+    /// How many values it may still have, absent ones too. Written ones take a byte at
+    /// least, so that the longest record has no more of them.
+    values: usize,
+}
+
 /// Reads a whole record: one value for each column.
 pub(in crate::formats) fn record(
     plan: &mut Plan,
@@ -53,11 +61,17 @@ pub(in crate::formats) fn record(
     limits: &Limits,
     columns: &mut [Column],
 ) -> Result {
-    message(plan, bytes, limits.depth_max, columns)
+    let mut bounds = Bounds {
+        depth_max: limits.depth_max,
+        values: limits.record_bytes_max,
+    };
+    message(plan, bytes, &mut bounds, columns)
 }
 
-fn message(plan: &mut Plan, body: &[u8], depth_max: usize, columns: &mut [Column]) -> Result {
+fn message(plan: &mut Plan, body: &[u8], bounds: &mut Bounds, columns: &mut [Column]) -> Result {
     let row = columns.first().map_or(0, Column::len);
+    let left = bounds.values.checked_sub(columns.len());
+    bounds.values = left.ok_or(Fault::Values)?;
     for field in &mut plan.fields {
         field.seen = false;
         field.parts.clear();
@@ -66,7 +80,7 @@ fn message(plan: &mut Plan, body: &[u8], depth_max: usize, columns: &mut [Column
     while !cursor.is_empty() {
         let tag = cursor.tag()?;
         let Some(place) = plan.place(tag.number) else {
-            cursor.skip(tag, depth_max)?;
+            cursor.skip(tag, bounds.depth_max)?;
             continue;
         };
         let Some(field) = plan.fields.get_mut(place) else {
@@ -81,26 +95,26 @@ fn message(plan: &mut Plan, body: &[u8], depth_max: usize, columns: &mut [Column
                 note(field, body, &mut cursor)?;
                 true
             }
-            Read::List(element) => elements(element, wire, &mut cursor, column, depth_max)?,
+            Read::List(element) => elements(element, wire, &mut cursor, column, bounds)?,
             read if wire == read.wire() => {
                 if field.seen {
                     column.truncate(row);
                 }
-                field.seen = one(read, &mut cursor, column, depth_max)?;
+                field.seen = one(read, &mut cursor, column, bounds)?;
                 true
             }
             _ => false,
         };
         if !taken {
             // Written in another way than the schema says: nobody knows what it is.
-            cursor.skip(tag, depth_max)?;
+            cursor.skip(tag, bounds.depth_max)?;
             continue;
         }
         if !field.rivals.is_empty() {
             push_aside(plan, place, row, columns);
         }
     }
-    finish(plan, body, row, depth_max, columns)
+    finish(plan, body, row, bounds, columns)
 }
 
 /// Notes where a value stands that is read when all of it was seen.
@@ -138,7 +152,7 @@ fn finish(
     plan: &mut Plan,
     body: &[u8],
     row: usize,
-    depth_max: usize,
+    bounds: &mut Bounds,
     columns: &mut [Column],
 ) -> Result {
     for field in &mut plan.fields {
@@ -162,18 +176,18 @@ fn finish(
                 if field.parts.is_empty() && field.absent.is_none() {
                     column.push_null()?;
                 } else {
-                    entries(parts.collect(), (value, absent), row, depth_max, column)?;
+                    entries(parts.collect(), (value, absent), row, bounds, column)?;
                 }
             }
             (read, _) => match (field.parts.as_slice(), &field.absent) {
                 ([], None) => column.push_null()?,
                 ([], Some(absent)) => {
-                    one(read, &mut Cursor::new(absent), column, depth_max)?;
+                    one(read, &mut Cursor::new(absent), column, bounds)?;
                 }
-                ([only], _) => embedded(read, part(only), column, depth_max)?,
+                ([only], _) => embedded(read, part(only), column, bounds)?,
                 (parts, _) => {
                     let whole: Vec<u8> = parts.iter().flat_map(part).copied().collect();
-                    embedded(read, &whole, column, depth_max)?;
+                    embedded(read, &whole, column, bounds)?;
                 }
             },
         }
@@ -192,13 +206,13 @@ fn elements(
     wire: WireType,
     cursor: &mut Cursor,
     column: &mut Column,
-    depth_max: usize,
+    bounds: &mut Bounds,
 ) -> Result<bool> {
     let Values::List(list) = &mut column.values else {
         unreachable!("a plan is made for the columns' types");
     };
     if wire == element.wire() {
-        one(element, cursor, &mut list.elements, depth_max)?;
+        one(element, cursor, &mut list.elements, bounds)?;
         return Ok(true);
     }
     let is_packed =
@@ -206,7 +220,7 @@ fn elements(
     if is_packed {
         let mut packed = Cursor::new(cursor.bytes()?);
         while !packed.is_empty() {
-            one(element, &mut packed, &mut list.elements, depth_max)?;
+            one(element, &mut packed, &mut list.elements, bounds)?;
         }
     }
     Ok(is_packed)
@@ -218,7 +232,7 @@ fn one(
     read: &mut Read,
     cursor: &mut Cursor,
     column: &mut Column,
-    depth_max: usize,
+    bounds: &mut Bounds,
 ) -> Result<bool> {
     match (read, &mut column.values) {
         (Read::Scalar(Scalar::Int64), Values::Int64(values)) => {
@@ -238,20 +252,20 @@ fn one(
             let number = cursor.varint()? as i32;
             return push_symbol(symbols, number, column);
         }
-        (read, _) => embedded(read, cursor.bytes()?, column, depth_max)?,
+        (read, _) => embedded(read, cursor.bytes()?, column, bounds)?,
     }
     Ok(true)
 }
 
 /// Reads a whole message that is a value.
-fn embedded(read: &mut Read, body: &[u8], column: &mut Column, depth_max: usize) -> Result {
+fn embedded(read: &mut Read, body: &[u8], column: &mut Column, bounds: &mut Bounds) -> Result {
     match (read, &mut column.values) {
         (Read::Row(plan), Values::Row(row)) => {
-            message(plan, body, depth_max, &mut row.columns)?;
+            message(plan, body, bounds, &mut row.columns)?;
             row.count += 1;
         }
         (Read::Timestamp(unit), Values::Timestamp(values)) => {
-            match timestamp(body, *unit, depth_max)? {
+            match timestamp(body, *unit, bounds)? {
                 Some(time) => values.push(time),
                 None => return Err(column.reason("the time is out of range").into()),
             }
@@ -266,13 +280,13 @@ fn entries(
     parts: Vec<&[u8]>,
     (value, absent): (&mut Read, &[u8]),
     row: usize,
-    depth_max: usize,
+    bounds: &mut Bounds,
     column: &mut Column,
 ) -> Result {
     let mut last: HashMap<&[u8], usize> = HashMap::new();
     let mut read = Vec::with_capacity(parts.len());
     for part in parts {
-        let (key, at) = entry(part, value.wire(), depth_max)?;
+        let (key, at) = entry(part, value.wire(), bounds)?;
         last.insert(key, read.len());
         read.push((key, at));
     }
@@ -287,9 +301,9 @@ fn entries(
         map.keys
             .push_utf8(key)
             .map_err(|why| format!("the key of a map: {why}"))?;
-        if !one(value, &mut at, &mut map.values, depth_max)? {
+        if !one(value, &mut at, &mut map.values, bounds)? {
             // An entry whose value counts as none is none, in front of those behind it.
-            one(value, &mut Cursor::new(absent), &mut map.values, depth_max)?;
+            one(value, &mut Cursor::new(absent), &mut map.values, bounds)?;
         }
     }
     debug_assert_eq!(column.len(), row, "the value of this row is being appended");
@@ -300,11 +314,11 @@ fn entries(
 }
 
 /// The key of a map's entry, and where its value is.
-fn entry(
-    body: &[u8],
+fn entry<'a>(
+    body: &'a [u8],
     value_wire: WireType,
-    depth_max: usize,
-) -> Result<(&[u8], Option<Cursor<'_>>)> {
+    bounds: &Bounds,
+) -> Result<(&'a [u8], Option<Cursor<'a>>)> {
     let mut cursor = Cursor::new(body);
     let (mut key, mut value) = (&[][..], None);
     while !cursor.is_empty() {
@@ -313,16 +327,16 @@ fn entry(
             (1, WireType::Length) => key = cursor.bytes()?,
             (2, wire) if wire == value_wire => {
                 value = Some(cursor);
-                cursor.skip(tag, depth_max)?;
+                cursor.skip(tag, bounds.depth_max)?;
             }
-            _ => cursor.skip(tag, depth_max)?,
+            _ => cursor.skip(tag, bounds.depth_max)?,
         }
     }
     Ok((key, value))
 }
 
 /// Units since 1970 of a point in time.
-fn timestamp(body: &[u8], unit: TimeUnit, depth_max: usize) -> Result<Option<i64>> {
+fn timestamp(body: &[u8], unit: TimeUnit, bounds: &Bounds) -> Result<Option<i64>> {
     let (mut seconds, mut nanos) = (0_i64, 0_i64);
     let mut cursor = Cursor::new(body);
     while !cursor.is_empty() {
@@ -330,7 +344,7 @@ fn timestamp(body: &[u8], unit: TimeUnit, depth_max: usize) -> Result<Option<i64
         match (tag.number, tag.wire) {
             (1, WireType::Varint) => seconds = cursor.varint()?.cast_signed(),
             (2, WireType::Varint) => nanos = cursor.varint()?.cast_signed(),
-            _ => cursor.skip(tag, depth_max)?,
+            _ => cursor.skip(tag, bounds.depth_max)?,
         }
     }
     let per_unit = nanos_per(unit);

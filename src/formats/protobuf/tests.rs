@@ -352,6 +352,37 @@ fn malformed_records_are_refused_with_a_reason() {
     }
 }
 
+/// Two bytes of an empty message would otherwise cost as much as its columns.
+#[test]
+fn absent_values_are_counted() {
+    let names: Vec<_> = (0..100).map(|n| format!("c{n}")).collect();
+    let fields = names.iter().map(|name| {
+        format!(
+            "optional int64 {name} = {};",
+            &name[1..].parse::<u32>().unwrap() + 1
+        )
+    });
+    let proto = format!(
+        "syntax = \"proto3\"; message M {{ repeated In l = 1; message In {{ {} }} }}",
+        fields.collect::<String>()
+    );
+    let inner = names
+        .iter()
+        .map(|name| column(name, DataType::Int64))
+        .collect();
+    let columns = columns([("l", list_of(DataType::Struct(inner)))]);
+    let message = message(&proto, "M");
+    for (elements, expected) in [(10_000, true), (11_000, false)] {
+        let record = [0x0a, 0].repeat(elements);
+        let mut decoder = decoder(&message, &columns, nulls()).unwrap();
+        let pushed = decoder.push(&record);
+        assert_eq!(pushed.is_ok(), expected, "{pushed:?}");
+        if let Err(error) = pushed {
+            assert_eq!(error.0, "is not a Protobuf message: it has too many values");
+        }
+    }
+}
+
 #[test]
 fn columns_that_do_not_fit_are_refused() {
     let message = every_message();

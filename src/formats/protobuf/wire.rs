@@ -20,6 +20,8 @@ pub(in crate::formats) enum Fault {
     Group,
     #[error("is nested too deeply")]
     Depth,
+    #[error("has too many values")]
+    Values,
 }
 
 /// How a field is written.
