@@ -60,6 +60,11 @@ pub(super) fn from_options(options: &mut Options, columns: &SchemaRef) -> Option
             "only 'binary' is supported; for text set 'format' = 'json'",
         );
     }
+    options.refuse(
+        "avro.codec",
+        "compresses container files, which are not supported; for topics set \
+         'properties.compression.type'",
+    );
     options.boolean("avro.open.fastread", false);
     let legacy = options.boolean("avro.timestamp_mapping.legacy", true);
     match derived(columns, legacy) {
