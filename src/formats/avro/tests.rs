@@ -243,6 +243,90 @@ fn schemas_are_resolved() {
 }
 
 #[test]
+fn times_are_converted_between_units() {
+    use TimeUnit::{Microsecond, Millisecond, Nanosecond, Second};
+    let field = |of: &str, logical: &str| {
+        format!(
+            r#"{{"type":"record","name":"r","fields":[{{"name":"v","type":
+                {{"type":"{of}","logicalType":"{logical}"}}}}]}}"#
+        )
+    };
+    let at = |unit| DataType::Timestamp(unit, None);
+    for (of, logical, written, column, expected) in [
+        (
+            "long",
+            "timestamp-millis",
+            -1,
+            at(Microsecond),
+            "1969-12-31 23:59:59.999",
+        ),
+        (
+            "long",
+            "timestamp-micros",
+            -1,
+            at(Millisecond),
+            "1969-12-31 23:59:59.999",
+        ),
+        (
+            "long",
+            "local-timestamp-nanos",
+            1_999_999_999,
+            at(Second),
+            "1970-01-01 00:00:01",
+        ),
+        (
+            "long",
+            "local-timestamp-micros",
+            1_500_000,
+            at(Nanosecond),
+            "1970-01-01 00:00:01.5",
+        ),
+        (
+            "long",
+            "no-such-time",
+            1_500,
+            at(Microsecond),
+            "1970-01-01 00:00:01.5",
+        ),
+        (
+            "int",
+            "time-millis",
+            1_500,
+            DataType::Time64(Nanosecond),
+            "00:00:01.5",
+        ),
+        (
+            "long",
+            "time-micros",
+            1_999_999,
+            DataType::Time32(Second),
+            "00:00:01",
+        ),
+    ] {
+        let schema = field(of, logical);
+        let mut record = Vec::new();
+        cursor::write_long(written, &mut record);
+        let columns = columns([("v", column)]);
+        let row = decoded(&schema, &record, &columns, None);
+        assert_eq!(row, Ok(format!("{{\"v\":\"{expected}\"}}")), "{logical}");
+    }
+    // And back, as far as the unit reaches.
+    for (column, logical, expected) in [
+        (at(Second), "timestamp-micros", 1_000_000),
+        (at(Millisecond), "timestamp-micros", 1_500_000),
+        (at(Nanosecond), "timestamp-millis", 1_500),
+    ] {
+        let columns = columns([("v", column)]);
+        let schema = Arc::new(Columns::new(columns));
+        let mut json = format("json", &schema).decoder(&schema, &schema);
+        json.push(br#"{"v":"1970-01-01 00:00:01.5"}"#).unwrap();
+        let mut record = Vec::new();
+        cursor::write_long(expected, &mut record);
+        assert_eq!(encoded(&field("long", logical), &json.finish()), Ok(record));
+    }
+}
+
+#[test]
 fn aliases_and_defaults_are_the_readers() {
     let reader = r#"{"type":"record","name":"now","fields":[
         {"name":"new","type":"long","aliases":["older","old"]},
