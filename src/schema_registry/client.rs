@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{Error, Language, Reference, Registered, Result, Settings};
 use crate::http::{Answer, Base, Client, Request};
+use crate::secret::Source;
 
 /// The media type of all bodies.
 const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
@@ -29,6 +30,8 @@ pub(super) struct Connection {
     /// Whether any has ever answered as a registry does. Afterwards an answer that no
     /// registry gives is one of something that stands in for it for now.
     is_known: AtomicBool,
+    /// Where its secrets came from.
+    sources: Vec<Source>,
 }
 
 #[derive(Deserialize)]
@@ -62,12 +65,19 @@ struct ErrorAnswer {
 
 impl Connection {
     pub(super) fn new(settings: &Settings) -> Result<Self> {
+        let resolved = settings.resolve()?;
         Ok(Self {
-            client: Client::new(&settings.tls()?, &settings.credentials()?)?,
+            client: Client::new(&resolved.tls, &resolved.credentials)?,
+            sources: resolved.sources,
             addresses: settings.addresses.clone(),
             current: AtomicUsize::new(0),
             is_known: AtomicBool::new(false),
         })
+    }
+
+    /// Whether a secret was replaced since it was read.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.sources.iter().any(Source::has_changed)
     }
 
     /// The schema that an id stands for.

@@ -19,7 +19,7 @@ mod settings;
 mod tests;
 
 use client::Connection;
-pub use settings::{Authentication, Settings};
+pub use settings::{Authentication, Pem, Settings};
 
 /// How long an id is taken for unknown before it is asked for again.
 const UNKNOWN_FOR: Duration = Duration::from_secs(30);
@@ -113,8 +113,9 @@ pub enum Known {
 /// A registry, asked by everybody who reads or writes one table.
 pub struct Registry {
     settings: Settings,
-    /// Made with the first request, which is when secrets are resolved.
-    connection: tokio::sync::OnceCell<Connection>,
+    /// Made with the first request, which is when secrets are resolved, and anew when one
+    /// of them was replaced.
+    connection: Mutex<Option<Arc<Connection>>>,
     ids: Mutex<Ids>,
     /// Held while something is fetched, so that what many want is fetched once.
     fetching: tokio::sync::Mutex<()>,
@@ -131,7 +132,7 @@ impl Registry {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
-            connection: tokio::sync::OnceCell::new(),
+            connection: Mutex::default(),
             ids: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
         }
@@ -156,11 +157,11 @@ impl Registry {
         if self.known(id).is_some() {
             return Ok(());
         }
-        let (doing, mut backoff) = (format!("fetch the schema with id {id}"), Backoff::new(None));
-        let connection = self.connection().await?;
+        let mut question = Question::new(format!("fetch the schema with id {id}"));
         let fetched = loop {
+            let connection = self.connection()?;
             let answered = connection.schema(id).await;
-            if let Some(fetched) = settled(answered, &doing, &mut backoff).await {
+            if let Some(fetched) = self.settled(answered, &connection, &mut question).await {
                 break fetched;
             }
         };
@@ -192,30 +193,66 @@ impl Registry {
     pub async fn id_of(&self, subject: &str, schema: &Registered, register: bool) -> Result<u32> {
         let _alone = self.fetching.lock().await;
         let doing = format!("register the schema of subject '{subject}'");
-        let (connection, mut backoff) = (self.connection().await?, Backoff::new(None));
+        let mut question = Question::new(doing);
         loop {
+            let connection = self.connection()?;
             let answered = connection.id_of(subject, schema, register).await;
-            if let Some(id) = settled(answered, &doing, &mut backoff).await {
+            if let Some(id) = self.settled(answered, &connection, &mut question).await {
                 return id;
             }
         }
     }
 
-    async fn connection(&self) -> Result<&Connection> {
-        let connect = async || Connection::new(&self.settings);
-        self.connection.get_or_try_init(connect).await
+    fn connection(&self) -> Result<Arc<Connection>> {
+        let mut current = self.connection.lock();
+        if let Some(connection) = &*current {
+            return Ok(Arc::clone(connection));
+        }
+        let made = Arc::new(Connection::new(&self.settings)?);
+        *current = Some(Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// What has come of a question; `None` if it has to be asked again.
+    async fn settled<T>(
+        &self,
+        answered: Result<T>,
+        connection: &Connection,
+        question: &mut Question,
+    ) -> Option<Result<T>> {
+        let error = match answered {
+            Err(error @ (Error::Unavailable(_) | Error::Refused(_))) => error,
+            other => return Some(other),
+        };
+        // With the new secret it may go right.
+        let is_outdated = connection.is_outdated();
+        if is_outdated {
+            *self.connection.lock() = None;
+        }
+        let doing = &question.doing;
+        match error {
+            Error::Refused(why) if !is_outdated => {
+                return Some(Err(Error::Refused(format!("cannot {doing}: {why}"))));
+            }
+            error => question.backoff.wait(doing, &error.to_string()).await,
+        };
+        None
     }
 }
 
-/// What has come of a request; `None` after a wait if it has to be asked again.
-async fn settled<T>(answered: Result<T>, doing: &str, backoff: &mut Backoff) -> Option<Result<T>> {
-    match answered {
-        Err(Error::Unavailable(why)) => {
-            backoff.wait(doing, &why).await;
-            None
+/// Something that is asked until there is an answer.
+struct Question {
+    /// What is tried, as in `fetch a schema`.
+    doing: String,
+    backoff: Backoff,
+}
+
+impl Question {
+    fn new(doing: String) -> Self {
+        Self {
+            doing,
+            backoff: Backoff::new(None),
         }
-        Err(Error::Refused(why)) => Some(Err(Error::Refused(format!("cannot {doing}: {why}")))),
-        other => Some(other),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::http::testing::{answer, fine, stub};
+use crate::secret::Reference;
 
 const INT: &str = r#"{"schema":"\"int\""}"#;
 
@@ -191,7 +192,8 @@ async fn of_several_addresses_one_suffices() {
 async fn secrets_are_resolved_when_the_registry_is_asked() {
     let secret = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(secret.path(), "canary\n").unwrap();
-    let by_file = format!("${{file:{}}}", secret.path().display());
+    let path = secret.path().display().to_string();
+    let by_file = Reference::File(path);
     let (base, asked) = stub(vec![fine(INT)]).await;
     let registry = Registry::new(Settings {
         authentication: Authentication::Bearer(by_file),
@@ -204,7 +206,7 @@ async fn secrets_are_resolved_when_the_registry_is_asked() {
         "{asked}"
     );
     let registry = Registry::new(Settings {
-        authentication: Authentication::Basic("${env:NO_SUCH_NAME}".to_owned()),
+        authentication: Authentication::Basic(Reference::Variable("NO_SUCH_NAME".to_owned())),
         ..settings(base)
     });
     let error = registry.learn(1).await.unwrap_err().to_string();
@@ -212,4 +214,29 @@ async fn secrets_are_resolved_when_the_registry_is_asked() {
         error,
         "cannot resolve 'basic-auth.user-info': NO_SUCH_NAME is not set"
     );
+}
+
+#[tokio::test]
+async fn a_secret_that_was_replaced_is_read_again() {
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "old").unwrap();
+    let refused = || error(401, 401, "Unauthorized");
+    let (base, asked) = stub(vec![fine(INT), refused(), fine(INT), refused()]).await;
+    let reference = Reference::File(secret.path().display().to_string());
+    let registry = Registry::new(Settings {
+        authentication: Authentication::Bearer(reference),
+        ..settings(base)
+    });
+    registry.learn(1).await.unwrap();
+    std::fs::write(secret.path(), "new").unwrap();
+    registry.learn(2).await.unwrap();
+    // What was not replaced is wrong.
+    assert!(matches!(registry.learn(3).await, Err(Error::Refused(_))));
+    let asked = asked.await.unwrap();
+    let token = |asked: &String| {
+        let line = asked.lines().find(|line| line.starts_with("authorization"));
+        line.unwrap().rsplit(' ').next().unwrap().to_owned()
+    };
+    let tokens: Vec<_> = asked.iter().map(token).collect();
+    assert_eq!(tokens, ["old", "old", "new", "new"]);
 }

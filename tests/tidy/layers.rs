@@ -9,8 +9,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("metrics", &["stream", "clock"]),
     ("failpoint", &[]),
     ("secret", &[]),
-    ("http", &["clock"]),
-    ("schema_registry", &["clock", "secret", "http"]),
+    ("http", &["secret"]),
+    ("schema_registry", &["secret", "http"]),
     (
         "formats",
         &[

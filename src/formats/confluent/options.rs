@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::formats::Options;
 use crate::http::Base;
-use crate::schema_registry::{Authentication, Registry, Settings};
-use crate::secret;
+use crate::schema_registry::{Authentication, Pem, Registry, Settings};
+use crate::secret::{Reference, WANTED};
 
 /// What the options of a format say of its registry.
 pub(super) struct RegistryOptions {
@@ -110,12 +110,8 @@ pub(super) fn read(options: &mut Options, format: &str) -> RegistryOptions {
     let settings = Settings {
         addresses: addresses(options, &key("url"), &key("schema-registry.url")),
         authentication: authentication(options, &key),
-        trusted: options
-            .text(&key("ssl.truststore.certificates"))
-            .map(str::to_owned),
-        certificate: options
-            .text(&key("ssl.keystore.certificate.chain"))
-            .map(str::to_owned),
+        trusted: pem(options, &key("ssl.truststore.certificates")),
+        certificate: pem(options, &key("ssl.keystore.certificate.chain")),
         key: reference(options, &key("ssl.keystore.key")),
     };
     if settings.certificate.is_some() != settings.key.is_some() {
@@ -183,10 +179,25 @@ fn authentication(options: &mut Options, key: &impl Fn(&str) -> String) -> Authe
 }
 
 /// A secret, which is given by reference.
-fn reference(options: &mut Options, key: &str) -> Option<String> {
-    let value = options.text(key)?;
-    if !secret::is_reference(value) {
-        options.reject(key, secret::WANTED);
+fn reference(options: &mut Options, key: &str) -> Option<Reference> {
+    let reference = Reference::parse(options.text(key)?);
+    if reference.is_none() {
+        options.reject(key, WANTED);
     }
-    Some(value.to_owned())
+    reference
+}
+
+/// Certificates, as they are or by reference.
+fn pem(options: &mut Options, key: &str) -> Option<Pem> {
+    let text = options.text(key)?;
+    if let Some(reference) = Reference::parse(text) {
+        return Some(Pem::Behind(reference));
+    }
+    if !text.contains("-----BEGIN ") {
+        options.reject(
+            key,
+            "is no certificate in PEM form, nor a reference to one such as '${file:PATH}'",
+        );
+    }
+    Some(Pem::Text(text.to_owned()))
 }

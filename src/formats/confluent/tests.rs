@@ -40,7 +40,10 @@ fn wrong_options_are_named() {
             "option 'avro-confluent.url': 'localhost:8081' begins with neither http:// nor https://",
         ),
         (
-            &[("avro-confluent.url", "http://me:canary@a")],
+            &[(
+                "avro-confluent.url",
+                concat!("http", "://me:canary@localhost"),
+            )],
             "option 'avro-confluent.url': an address must not hold a user or a password",
         ),
         (
@@ -78,6 +81,14 @@ fn wrong_options_are_named() {
              'avro-confluent.basic-auth.user-info'",
         ),
         (
+            &[
+                url,
+                ("avro-confluent.ssl.truststore.certificates", "/etc/ca.pem"),
+            ],
+            "option 'avro-confluent.ssl.truststore.certificates': is no certificate in PEM form, nor \
+             a reference to one such as '${file:PATH}'",
+        ),
+        (
             &[url, ("avro-confluent.ssl.keystore.key", "${env:A}")],
             "'avro-confluent.ssl.keystore.certificate.chain' and 'avro-confluent.ssl.keystore.key' \
              are given together or not at all",
@@ -113,7 +124,7 @@ fn wrong_options_are_named() {
     // The names that Flink had first.
     let old = [
         ("format", "avro-confluent"),
-        ("avro-confluent.schema-registry.url", "http://a"),
+        ("avro-confluent.schema-registry.url", "http://localhost"),
         ("avro-confluent.schema-registry.subject", "s"),
     ];
     assert!(made(&old).is_ok());
