@@ -13,7 +13,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::json;
 
 use crate::broker;
-use crate::process::{Ended, Workspace, wait_until};
+use crate::process::{Ended, Workspace};
 use crate::registry::{self, Registry};
 
 const AVRO: &str = include_str!("../../src/formats/golden/avro.tsv");
@@ -365,42 +365,42 @@ fn protobuf_of_another_implementation_is_read_with_its_imports() {
 /// the job goes on when it is back.
 #[test]
 fn a_registry_that_cannot_be_reached_is_waited_for() {
-    let registry = Registry::start();
-    let topic = broker::one().topic(1);
+    let (registry, topic) = (registry::one(), broker::one().topic(1));
     let schema = r#"{"type":"record","name":"r","fields":[{"name":"n","type":"int"}]}"#;
-    let subject = format!("{topic}-value");
-    let id = registry.register(&subject, "AVRO", schema, &json!([]));
-    // In the registry's place somebody listens who only hangs up.
-    let away = registry.kill();
+    let id = registry.register(&format!("{topic}-value"), "AVRO", schema, &json!([]));
     write(&topic, &[Some(with_id(id, &[2])), Some(with_id(id, &[4]))]);
+    let gate = registry.gate();
     let workspace = Workspace::new();
-    let program = table("topic", &topic, "n BIGINT", &registry, AVRO_CONFLUENT)
+    let options = AVRO_CONFLUENT.replace("REGISTRY", &gate.address);
+    let program = table("topic", &topic, "n BIGINT", registry, &options)
         + &files("n BIGINT")
         + "INSERT INTO files SELECT n FROM topic;";
     workspace.write("program.sql", &program);
-    let set = "execution.checkpointing.interval=100 ms";
-    let running = workspace.start(&["--set", set, "program.sql"]);
+    let start = || {
+        workspace.start(&[
+            "--set",
+            "execution.checkpointing.interval=100 ms",
+            "program.sql",
+        ])
+    };
+    let running = start();
     // Who asks a second time has told that the first was in vain.
-    for _ in 0..2 {
-        away.accept().expect("a question");
-    }
+    gate.wait_for_a_refusal();
+    gate.wait_for_a_refusal();
+    // It can be stopped while it waits.
     let stopped = running.terminate();
     assert_eq!(stopped.status, 0, "{}", stopped.stderr);
     let waits = format!("cannot fetch the schema with id {id}");
     assert!(stopped.stderr.contains(&waits), "{}", stopped.stderr);
     assert!(!workspace.path("out").exists() || workspace.lines("out").is_empty());
 
-    let running = workspace.start(&["--set", set, "program.sql"]);
-    away.accept().expect("a question");
-    drop(away);
-    registry.start_again();
-    assert_eq!(registry.register(&subject, "AVRO", schema, &json!([])), id);
-    wait_until("both rows are there", || {
-        workspace.path("out").exists() && workspace.lines("out").len() == 2
-    });
+    let running = start();
+    gate.wait_for_a_refusal();
+    gate.open();
     let ended = running.wait();
     assert_eq!(ended.status, 0, "{}", ended.stderr);
-    assert_eq!(dead_letters(&workspace), [] as [&str; 0]);
+    assert_eq!(workspace.lines("out"), [r#"{"n":1}"#, r#"{"n":2}"#]);
+    assert_eq!(dead_letters(&workspace), ["no dead letters"; 0]);
 }
 
 #[test]

@@ -2,10 +2,12 @@
 //! program's.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,6 +15,7 @@ use tempfile::TempDir;
 
 /// A registry that runs as long as the tests do.
 pub struct Registry {
+    #[expect(dead_code, reason = "it is kept as long as the registry runs")]
     directory: TempDir,
     /// Where it listens, with the path below which its interface is.
     pub address: String,
@@ -43,31 +46,43 @@ impl Registry {
             .stderr(Stdio::null())
             .spawn();
         watcher.expect("bash");
-        let address = started(directory.path(), None);
-        Self { directory, address }
-    }
-
-    /// `kill -9`; what it knew is gone, and its place is taken.
-    pub fn kill(&self) -> TcpListener {
-        let stopped = Command::new(script())
-            .arg("stop")
-            .arg(self.directory.path())
-            .status();
-        assert!(stopped.expect("scripts/schema-registry").success());
-        let (host, _) = self.place();
-        loop {
-            // The system may need a moment to let the port go.
-            match TcpListener::bind(host) {
-                Ok(listener) => return listener,
-                Err(_) => std::thread::park_timeout(Duration::from_millis(10)),
-            }
+        let started = Command::new(script())
+            .arg("start")
+            .arg(directory.path())
+            .output();
+        let started = started.expect("scripts/schema-registry");
+        assert!(started.status.success(), "no registry: {started:?}");
+        let address = String::from_utf8(started.stdout).expect("text");
+        Self {
+            address: address.trim().to_owned(),
+            directory,
         }
     }
 
-    /// Starts it again, empty, at the same address.
-    pub fn start_again(&self) {
-        let (_, port) = self.place();
-        assert_eq!(started(self.directory.path(), Some(port)), self.address);
+    /// A way to it that somebody else opens.
+    pub fn gate(&self) -> Gate {
+        let (host, path) = self.place();
+        let (host, listener) = (host.to_owned(), TcpListener::bind("127.0.0.1:0"));
+        let listener = listener.expect("a listener");
+        let address = listener.local_addr().expect("its address");
+        let is_open = Arc::new(AtomicBool::new(false));
+        let (tell, refused) = channel();
+        let opened = Arc::clone(&is_open);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if opened.load(Ordering::Acquire) {
+                    pass(stream, &host);
+                } else if tell.send(()).is_err() {
+                    // The test has ended.
+                    return;
+                }
+            }
+        });
+        Gate {
+            address: format!("http://{address}{path}"),
+            is_open,
+            refused,
+        }
     }
 
     /// Registers a schema, with the types or files that it refers to; its id.
@@ -89,8 +104,7 @@ impl Registry {
 
     /// Sends a request; status and body of the answer.
     pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
-        let (host, _) = self.place();
-        let base = self.address.split_once(host).map_or("", |(_, path)| path);
+        let (host, base) = self.place();
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut stream = TcpStream::connect(host).expect("a registry");
         write!(
@@ -113,21 +127,47 @@ impl Registry {
         (status.expect("a status"), json)
     }
 
-    /// Host and port, and the port alone.
+    /// Host and port, and the path below which its interface is.
     fn place(&self) -> (&str, &str) {
         let rest = self.address.strip_prefix("http://").expect("an address");
-        let host = rest.split('/').next().unwrap_or(rest);
-        (host, host.rsplit(':').next().unwrap_or(host))
+        rest.split_at(rest.find('/').unwrap_or(rest.len()))
     }
 }
 
-fn started(directory: &Path, port: Option<&str>) -> String {
-    let mut command = Command::new(script());
-    command.arg("start").arg(directory).args(port);
-    let started = command.output().expect("scripts/schema-registry");
-    assert!(started.status.success(), "no registry: {started:?}");
-    let address = String::from_utf8(started.stdout).expect("text");
-    address.trim().to_owned()
+/// A way to a registry at whose end nobody is there before it is opened.
+pub struct Gate {
+    /// Where it begins.
+    pub address: String,
+    is_open: Arc<AtomicBool>,
+    refused: Receiver<()>,
+}
+
+impl Gate {
+    /// Waits until somebody has come to the closed gate.
+    pub fn wait_for_a_refusal(&self) {
+        let patience = Duration::from_mins(1);
+        self.refused.recv_timeout(patience).expect("a question");
+    }
+
+    /// Lets everybody through who comes from now on.
+    pub fn open(&self) {
+        self.is_open.store(true, Ordering::Release);
+    }
+}
+
+/// Carries bytes both ways.
+fn pass(near: TcpStream, host: &str) {
+    let far = TcpStream::connect(host).expect("a registry");
+    let ways = [(&near, &far), (&far, &near)];
+    let ways = ways.map(|(from, to)| (from.try_clone(), to.try_clone()));
+    for (from, to) in ways {
+        let (mut from, mut to) = (from.expect("a stream"), to.expect("a stream"));
+        std::thread::spawn(move || {
+            // Whoever hangs up ends it.
+            let _ = std::io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Write);
+        });
+    }
 }
 
 fn script() -> PathBuf {
