@@ -1,18 +1,18 @@
 //! Avro with the schema of each record in a registry.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Fields, SchemaRef};
 
 use super::{
-    Decoder, EncodedRecords, Encoder, Fetch, FormatFactory, FormatRef, Framing, HEADER_BYTES,
-    Limits, OptionDefault, OptionDoc, Options, Plans, RegisteredEncoder, Registration,
-    RegistryOptions, RowError, options, registry_docs,
+    Decoder, Encoder, Fetch, FormatFactory, FormatRef, Framing, HEADER_BYTES, Limits,
+    OptionDefault, OptionDoc, Options, Plans, RegisteredEncoder, Registration, RowError, options,
+    registry_docs,
 };
 use crate::formats::avro::{AvroEncoder, Plan, Schema, check_written, derived, push};
 use crate::formats::batch::Rows;
-use crate::schema_registry::{Language, Registered};
+use crate::schema_registry::Language;
 
 /// What a table calls the format.
 const NAME: &str = "avro-confluent";
@@ -33,7 +33,6 @@ pub(in crate::formats) const DOCS: &[OptionDoc] = registry_docs!(
 );
 
 struct AvroConfluent {
-    options: RegistryOptions,
     /// The schema that was given.
     reader: Option<Arc<Schema>>,
     writer: Arc<Schema>,
@@ -64,20 +63,8 @@ pub(in crate::formats) fn from_options(
             return None;
         }
     };
-    let registration = Arc::new(Registration {
-        registry: Arc::clone(&options.registry),
-        subject: options.subject.clone().unwrap_or_default(),
-        schema: Registered {
-            language: Language::Avro,
-            text,
-            references: Vec::new(),
-        },
-        register: options.register,
-        infix: Vec::new(),
-        id: OnceLock::new(),
-    });
+    let registration = options.registration(Language::Avro, text, Vec::new());
     Some(Arc::new(AvroConfluent {
-        options,
         reader,
         writer,
         registration,
@@ -95,7 +82,7 @@ fn declared(text: &str, columns: &Fields) -> Result<Arc<Schema>, String> {
 impl FormatFactory for AvroConfluent {
     fn decoder(&self, _table: &SchemaRef, schema: &SchemaRef) -> Box<dyn Decoder> {
         Box::new(AvroConfluentDecoder {
-            plans: Plans::new(Arc::clone(&self.options.registry), Language::Avro),
+            plans: Plans::new(self.registration.registry(), Language::Avro),
             columns: schema.fields().clone(),
             reader: self.reader.clone(),
             rows: Rows::new(schema),
@@ -104,11 +91,10 @@ impl FormatFactory for AvroConfluent {
     }
 
     fn encoder(&self, _schema: &SchemaRef) -> Box<dyn Encoder> {
-        Box::new(RegisteredEncoder {
-            registration: Arc::clone(&self.registration),
-            bodies: Box::new(AvroEncoder::new(Arc::clone(&self.writer))),
-            encoded: EncodedRecords::default(),
-        })
+        Box::new(RegisteredEncoder::new(
+            &self.registration,
+            AvroEncoder::new(Arc::clone(&self.writer)),
+        ))
     }
 
     fn framing(&self) -> Option<Framing> {

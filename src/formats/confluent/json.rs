@@ -4,20 +4,19 @@
 //! schema is there for other readers. That it exists is checked nevertheless: an id that
 //! nobody has registered shows that the bytes are none of this format.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Fields, SchemaRef};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Decoder, EncodedRecords, Encoder, Fetch, FormatFactory, FormatRef, Framing, OptionDefault,
-    OptionDoc, Options, Plans, RegisteredEncoder, Registration, RegistryOptions, RowError, options,
-    registry_docs,
+    Decoder, Encoder, Fetch, FormatFactory, FormatRef, Framing, OptionDefault, OptionDoc, Options,
+    Plans, RegisteredEncoder, Registration, RowError, options, registry_docs,
 };
 use crate::formats::column::{map_fields, sql_name};
 use crate::formats::json::{Json, JsonDecoder, JsonEncoder, json_docs};
-use crate::schema_registry::{Language, Registered};
+use crate::schema_registry::Language;
 
 /// What a table calls the format.
 const NAME: &str = "json-registry";
@@ -26,7 +25,6 @@ const NAME: &str = "json-registry";
 pub(in crate::formats) const DOCS: &[OptionDoc] = json_docs!(registry_docs, "json-registry");
 
 struct JsonRegistry {
-    options: RegistryOptions,
     json: Json,
     registration: Arc<Registration>,
 }
@@ -38,23 +36,8 @@ pub(in crate::formats) fn from_options(given: &mut Options, columns: &SchemaRef)
     let mut schema = schema_of(columns.fields());
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!("Record");
-    let registration = Arc::new(Registration {
-        registry: Arc::clone(&options.registry),
-        subject: options.subject.clone().unwrap_or_default(),
-        schema: Registered {
-            language: Language::Json,
-            text: schema.to_string(),
-            references: Vec::new(),
-        },
-        register: options.register,
-        infix: Vec::new(),
-        id: OnceLock::new(),
-    });
-    Arc::new(JsonRegistry {
-        options,
-        json,
-        registration,
-    })
+    let registration = options.registration(Language::Json, schema.to_string(), Vec::new());
+    Arc::new(JsonRegistry { json, registration })
 }
 
 /// The JSON Schema of rows with these columns. It is closed, so that a nullable column
@@ -120,17 +103,16 @@ fn value(of: &DataType) -> Value {
 impl FormatFactory for JsonRegistry {
     fn decoder(&self, _table: &SchemaRef, schema: &SchemaRef) -> Box<dyn Decoder> {
         Box::new(JsonRegistryDecoder {
-            ids: Plans::new(Arc::clone(&self.options.registry), Language::Json),
+            ids: Plans::new(self.registration.registry(), Language::Json),
             bodies: JsonDecoder::new(self.json, schema),
         })
     }
 
     fn encoder(&self, _schema: &SchemaRef) -> Box<dyn Encoder> {
-        Box::new(RegisteredEncoder {
-            registration: Arc::clone(&self.registration),
-            bodies: Box::new(JsonEncoder::new(self.json)),
-            encoded: EncodedRecords::default(),
-        })
+        Box::new(RegisteredEncoder::new(
+            &self.registration,
+            JsonEncoder::new(self.json),
+        ))
     }
 
     fn framing(&self) -> Option<Framing> {

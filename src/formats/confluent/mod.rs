@@ -2,8 +2,8 @@
 //! what is written by that schema.
 
 use super::{
-    Decoder, EncodedRecords, Encoder, Fetch, FormatFactory, FormatRef, Framing, Limits,
-    OptionDefault, OptionDoc, Options, RowError,
+    Decoder, Encoder, Fetch, FormatFactory, FormatRef, Framing, Limits, OptionDefault, OptionDoc,
+    Options, RowError,
 };
 
 pub(super) mod avro;

@@ -3,22 +3,22 @@
 //! Behind the id stands which message of the schema's file a record is: the places of
 //! the messages that lead to it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Fields, SchemaRef};
 
 use super::{
-    Decoder, EncodedRecords, Encoder, Fetch, FormatFactory, FormatRef, Framing, HEADER_BYTES,
-    Limits, OptionDefault, OptionDoc, Options, Plans, RegisteredEncoder, Registration,
-    RegistryOptions, RowError, options, registry_docs,
+    Decoder, Encoder, Fetch, FormatFactory, FormatRef, Framing, HEADER_BYTES, Limits,
+    OptionDefault, OptionDoc, Options, Plans, RegisteredEncoder, Registration, RowError, options,
+    registry_docs,
 };
 use crate::formats::batch::Rows;
 use crate::formats::protobuf::{
     Absence, Cursor, FileDescriptor, MessageDescriptor, Plan, ProtobufEncoder, check, message,
     of_text, push, schema_of, style, unzigzag, write_varint, zigzag,
 };
-use crate::schema_registry::{Language, Registered};
+use crate::schema_registry::Language;
 
 /// What a table calls the format.
 const NAME: &str = "protobuf-confluent";
@@ -59,7 +59,6 @@ pub(in crate::formats) const DOCS: &[OptionDoc] = registry_docs!(
 );
 
 struct ProtobufConfluent {
-    options: RegistryOptions,
     absence: Absence,
     null_text: Arc<str>,
     writer: MessageDescriptor,
@@ -93,20 +92,8 @@ pub(in crate::formats) fn from_options(
             return None;
         }
     };
-    let registration = Arc::new(Registration {
-        registry: Arc::clone(&options.registry),
-        subject: options.subject.clone().unwrap_or_default(),
-        schema: Registered {
-            language: Language::Protobuf,
-            text,
-            references: Vec::new(),
-        },
-        register: options.register,
-        infix: places_of(&writer),
-        id: OnceLock::new(),
-    });
+    let registration = options.registration(Language::Protobuf, text, places_of(&writer));
     Some(Arc::new(ProtobufConfluent {
-        options,
         absence: Absence {
             // A writer need not know every column.
             allow_missing: true,
@@ -151,7 +138,7 @@ fn place(cursor: &mut Cursor) -> Option<usize> {
 impl FormatFactory for ProtobufConfluent {
     fn decoder(&self, _table: &SchemaRef, schema: &SchemaRef) -> Box<dyn Decoder> {
         Box::new(ProtobufConfluentDecoder {
-            files: Plans::new(Arc::clone(&self.options.registry), Language::Protobuf),
+            files: Plans::new(self.registration.registry(), Language::Protobuf),
             columns: schema.fields().clone(),
             absence: self.absence,
             rows: Rows::new(schema),
@@ -160,14 +147,13 @@ impl FormatFactory for ProtobufConfluent {
     }
 
     fn encoder(&self, _schema: &SchemaRef) -> Box<dyn Encoder> {
-        Box::new(RegisteredEncoder {
-            registration: Arc::clone(&self.registration),
-            bodies: Box::new(ProtobufEncoder {
+        Box::new(RegisteredEncoder::new(
+            &self.registration,
+            ProtobufEncoder {
                 message: self.writer.clone(),
                 null_text: Arc::clone(&self.null_text),
-            }),
-            encoded: EncodedRecords::default(),
-        })
+            },
+        ))
     }
 
     fn framing(&self) -> Option<Framing> {

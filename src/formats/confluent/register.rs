@@ -4,22 +4,51 @@ use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
 
+use super::RegistryOptions;
 use crate::formats::{EncodedRecords, Encoder, Fetch, FetchError, RowError};
-use crate::schema_registry::{Registered, Registry};
+use crate::schema_registry::{Language, Registered, Registry};
 
 /// A schema under its subject; all encoders of a table share one.
 pub(super) struct Registration {
-    pub registry: Arc<Registry>,
-    pub subject: String,
-    pub schema: Registered,
+    registry: Arc<Registry>,
+    subject: String,
+    schema: Registered,
     /// Whether it is registered if it is not there yet.
-    pub register: bool,
+    register: bool,
     /// What stands between the id and the body.
-    pub infix: Vec<u8>,
-    pub id: OnceLock<u32>,
+    infix: Vec<u8>,
+    id: OnceLock<u32>,
+}
+
+impl RegistryOptions {
+    /// How the schema of written rows gets its id; `infix` stands between that and a body.
+    pub(super) fn registration(
+        self,
+        language: Language,
+        text: String,
+        infix: Vec<u8>,
+    ) -> Arc<Registration> {
+        Arc::new(Registration {
+            registry: self.registry,
+            subject: self.subject.unwrap_or_default(),
+            schema: Registered {
+                language,
+                text,
+                references: Vec::new(),
+            },
+            register: self.register,
+            infix,
+            id: OnceLock::new(),
+        })
+    }
 }
 
 impl Registration {
+    /// The registry, which also has the schemas of read records.
+    pub(super) fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry)
+    }
+
     /// What stands in front of each body; `None` while the id is not known.
     fn head(&self) -> Option<Vec<u8>> {
         let id = self.id.get()?;
@@ -47,9 +76,20 @@ impl Registration {
 
 /// Puts the head in front of what another encoder writes.
 pub(super) struct RegisteredEncoder {
-    pub registration: Arc<Registration>,
-    pub bodies: Box<dyn Encoder>,
-    pub encoded: EncodedRecords,
+    registration: Arc<Registration>,
+    bodies: Box<dyn Encoder>,
+    /// Room for them.
+    encoded: EncodedRecords,
+}
+
+impl RegisteredEncoder {
+    pub(super) fn new(registration: &Arc<Registration>, bodies: impl Encoder + 'static) -> Self {
+        Self {
+            registration: Arc::clone(registration),
+            bodies: Box::new(bodies),
+            encoded: EncodedRecords::default(),
+        }
+    }
 }
 
 impl Encoder for RegisteredEncoder {

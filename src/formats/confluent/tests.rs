@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use indexmap::IndexMap;
 
 use super::*;
-use crate::formats::OptionError;
+use crate::formats::{EncodedRecords, OptionError};
 use crate::http::testing::{answer, fine, stub};
 
 fn made(options: &[(&str, &str)]) -> Result<FormatRef, Vec<OptionError>> {

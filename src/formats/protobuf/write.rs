@@ -61,19 +61,13 @@ enum One<'a> {
 /// The values of an enum by name.
 struct Symbols {
     numbers: HashMap<String, i32>,
-    /// The one that stands for nothing.
+    /// The one that stands for null_text.
     first: i32,
 }
 
 enum Doubles<'a> {
     Float32(&'a [f32]),
     Float64(&'a [f64]),
-}
-
-/// What is written for a null inside a list or a map, where there are none.
-#[derive(Clone, Copy)]
-struct Nothing<'a> {
-    text: &'a str,
 }
 
 impl<'a> Message<'a> {
@@ -149,10 +143,9 @@ impl<'a> Message<'a> {
         null_text: &str,
         out: &mut Vec<u8>,
     ) -> Result<(), String> {
-        let nothing = Nothing { text: null_text };
         self.fields
             .iter()
-            .try_for_each(|field| field.write(row, nothing, out))
+            .try_for_each(|field| field.write(row, null_text, out))
     }
 }
 
@@ -217,7 +210,7 @@ impl<'a> Field<'a> {
         })
     }
 
-    fn write(&self, row: usize, nothing: Nothing, out: &mut Vec<u8>) -> Result<(), String> {
+    fn write(&self, row: usize, null_text: &str, out: &mut Vec<u8>) -> Result<(), String> {
         if is_null(self.nulls, row) {
             if self.is_required {
                 return Err(format!(
@@ -235,7 +228,7 @@ impl<'a> Field<'a> {
             Values::One(one) => {
                 if self.has_presence || !one.is_default(row) {
                     out.extend_from_slice(&self.tag);
-                    one.write(row, nothing, out).map_err(named)?;
+                    one.write(row, null_text, out).map_err(named)?;
                 }
             }
             Values::Packed(ends, nulls, one) => {
@@ -244,7 +237,7 @@ impl<'a> Field<'a> {
                     out.extend_from_slice(&self.tag);
                     let start = out.len();
                     for place in places {
-                        one.write_or_default(place, *nulls, nothing, out)
+                        one.write_or_default(place, *nulls, null_text, out)
                             .map_err(named)?;
                     }
                     put_length(start, out);
@@ -253,7 +246,7 @@ impl<'a> Field<'a> {
             Values::List(ends, nulls, one) => {
                 for place in within(ends, row) {
                     out.extend_from_slice(&self.tag);
-                    one.write_or_default(place, *nulls, nothing, out)
+                    one.write_or_default(place, *nulls, null_text, out)
                         .map_err(named)?;
                 }
             }
@@ -271,7 +264,7 @@ impl<'a> Field<'a> {
                     write_bytes(keys.value(place).as_bytes(), out);
                     out.extend_from_slice(value_tag);
                     values
-                        .write_or_default(place, *nulls, nothing, out)
+                        .write_or_default(place, *nulls, null_text, out)
                         .map_err(named)?;
                     put_length(start, out);
                 }
@@ -380,7 +373,7 @@ impl<'a> One<'a> {
     }
 
     /// Appends a value without its tag.
-    fn write(&self, row: usize, nothing: Nothing, out: &mut Vec<u8>) -> Result<(), String> {
+    fn write(&self, row: usize, null_text: &str, out: &mut Vec<u8>) -> Result<(), String> {
         match self {
             Self::Bool(values) => out.push(u8::from(values.value(row))),
             Self::Integer(scalar, values) => write_integer(*scalar, values.get(row), out)?,
@@ -404,7 +397,7 @@ impl<'a> One<'a> {
                 message
                     .fields
                     .iter()
-                    .try_for_each(|field| field.write(row, nothing, out))?;
+                    .try_for_each(|field| field.write(row, null_text, out))?;
                 put_length(start, out);
             }
         }
@@ -416,14 +409,14 @@ impl<'a> One<'a> {
         &self,
         place: usize,
         nulls: Option<&NullBuffer>,
-        nothing: Nothing,
+        null_text: &str,
         out: &mut Vec<u8>,
     ) -> Result<(), String> {
         if !is_null(nulls, place) {
-            return self.write(place, nothing, out);
+            return self.write(place, null_text, out);
         }
         match self {
-            // A boolean, or the length of nothing.
+            // A boolean, or the length of null_text.
             Self::Bool(_) | Self::Bytes(_) | Self::Timestamp(..) | Self::Message(_) => out.push(0),
             Self::Symbol(_, symbols) => {
                 write_varint(i64::from(symbols.first).cast_unsigned(), out);
@@ -431,7 +424,7 @@ impl<'a> One<'a> {
             Self::Integer(scalar, _) => write_integer(*scalar, 0, out)?,
             Self::Float(_) => out.extend_from_slice(&[0; 4]),
             Self::Double(_) => out.extend_from_slice(&[0; 8]),
-            Self::Text(_) => write_bytes(nothing.text.as_bytes(), out),
+            Self::Text(_) => write_bytes(null_text.as_bytes(), out),
         }
         Ok(())
     }
