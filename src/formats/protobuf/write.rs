@@ -61,7 +61,7 @@ enum One<'a> {
 /// The values of an enum by name.
 struct Symbols {
     numbers: HashMap<String, i32>,
-    /// The one that stands for null_text.
+    /// The one that stands for nothing.
     first: i32,
 }
 
