@@ -208,6 +208,7 @@ impl SinkOptions {
                 ("round-robin", Partitioner::RoundRobin),
             ];
             let (guarantee_key, partitioner_key) = ("sink.delivery-guarantee", "sink.partitioner");
+            note_other_side(options, &SOURCE_KEYS);
             let sink = Self {
                 properties: properties(options),
                 guarantee: options.choice(guarantee_key, &guarantees, Guarantee::ExactlyOnce),
@@ -221,7 +222,6 @@ impl SinkOptions {
                 },
                 topic: topic?,
             };
-            note_other_side(options, &SOURCE_KEYS);
             Some(sink)
         })
     }

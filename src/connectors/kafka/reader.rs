@@ -81,8 +81,11 @@ impl KafkaReader {
                     };
                     let (read, missing) = read(reading, messages, &mut self.rows, &self.table);
                     let finished = reading.is_finished();
-                    self.missing = missing;
                     self.events.extend(read);
+                    if missing.is_some() {
+                        self.missing = missing;
+                        self.events.push_back(SourceEvent::Held);
+                    }
                     if finished {
                         self.finish(index)?;
                     }

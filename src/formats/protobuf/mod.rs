@@ -14,6 +14,8 @@ use super::{
 
 mod derive;
 mod descriptors;
+#[cfg(test)]
+mod option_tests;
 mod plan;
 mod read;
 #[cfg(test)]
@@ -61,6 +63,9 @@ pub(super) const DOCS: &[OptionDoc] = &[
     },
 ];
 
+/// Flink's option for the message.
+const CLASS: &str = "protobuf.message-class-name";
+
 /// The format, with the message that a record is.
 struct Protobuf {
     message: MessageDescriptor,
@@ -71,7 +76,7 @@ struct Protobuf {
 /// Reads the options that begin with `protobuf.`.
 pub(super) fn from_options(options: &mut Options, columns: &SchemaRef) -> Option<FormatRef> {
     options.refuse(
-        "protobuf.message-class-name",
+        CLASS,
         "there are no classes of Java here; set 'protobuf.message-name' to the message's name, as \
          in 'shop.Order', and 'protobuf.proto-file' to the file that declares it",
     );
@@ -109,7 +114,11 @@ pub(super) fn style(options: &mut Options, format: &str) -> (Absence, Arc<str>) 
 fn declared(options: &mut Options) -> Option<MessageDescriptor> {
     const PROTO: &str = "protobuf.proto-file";
     const SET: &str = "protobuf.descriptor-file";
-    let name = options.require("protobuf.message-name");
+    let name = match options.text(CLASS) {
+        None => options.require("protobuf.message-name"),
+        // What is to be set instead was said.
+        Some(_) => options.text("protobuf.message-name").unwrap_or_default(),
+    };
     let include = options.text("protobuf.proto-path").map(Path::new);
     let (key, pool) = match (options.text(PROTO), options.text(SET)) {
         (Some(path), None) => {

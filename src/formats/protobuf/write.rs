@@ -416,7 +416,7 @@ impl<'a> One<'a> {
             return self.write(place, null_text, out);
         }
         match self {
-            // A boolean, or the length of null_text.
+            // A boolean, or the length of nothing.
             Self::Bool(_) | Self::Bytes(_) | Self::Timestamp(..) | Self::Message(_) => out.push(0),
             Self::Symbol(_, symbols) => {
                 write_varint(i64::from(symbols.first).cast_unsigned(), out);
