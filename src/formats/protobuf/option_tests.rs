@@ -46,7 +46,7 @@ fn wrong_options_are_named() {
         ),
         (
             &[name, ("protobuf.proto-file", &broken)],
-            format!("option 'protobuf.proto-file': '{broken}' cannot be used: expected an identifier, but found end of file"),
+            format!("option 'protobuf.proto-file': '{broken}' cannot be used: expected an identifier, but reached end of file"),
         ),
         (
             &[name, ("protobuf.descriptor-file", &path)],
