@@ -20,28 +20,29 @@ use crate::cost::{measure, median, ratio};
 use crate::recorder::Recorder;
 
 /// Rows of a batch, as a source makes them.
-const BATCH_ROWS: usize = 8_192;
+pub const BATCH_ROWS: usize = 8_192;
 
 /// Events per CPU-second of reading bids of JSON: lines of a block, single records,
 /// and a whole file from a warm page cache.
 #[derive(Args, Debug)]
 pub struct DecodeArguments {
     #[command(flatten)]
-    size: Size,
+    pub size: Size,
 }
 
 /// Events per CPU-second of writing bids as JSON.
 #[derive(Args, Debug)]
 pub struct EncodeArguments {
     #[command(flatten)]
-    size: Size,
+    pub size: Size,
 }
 
+/// How much is measured.
 #[derive(Args, Clone, Copy, Debug)]
-struct Size {
+pub struct Size {
     /// Records.
     #[arg(long, default_value_t = 1_000_000)]
-    rows: u64,
+    pub rows: u64,
     /// Runs of each case, of which the one in the middle counts.
     #[arg(long, default_value_t = 7)]
     runs: usize,
@@ -100,7 +101,10 @@ pub fn encode(arguments: &EncodeArguments, recorder: &mut Recorder) -> Result<()
 }
 
 /// Runs `work` several times and notes what is typical.
-fn note(
+///
+/// # Errors
+/// If it fails, or gives other than so many rows.
+pub fn note(
     recorder: &mut Recorder,
     (case, how): (&str, &str),
     size: Size,

@@ -11,6 +11,7 @@ mod keyed_state;
 mod latency;
 mod machine;
 mod pipelines;
+mod record_codec;
 mod recorder;
 mod state_commit;
 mod state_recovery;
@@ -46,6 +47,10 @@ enum Benchmark {
     HotPath(hot_paths::Arguments),
     JsonDecode(json_codec::DecodeArguments),
     JsonEncode(json_codec::EncodeArguments),
+    /// Events per CPU-second of reading single bids of JSON, Avro and Protobuf
+    RecordDecode(json_codec::DecodeArguments),
+    /// Events per CPU-second of writing bids as JSON, Avro and Protobuf
+    RecordEncode(json_codec::EncodeArguments),
 }
 
 fn main() -> Result<()> {
@@ -74,6 +79,12 @@ fn main() -> Result<()> {
         }
         Benchmark::JsonEncode(arguments) => {
             json_codec::encode(arguments, &mut recorder("json-encode")?)
+        }
+        Benchmark::RecordDecode(arguments) => {
+            record_codec::decode(arguments, &mut recorder("record-decode")?)
+        }
+        Benchmark::RecordEncode(arguments) => {
+            record_codec::encode(arguments, &mut recorder("record-encode")?)
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::{Error, Result, terminal};
-use crate::connectors::{Descriptor, OptionDefault, descriptors};
-use crate::formats::{OptionDoc, nearest};
+use crate::connectors::{Descriptor, OptionDefault, OptionDoc, descriptors};
+use crate::formats::{self, nearest};
 use crate::pipeline::SOURCE_OPTIONS;
 
 #[derive(Debug, clap::Subcommand)]
@@ -64,16 +64,16 @@ fn show(descriptor: &Descriptor, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "as a {end}: {guarantee}")?;
         }
     }
-    if descriptor.has_format {
-        writeln!(out, "needs a 'format': csv, json or raw")?;
+    if !descriptor.formats.is_empty() {
+        writeln!(out, "needs a 'format': {}", descriptor.formats.join(", "))?;
     }
-    if !descriptor.options.is_empty() {
-        writeln!(out, "\nOptions:")?;
-    }
-    show_options(descriptor.options, out)?;
+    show_options("Options", descriptor.options, out)?;
     if descriptor.source.is_some() {
-        writeln!(out, "\nOptions of every source:")?;
-        show_options(SOURCE_OPTIONS, out)?;
+        show_options("Options of every source", SOURCE_OPTIONS, out)?;
+    }
+    for format in descriptor.formats {
+        let title = format!("Options with 'format' = '{format}'");
+        show_options(&title, formats::docs(format), out)?;
     }
     if !descriptor.metadata.is_empty() {
         writeln!(out, "\nColumns declared METADATA FROM:")?;
@@ -90,7 +90,10 @@ fn show(descriptor: &Descriptor, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\nExample:\n{}", descriptor.example.trim_end())
 }
 
-fn show_options(options: &[OptionDoc], out: &mut dyn Write) -> io::Result<()> {
+fn show_options(title: &str, options: &[OptionDoc], out: &mut dyn Write) -> io::Result<()> {
+    if !options.is_empty() {
+        writeln!(out, "\n{title}:")?;
+    }
     for option in options {
         let default = match option.default {
             OptionDefault::Required => "required".to_owned(),
@@ -122,7 +125,8 @@ mod tests {
             assert!(line.unwrap().ends_with(descriptor.purpose), "{listed}");
             let shown = text(|out| show(descriptor, out));
             assert!(shown.contains(descriptor.example.trim_end()), "{shown}");
-            for option in descriptor.options {
+            let of_formats = descriptor.formats.iter().copied().flat_map(formats::docs);
+            for option in descriptor.options.iter().chain(of_formats) {
                 assert!(shown.contains(&format!("  '{}' (", option.key)), "{shown}");
                 assert!(shown.contains(option.doc), "{shown}");
             }

@@ -16,7 +16,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     sink: Some("Nothing is kept, so nothing can be lost or doubled."),
     options: &[],
     metadata: &[],
-    has_format: false,
+    formats: &[],
     example: "CREATE TABLE nowhere (id BIGINT) WITH ('connector' = 'blackhole');\n\
               INSERT INTO nowhere SELECT id FROM orders;",
 };

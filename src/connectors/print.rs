@@ -32,7 +32,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         },
     ],
     metadata: &[],
-    has_format: false,
+    formats: &[],
     example: "CREATE TABLE seen (id BIGINT, name STRING) WITH ('connector' = 'print');\n\
               INSERT INTO seen SELECT id, name FROM orders;",
 };

@@ -24,8 +24,8 @@ pub struct Descriptor {
     pub options: &'static [OptionDoc],
     /// What `METADATA` columns can be had of a record.
     pub metadata: &'static [MetadataDoc],
-    /// Whether it needs a `'format'`, whose options come on top.
-    pub has_format: bool,
+    /// The formats that it takes, whose options come on top; it needs one if there are any.
+    pub formats: &'static [&'static str],
     /// A program to copy.
     pub example: &'static str,
 }
@@ -241,7 +241,7 @@ mod tests {
                 };
                 given.insert(doc.key.replace('#', "v"), value.to_owned());
             }
-            if descriptor.has_format {
+            if !descriptor.formats.is_empty() {
                 for doc in crate::formats::docs("json") {
                     if let OptionDefault::Value(value) = doc.default {
                         given.insert(doc.key.to_owned(), value.to_owned());

@@ -193,14 +193,8 @@ impl<'a> Values<'a> {
             DataType::Utf8 => Self::Text(array.as_string()),
             DataType::Binary => Self::Binary(array.as_binary()),
             DataType::Date32 => Self::Date(slice::<Date32Type>(array)),
-            DataType::Time32(TimeUnit::Second) => {
-                Self::Time32(slice::<Time32SecondType>(array), unit)
-            }
-            DataType::Time32(_) => Self::Time32(slice::<Time32MillisecondType>(array), unit),
-            DataType::Time64(TimeUnit::Microsecond) => {
-                Self::Time64(slice::<Time64MicrosecondType>(array), unit)
-            }
-            DataType::Time64(_) => Self::Time64(slice::<Time64NanosecondType>(array), unit),
+            DataType::Time32(_) => Self::Time32(times32(array, unit), unit),
+            DataType::Time64(_) => Self::Time64(times64(array, unit), unit),
             DataType::Timestamp(..) => {
                 Self::Timestamp(timestamps(array, unit), unit, WrittenDate::default())
             }
@@ -209,13 +203,67 @@ impl<'a> Values<'a> {
     }
 }
 
-fn timestamps(array: &ArrayRef, unit: TimeUnit) -> &[i64] {
+/// The values of a column of short times.
+pub(super) fn times32(array: &ArrayRef, unit: TimeUnit) -> &[i32] {
+    match unit {
+        TimeUnit::Second => slice::<Time32SecondType>(array),
+        _ => slice::<Time32MillisecondType>(array),
+    }
+}
+
+/// The values of a column of long times.
+pub(super) fn times64(array: &ArrayRef, unit: TimeUnit) -> &[i64] {
+    match unit {
+        TimeUnit::Microsecond => slice::<Time64MicrosecondType>(array),
+        _ => slice::<Time64NanosecondType>(array),
+    }
+}
+
+/// The values of a column of timestamps.
+pub(super) fn timestamps(array: &ArrayRef, unit: TimeUnit) -> &[i64] {
     match unit {
         TimeUnit::Second => slice::<TimestampSecondType>(array),
         TimeUnit::Millisecond => slice::<TimestampMillisecondType>(array),
         TimeUnit::Microsecond => slice::<TimestampMicrosecondType>(array),
         TimeUnit::Nanosecond => slice::<TimestampNanosecondType>(array),
     }
+}
+
+/// Whole numbers of any length.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Integers<'a> {
+    Int8(&'a [i8]),
+    Int16(&'a [i16]),
+    Int32(&'a [i32]),
+    Int64(&'a [i64]),
+}
+
+impl<'a> Integers<'a> {
+    /// The values of a column of whole numbers.
+    pub(super) fn new(array: &'a ArrayRef) -> Self {
+        match array.data_type() {
+            DataType::Int8 => Self::Int8(slice::<Int8Type>(array)),
+            DataType::Int16 => Self::Int16(slice::<Int16Type>(array)),
+            DataType::Int32 => Self::Int32(slice::<Int32Type>(array)),
+            _ => Self::Int64(slice::<Int64Type>(array)),
+        }
+    }
+
+    #[inline]
+    pub(super) fn get(&self, row: usize) -> i64 {
+        match self {
+            Self::Int8(values) => values[row].into(),
+            Self::Int16(values) => values[row].into(),
+            Self::Int32(values) => values[row].into(),
+            Self::Int64(values) => values[row],
+        }
+    }
+}
+
+/// The places of a row's elements among those of all rows.
+pub(super) fn within(ends: &[i32], row: usize) -> std::ops::Range<usize> {
+    let end = |place: usize| ends.get(place).and_then(|end| usize::try_from(*end).ok());
+    end(row).unwrap_or(0)..end(row + 1).unwrap_or(0)
 }
 
 fn slice<T: ArrowPrimitiveType>(array: &ArrayRef) -> &[T::Native] {

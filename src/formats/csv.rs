@@ -169,8 +169,9 @@ impl FormatFactory for Csv {
         })
     }
 
-    fn framing(&self) -> Framing {
-        self.quoting().map_or(Framing::Lines, Framing::QuotedLines)
+    fn framing(&self) -> Option<Framing> {
+        let quoting = self.quoting();
+        Some(quoting.map_or(Framing::Lines, Framing::QuotedLines))
     }
 
     fn extension(&self) -> &'static str {

@@ -73,6 +73,27 @@ pub(super) fn parse(text: &str, precision: u8, scale: i8) -> Result<i128, Error>
 }
 
 /// The exponent of a number, held to a range that cannot overflow later.
+/// An unscaled value of another scale as one of `DECIMAL(precision, scale)`; digits
+/// beyond the scale are rounded as [`parse`] does. `None` if it has too many digits.
+pub(super) fn rescale(value: i128, from_scale: u32, precision: u8, scale: i8) -> Option<i128> {
+    let scale = u32::try_from(scale).ok()?;
+    let rescaled = match scale.checked_sub(from_scale) {
+        Some(0) => value,
+        Some(more) => value.checked_mul(10_i128.checked_pow(more)?)?,
+        None => match 10_i128.checked_pow(from_scale - scale) {
+            Some(divisor) => {
+                let (whole, rest) = (value / divisor, value % divisor);
+                let rounds = rest.unsigned_abs() >= divisor.unsigned_abs().div_ceil(2);
+                whole + if rounds { value.signum() } else { 0 }
+            }
+            // Less than half of the last digit.
+            None => 0,
+        },
+    };
+    let bound = 10_u128.checked_pow(precision.into())?;
+    (rescaled.unsigned_abs() < bound).then_some(rescaled)
+}
+
 fn parse_exponent(text: &[u8]) -> Result<i64, Error> {
     let (sign, digits) = match text {
         [b'-', digits @ ..] => (-1, digits),

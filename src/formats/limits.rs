@@ -5,7 +5,7 @@
 pub struct Limits {
     /// The longest record, in bytes.
     pub record_bytes_max: usize,
-    /// The deepest nesting of a JSON value; the record's own object is the first level.
+    /// The deepest nesting of a value; the record itself is the first level.
     pub depth_max: usize,
     /// The longest number, in bytes.
     pub number_bytes_max: usize,

@@ -8,10 +8,13 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use futures::future::BoxFuture;
 
+mod avro;
 mod batch;
 mod cells;
 mod column;
+mod confluent;
 mod csv;
 mod datetime;
 mod decimal;
@@ -22,6 +25,7 @@ mod json;
 mod limits;
 mod lines;
 mod options;
+mod protobuf;
 mod raw;
 mod registry;
 mod row_text;
@@ -35,7 +39,7 @@ pub use lines::{LineBounds, Refused, Taken};
 pub use options::{
     OptionDefault, OptionDoc, OptionError, Options, nearest, parse_duration, parse_memory,
 };
-pub use registry::{NAMES, check_types, docs, format};
+pub use registry::{NAMES, OF_LINES, check_types, docs, format, subject_option};
 pub use row_text::{RowText, parse_decimal, parse_timestamp_millis, row_to_json, sql_name};
 
 /// Turns records into rows of its schema.
@@ -59,6 +63,12 @@ pub trait Decoder: Send {
         lines::push_each(self, bytes, bounds, refused)
     }
 
+    /// What has to be had before the record can be judged that was refused last, if it
+    /// was refused for lack of it. Once that is there, the record is pushed again.
+    fn missing(&mut self) -> Option<Fetch> {
+        None
+    }
+
     /// How many rows wait for [`Self::finish`].
     fn num_rows(&self) -> usize;
 
@@ -74,6 +84,11 @@ pub trait Encoder: Send {
     /// If a row cannot be written in this format; `out` then holds the rows before it.
     fn encode(&mut self, records: &RecordBatch, out: &mut EncodedRecords) -> Result<(), RowError>;
 
+    /// What has to be had before rows can be encoded, if anything has.
+    fn missing(&mut self) -> Option<Fetch> {
+        None
+    }
+
     /// What stands at the beginning of a file, if anything does (a CSV header).
     fn file_header(&self) -> Option<Vec<u8>> {
         None
@@ -85,6 +100,15 @@ pub trait Encoder: Send {
 #[error("{0}")]
 pub struct RowError(pub String);
 
+/// Gets something that a decoder or an encoder needs and only another system has. It
+/// waits as long as that system cannot be reached.
+pub type Fetch = BoxFuture<'static, Result<(), FetchError>>;
+
+/// Why it cannot be had, in a sentence for a person, who has to change something.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct FetchError(pub String);
+
 /// A format with its options, ready to make decoders and encoders of a schema.
 pub trait FormatFactory: Send + Sync {
     /// A decoder that makes rows of `schema` (names and types of the columns
@@ -95,8 +119,9 @@ pub trait FormatFactory: Send + Sync {
     /// An encoder for rows of `schema`.
     fn encoder(&self, schema: &SchemaRef) -> Box<dyn Encoder>;
 
-    /// How its records follow each other.
-    fn framing(&self) -> Framing;
+    /// How its records follow each other in a file; `None` if they do not tell where
+    /// they end, so that only a connector can hold them that keeps them apart.
+    fn framing(&self) -> Option<Framing>;
 
     /// The ending of a file name, without the dot.
     fn extension(&self) -> &'static str;

@@ -63,8 +63,8 @@ impl FormatFactory for Raw {
         Box::new(RawEncoder)
     }
 
-    fn framing(&self) -> Framing {
-        Framing::Lines
+    fn framing(&self) -> Option<Framing> {
+        Some(Framing::Lines)
     }
 
     fn extension(&self) -> &'static str {

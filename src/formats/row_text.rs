@@ -5,7 +5,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, TimeUnit};
 
-use super::cells::{Cells, Form};
+use super::cells::{Cells, Form, within};
 use super::datetime::{self, TimestampForm};
 use super::decimal;
 
@@ -174,12 +174,6 @@ impl<'a> Values<'a> {
             self.write(row, form, out);
         }
     }
-}
-
-/// The places of a row's elements among those of all rows.
-fn within(ends: &[i32], row: usize) -> std::ops::Range<usize> {
-    let end = |place: usize| ends.get(place).and_then(|end| usize::try_from(*end).ok());
-    end(row).unwrap_or(0)..end(row + 1).unwrap_or(0)
 }
 
 fn write_list<T>(

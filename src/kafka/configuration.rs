@@ -8,10 +8,10 @@ use super::context::Context;
 use super::jaas::{self, Module};
 use super::login::{Login, check_module, mechanism_of};
 use super::property_names::{JAAS, MECHANISM, PASSWORD, TOKEN, USERNAME};
-use super::secret::{Reference, Secret, Source};
 use super::token::Token;
 use super::{Error, Result};
 use crate::clock;
+use crate::secret::{Reference, Secret, Source};
 
 /// What to look at when the library finds that parts of a login are wrong.
 const ADVICE: [(&str, &str); 3] = [
@@ -162,6 +162,13 @@ impl Configuration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::assert_is_never_shown;
+
+    #[test]
+    fn what_holds_secrets_cannot_be_shown() {
+        assert_is_never_shown!(Token);
+        assert_is_never_shown!(Configuration);
+    }
     use crate::kafka::login::Tls;
 
     #[test]

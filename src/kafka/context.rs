@@ -13,11 +13,11 @@ use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 
 use super::login::Login;
-use super::secret::Source;
 use super::token::Token;
 use super::trouble::{Heard, Trouble};
 use super::{Error, Result};
 use crate::clock;
+use crate::secret::Source;
 
 /// How long the thread that hears a consumer may outlive it.
 const HEARING: Duration = Duration::from_millis(500);

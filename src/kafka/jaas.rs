@@ -3,7 +3,7 @@
 //! It is a name and a password in the form of a Java class. What it says is taken over for
 //! the classes that do just that; no error tells what stands in it.
 
-use super::secret::{Reference, Secret};
+use crate::secret::{Reference, Secret};
 
 /// Who logs in, and how.
 pub(super) enum Module {

@@ -6,8 +6,8 @@
 use super::property_names::{
     CA, CERTIFICATE, JAAS, KEY, KEY_PASSWORD, MECHANISM, PASSWORD, PROTOCOL, TOKEN, USERNAME,
 };
-use super::secret::Reference;
 use super::{Properties, jaas};
+use crate::secret::Reference;
 
 /// What the properties of a client say of its login.
 #[derive(Clone, Default)]

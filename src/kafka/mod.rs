@@ -21,7 +21,6 @@ mod producer;
 mod properties;
 mod property_names;
 mod queue;
-mod secret;
 mod token;
 mod transaction;
 mod trouble;

@@ -6,7 +6,7 @@ use super::configuration::Configuration;
 use super::jaas;
 use super::login::Login;
 use super::property_names::{self as names, Kind};
-use super::secret::Reference;
+use crate::secret::{Reference, WANTED};
 
 /// Why a property cannot be had, for the person who wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,9 +53,7 @@ impl Properties {
         match allowed.kind {
             Kind::Jaas if reference.is_none() => return self.allow_jaas(value),
             Kind::Secret | Kind::Token | Kind::Jaas if reference.is_none() => {
-                return refused(
-                    "is a secret; give a reference such as '${env:NAME}' or '${file:PATH}'",
-                );
+                return refused(WANTED);
             }
             Kind::Text if has_reference && reference.is_none() => {
                 return refused("a reference such as '${env:NAME}' must be the whole value");

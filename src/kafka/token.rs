@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use super::secret::{Missing, Reference, Secret};
 use super::{Error, Result};
+use crate::secret::{Missing, Reference, Secret};
 
 /// The property that says where the token is.
 pub(super) const TOKEN: &str = "sasl.oauthbearer.token";

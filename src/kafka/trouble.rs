@@ -197,7 +197,7 @@ impl Heard<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::secret::Reference;
+    use crate::secret::Reference;
 
     fn check(heard: &Heard<'_>, is_fatal: bool, expected: &str) {
         let judged = heard.judge();

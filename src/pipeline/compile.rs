@@ -43,9 +43,17 @@ const FOLLOWS: &str = "source.monitor-interval";
 const CLIENT: &str = "properties.";
 const READS: &str = "isolation.level";
 
+/// How a schema registry is reached, behind the name of a format that uses one.
+const REGISTERED: [&str; 2] = ["-confluent.", "-registry."];
+const REGISTRY: [&str; 4] = ["url", "basic-auth.", "bearer-auth.", "ssl."];
+
 fn is_tuning(key: &str) -> bool {
     let of_client = key.strip_prefix(CLIENT);
+    let mut of_registry = REGISTERED
+        .iter()
+        .filter_map(|format| key.split_once(format));
     of_client.is_some_and(|name| name != READS)
+        || of_registry.any(|(_, name)| REGISTRY.iter().any(|how| name.starts_with(how)))
         || TUNING.iter().any(|tuning| key.starts_with(tuning))
 }
 
@@ -223,4 +231,26 @@ fn name_of(files: &[SourceFile]) -> String {
         || name.to_owned(),
         |stem| stem.to_string_lossy().into_owned(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_a_service_is_reached_may_change_and_what_is_read_may_not() {
+        for (key, expected) in [
+            ("properties.sasl.password", true),
+            ("properties.bootstrap.servers", false),
+            ("avro-confluent.url", true),
+            ("key.avro-confluent.basic-auth.user-info", true),
+            ("value.json-registry.ssl.keystore.key", true),
+            ("avro-confluent.subject", false),
+            ("protobuf-confluent.schema", false),
+            ("json.url", false),
+            ("topic", false),
+        ] {
+            assert_eq!(is_tuning(key), expected, "{key}");
+        }
+    }
 }

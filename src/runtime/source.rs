@@ -127,6 +127,9 @@ pub enum SourceEvent {
         /// The split's name.
         split: String,
     },
+    /// Nothing can be read for now, whatever there is, as where the schema of a record
+    /// has to be fetched first: until the next event no split becomes idle.
+    Held,
     /// The split is bounded and was read whole; the reader has let it go.
     Finished {
         /// The split's name.

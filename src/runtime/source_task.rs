@@ -192,6 +192,7 @@ impl Running {
     }
 
     async fn event(&mut self, event: SourceEvent) -> Result<()> {
+        self.splits.release(Instant::now());
         match event {
             SourceEvent::Rows {
                 split,
@@ -225,6 +226,7 @@ impl Running {
                 };
                 self.queue.update_from(self.splits.read(&split, read));
             }
+            SourceEvent::Held => self.splits.hold(),
             SourceEvent::AtEnd { split } => self.splits.at_end(&split, Instant::now()),
             SourceEvent::Finished { split } => {
                 self.queue.update_from(self.splits.finished(&split));

@@ -13,6 +13,8 @@ use crate::stream::EventTime;
 #[derive(Debug)]
 pub struct SplitClock {
     idle_timeout: Option<Duration>,
+    /// Whether nobody can tell for now which splits are at their ends.
+    held: bool,
     splits: BTreeMap<String, ActiveSplit>,
 }
 
@@ -41,6 +43,7 @@ impl SplitClock {
     pub fn new(idle_timeout: Option<Duration>) -> Self {
         Self {
             idle_timeout,
+            held: false,
             splits: BTreeMap::new(),
         }
     }
@@ -107,6 +110,20 @@ impl SplitClock {
         }
     }
 
+    /// From now on nobody can tell whether a split is still at its end.
+    pub fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// One can tell again: those that were at their ends have their time once more.
+    pub fn release(&mut self, now: Instant) {
+        if std::mem::take(&mut self.held) {
+            for split in self.splits.values_mut() {
+                split.at_end_since = split.at_end_since.map(|_| now);
+            }
+        }
+    }
+
     /// A split was read whole.
     pub fn finished(&mut self, split: &str) -> Option<&SplitRecord> {
         let split = self.splits.get_mut(split)?;
@@ -116,7 +133,7 @@ impl SplitClock {
 
     /// When the next split may become idle.
     pub fn next_idle(&self) -> Option<Instant> {
-        let timeout = self.idle_timeout?;
+        let timeout = self.idle_timeout.filter(|_| !self.held)?;
         let waiting = self
             .splits
             .values()
@@ -128,7 +145,7 @@ impl SplitClock {
 
     /// The splits that have become idle by `now`.
     pub fn tick(&mut self, now: Instant) -> Vec<&SplitRecord> {
-        let Some(timeout) = self.idle_timeout else {
+        let Some(timeout) = self.idle_timeout.filter(|_| !self.held) else {
             return Vec::new();
         };
         let mut idle = Vec::new();
@@ -206,6 +223,25 @@ mod tests {
         assert_eq!((idle.len(), idle[0].split.as_str()), (1, "b"));
         assert_eq!(clock.next_idle(), None);
         assert!(!clock.read("b", row(50)).unwrap().idle);
+    }
+
+    #[test]
+    fn while_the_source_is_held_no_split_becomes_idle() {
+        let mut clock = clock(&["a", "b"]);
+        let start = Instant::now();
+        clock.at_end("a", start);
+        clock.hold();
+        assert_eq!(clock.next_idle(), None);
+        assert!(clock.tick(start + TIMEOUT * 9).is_empty());
+        let released = start + TIMEOUT * 9;
+        clock.release(released);
+        assert!(clock.tick(released + TIMEOUT / 2).is_empty());
+        assert_eq!(clock.next_idle(), Some(released + TIMEOUT));
+        assert_eq!(clock.tick(released + TIMEOUT).len(), 1);
+        // Without a hold nothing begins anew.
+        clock.at_end("b", released);
+        clock.release(released + TIMEOUT / 2);
+        assert_eq!(clock.next_idle(), Some(released + TIMEOUT));
     }
 
     #[test]

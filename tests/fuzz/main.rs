@@ -31,6 +31,11 @@ fn the_corpus_holds() {
 }
 
 #[test]
+fn mutants_of_avro_hold() {
+    check_mutants("avro", targets::avro);
+}
+
+#[test]
 fn mutants_of_csv_hold() {
     check_mutants("csv", targets::csv);
 }
@@ -38,6 +43,11 @@ fn mutants_of_csv_hold() {
 #[test]
 fn mutants_of_json_hold() {
     check_mutants("json", targets::json);
+}
+
+#[test]
+fn mutants_of_protobuf_hold() {
+    check_mutants("protobuf", targets::protobuf);
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! What must hold for any bytes: SQL text, JSON records, CSV records.
+//! What must hold for any bytes: SQL text, records of the formats, their schemas.
 //!
 //! The fuzzers under `fuzz/` call these functions with bytes of their own making,
 //! and the tests beside this file with the bytes that were worth keeping.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
@@ -19,7 +19,13 @@ use thalweg::sql::{self, SourceFile};
 pub type Target = fn(&[u8]);
 
 /// All targets by the names of their corpora.
-pub const TARGETS: [(&str, Target); 3] = [("csv", csv), ("json", json), ("sql", sql)];
+pub const TARGETS: [(&str, Target); 5] = [
+    ("avro", avro),
+    ("csv", csv),
+    ("json", json),
+    ("protobuf", protobuf),
+    ("sql", sql),
+];
 
 /// A program is planned or refused with reasons that point into its text, and
 /// the same way each time.
@@ -189,7 +195,7 @@ pub fn csv(bytes: &[u8]) {
     }
     let format = made(&options, &schema);
     let mut rest = text;
-    while let Some(length) = format.framing().record_length(rest) {
+    while let Some(length) = format.framing().unwrap().record_length(rest) {
         assert!(0 < length && length <= rest.len(), "no end was found");
         let (record, behind) = rest.split_at(length);
         rest = behind;
@@ -203,6 +209,97 @@ pub fn csv(bytes: &[u8]) {
             }
         }
     }
+}
+
+/// A record is a row, which survives being written and read, or is refused without a
+/// trace; a schema is taken or refused with a reason.
+pub fn avro(bytes: &[u8]) {
+    for schema in [columns(), nested_columns()] {
+        let format = made(&[("format", "avro")], &schema);
+        if let Ok(rows) = decode(&format, &schema, bytes) {
+            assert_eq!(rows.num_rows(), 1);
+            check_round_trip(&format, &schema, &rows);
+        }
+    }
+    check_schema(bytes, "avro-confluent", "avro-confluent.schema");
+}
+
+/// The same of Protobuf. Rows that are written lose what Protobuf has not: an empty
+/// array is none, and no element is null.
+pub fn protobuf(bytes: &[u8]) {
+    let schema = message_columns();
+    let options = [
+        ("format", "protobuf"),
+        ("protobuf.proto-file", proto_file()),
+        ("protobuf.message-name", "golden.Every"),
+    ];
+    let format = made(&options, &schema);
+    if let Ok(rows) = decode(&format, &schema, bytes) {
+        assert_eq!(rows.num_rows(), 1);
+        check_round_trip(&format, &schema, &rows);
+    }
+    check_schema(bytes, "protobuf-confluent", "protobuf-confluent.schema");
+}
+
+/// Any text is a schema of some rows, or there is a reason why it is none.
+fn check_schema(bytes: &[u8], name: &str, key: &str) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let url = format!("{name}.url");
+    let values = [("format", name), (&url, "http://localhost:1"), (key, text)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let values = values.into_iter().collect();
+    let mut options = Options::new(&values);
+    let format = format(&mut options, &columns());
+    match (format, options.finish()) {
+        (Some(format), Ok(())) => drop(format.encoder(&columns())),
+        (None, Ok(())) => panic!("a schema was refused without a reason"),
+        (_, Err(errors)) => assert!(errors.iter().all(|error| !error.message.is_empty())),
+    }
+}
+
+/// Columns of a message with some of each kind of field.
+fn message_columns() -> SchemaRef {
+    let nullable = |name: &str, data_type| Field::new(name, data_type, true);
+    let list = |of| DataType::List(Arc::new(nullable("element", of)));
+    let inner = || {
+        let fields = vec![
+            nullable("n", DataType::Int32),
+            nullable("s", DataType::Utf8),
+        ];
+        DataType::Struct(Fields::from(fields))
+    };
+    let key = Field::new("key", DataType::Utf8, false);
+    let pair = Fields::from(vec![key, nullable("value", inner())]);
+    let pairs = Field::new("entries", DataType::Struct(pair), false);
+    Arc::new(Schema::new(vec![
+        nullable("i64", DataType::Int64),
+        nullable("s32", DataType::Int16),
+        nullable("d", DataType::Float64),
+        nullable("s", DataType::Utf8),
+        nullable("color", DataType::Utf8),
+        nullable("maybe", DataType::Int64),
+        nullable("inner", inner()),
+        nullable("list", list(DataType::Int64)),
+        nullable("inners", list(inner())),
+        nullable("map", DataType::Map(Arc::new(pairs), false)),
+        nullable("chosen", DataType::Utf8),
+        nullable("picked", inner()),
+        nullable("at", DataType::Timestamp(TimeUnit::Microsecond, None)),
+    ]))
+}
+
+/// The file that declares the message, written once.
+fn proto_file() -> &'static str {
+    static FILE: OnceLock<String> = OnceLock::new();
+    FILE.get_or_init(|| {
+        let text = include_str!("../../src/formats/golden/proto3.proto");
+        let name = format!("thalweg-fuzz-{}.proto", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, text).expect("a written file");
+        path.to_string_lossy().into_owned()
+    })
 }
 
 /// A column of each kind that the formats know.

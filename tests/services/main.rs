@@ -4,6 +4,7 @@ mod broker;
 #[cfg(feature = "campaign")]
 mod kafka_brokers;
 mod kafka_chain;
+mod kafka_formats;
 mod kafka_kills;
 mod kafka_logins;
 mod kafka_metadata;
@@ -23,4 +24,5 @@ mod kafka_tokens;
 mod process;
 #[cfg(feature = "failpoints")]
 mod proxy;
+mod registry;
 mod secured;

@@ -93,7 +93,7 @@ impl Sink for Writer {
             } else {
                 vec![output]
             },
-            open: Vec::new(),
+            ..Prepared::default()
         })
     }
 }

@@ -8,8 +8,24 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("clock", &["stream"]),
     ("metrics", &["stream", "clock"]),
     ("failpoint", &[]),
-    ("formats", &["stream", "clock", "metrics"]),
-    ("kafka", &["stream", "clock", "metrics", "failpoint"]),
+    ("secret", &[]),
+    ("http", &["secret"]),
+    ("schema_registry", &["secret", "http"]),
+    (
+        "formats",
+        &[
+            "stream",
+            "clock",
+            "metrics",
+            "secret",
+            "http",
+            "schema_registry",
+        ],
+    ),
+    (
+        "kafka",
+        &["stream", "clock", "metrics", "failpoint", "secret"],
+    ),
     ("state", GROUND),
     ("expr", GROUND),
     (
@@ -122,6 +138,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("datafusion", &["sql", "plan", "expr"]),
     ("sqlparser", &["sql", "plan", "expr"]),
     ("rdkafka", &["kafka"]),
+    ("reqwest", &["http"]),
     ("axum", &["api"]),
     ("clap", &["cli"]),
 ];

@@ -121,13 +121,14 @@ pub fn machine_paths(path: &str, text: &str) -> Vec<String> {
 
 /// Where documents and code may point; a mirror or a proxy of one network is
 /// nobody else's business.
-const HOSTS: [&str; 14] = [
+const HOSTS: [&str; 15] = [
     "127.0.0.1",
     "crates.io",
     "docs.rs",
     "example.com",
     "example.org",
     "github.com",
+    "json-schema.org",
     "keepachangelog.com",
     "localhost",
     "maven.apache.org",

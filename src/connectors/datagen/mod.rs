@@ -104,7 +104,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ),
     ],
     metadata: &[],
-    has_format: false,
+    formats: &[],
     example: "CREATE TABLE orders (id BIGINT, price INT, at TIMESTAMP(3),\n  \
               WATERMARK FOR at AS at - INTERVAL '1' SECOND)\n\
               WITH ('connector' = 'datagen', 'rows-per-second' = '1000',\n      \

@@ -97,7 +97,7 @@ async fn read(
                 positions.push((split, position));
             }
             SourceEvent::Finished { .. } => finished += 1,
-            SourceEvent::Watermark { .. } | SourceEvent::AtEnd { .. } => {
+            SourceEvent::Watermark { .. } | SourceEvent::AtEnd { .. } | SourceEvent::Held => {
                 panic!("a generator has no end for now")
             }
         }

@@ -11,6 +11,7 @@
 //! checkpoint is decided. A reader may trust every name without a leading dot.
 
 use super::{Descriptor, JobContext, OptionDefault, OptionDoc, OptionError, TableOptions};
+use crate::formats;
 
 mod committer;
 mod enumerator;
@@ -55,7 +56,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         option(
             "format",
             OptionDefault::Required,
-            "How rows are written: 'json', 'csv' or 'raw'.",
+            "How rows are written: 'json', 'csv' or 'raw', a line each.",
         ),
         option(
             "source.monitor-interval",
@@ -104,7 +105,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ),
     ],
     metadata: metadata::DOCS,
-    has_format: true,
+    formats: &formats::OF_LINES,
     example: "CREATE TABLE requests (host STRING, at TIMESTAMP(3), status INT,\n  \
               WATERMARK FOR at AS at - INTERVAL '5' SECOND)\n\
               WITH ('connector' = 'filesystem', 'path' = 'logs', 'format' = 'json',\n      \

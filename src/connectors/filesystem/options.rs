@@ -6,7 +6,7 @@ use std::time::Duration;
 use arrow::datatypes::SchemaRef;
 use regex::Regex;
 
-use crate::formats::{self, FormatRef, OptionError, Options};
+use crate::formats::{self, FormatRef, Framing, OptionError, Options};
 
 /// What a source does.
 #[derive(Clone)]
@@ -14,6 +14,7 @@ pub(super) struct SourceOptions {
     /// The directory or file.
     pub path: PathBuf,
     pub format: FormatRef,
+    pub framing: Framing,
     /// How often to look for new files; `None` reads what is there and ends.
     pub monitor_interval: Option<Duration>,
     /// What the absolute path of a file must match.
@@ -102,9 +103,10 @@ impl SourceOptions {
             options.reject("source.block-size", "must be between 1 byte and 1 GB");
         }
         note_other_side(&mut options, &SINK_KEYS);
-        finish(options, format).map(|format| Self {
+        finish(options, format).map(|(format, framing)| Self {
             path,
             format,
+            framing,
             monitor_interval,
             pattern,
             files_in_time_order,
@@ -136,7 +138,7 @@ impl SinkOptions {
         };
         options.duration("sink.rolling-policy.check-interval");
         note_other_side(&mut options, &SOURCE_KEYS);
-        finish(options, format).map(|format| Self {
+        finish(options, format).map(|(format, _)| Self {
             path,
             format,
             rolling,
@@ -168,12 +170,27 @@ fn note_other_side(options: &mut Options, keys: &[&str]) {
     }
 }
 
-fn finish(mut options: Options, format: Option<FormatRef>) -> Result<FormatRef, Vec<OptionError>> {
+fn finish(
+    mut options: Options,
+    format: Option<FormatRef>,
+) -> Result<(FormatRef, Framing), Vec<OptionError>> {
     for (key, why) in REFUSED {
         options.refuse(key, why);
     }
+    let framing = format.as_ref().and_then(|format| format.framing());
+    if format.is_some() && framing.is_none() {
+        let name = options.text("format").unwrap_or_default();
+        let lines = formats::OF_LINES.join("', '");
+        let why = format!(
+            "records of '{name}' do not tell where they end, and container files are not supported; \
+             in a file there can be '{lines}'"
+        );
+        options.reject("format", why);
+    }
     options.finish()?;
-    Ok(format.expect("without a format there is an error"))
+    Ok(format
+        .zip(framing)
+        .expect("without a format there is an error"))
 }
 
 /// The path, absolute; `file://` may stand in front of it.
@@ -204,6 +221,39 @@ fn pattern(options: &mut Options) -> Option<Regex> {
                 format!("is not a pattern: {error}"),
             );
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::datatypes::{DataType, Field, Schema};
+
+    use super::*;
+
+    #[test]
+    fn records_without_ends_are_refused() {
+        let given = [("path", "/nonexistent"), ("format", "avro")];
+        let given = given.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let given = given.into_iter().collect();
+        let schema = Arc::new(Schema::new(vec![Field::new("v", DataType::Utf8, true)]));
+        let read = SourceOptions::new(Options::new(&given), &schema).err();
+        let written = SinkOptions::new(Options::new(&given), &schema).err();
+        for errors in [read, written] {
+            let messages: Vec<_> = errors
+                .unwrap()
+                .into_iter()
+                .map(|error| error.message)
+                .collect();
+            assert_eq!(
+                messages,
+                [
+                    "option 'format': records of 'avro' do not tell where they end, and container \
+                     files are not supported; in a file there can be 'json', 'csv', 'raw'"
+                ]
+            );
         }
     }
 }

@@ -187,7 +187,7 @@ impl SourceReader for FileReader {
             .map_err(io::Error::other)
             .flatten()
             .map_err(|error| Error::Retryable(format!("cannot open '{}': {error}", split.id)))?;
-        let framing = self.options.format.framing();
+        let framing = self.options.framing;
         let window = RecordWindow::new(self.table.clone(), split.id.clone(), framing, offset);
         let (file, is_gone) = match opened {
             Opened::Same(file) => (file, false),

@@ -12,7 +12,7 @@ use arrow::datatypes::{ArrowNativeType, SchemaRef, TimestampMillisecondType};
 use indexmap::IndexMap;
 
 use crate::connectors::{MetadataDoc, split_metadata};
-use crate::formats::{Decoder, RowError};
+use crate::formats::{Decoder, Fetch, RowError};
 use crate::kafka::{Header, Message};
 use crate::runtime::{Error, Result};
 
@@ -98,6 +98,11 @@ impl RowBuilder {
             metadata.push(message);
         }
         Ok(())
+    }
+
+    /// What has to be had before the record can be judged that was refused last.
+    pub fn missing(&mut self) -> Option<Fetch> {
+        self.decoder.missing()
     }
 
     /// Takes the rows since the last call.

@@ -10,6 +10,7 @@
 //! written too.
 
 use super::{Descriptor, JobContext, OptionDefault, OptionDoc, OptionError, TableOptions};
+use crate::formats;
 
 mod enumerator;
 mod metadata;
@@ -119,12 +120,12 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         option(
             "format",
             OptionDefault::Required,
-            "How a record's value is read and written: 'json', 'csv' or 'raw'. 'value.format' is the same.",
+            "How a record's value is read and written. 'value.format' is the same, and its options may have 'value.' in front.",
         ),
         option(
             "key.format",
             OptionDefault::Off,
-            "How a record's key is written; without it records have no key.",
+            "How a record's key is written; without it records have no key. Its options have 'key.' in front.",
         ),
         option(
             "key.fields",
@@ -188,7 +189,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ),
     ],
     metadata: metadata::DOCS,
-    has_format: true,
+    formats: &formats::NAMES,
     example: "CREATE TABLE orders (id BIGINT, price DECIMAL(10, 2),\n  \
               at TIMESTAMP(3) METADATA FROM 'timestamp',\n  \
               WATERMARK FOR at AS at - INTERVAL '5' SECOND)\n\

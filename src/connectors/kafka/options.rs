@@ -208,6 +208,7 @@ impl SinkOptions {
                 ("round-robin", Partitioner::RoundRobin),
             ];
             let (guarantee_key, partitioner_key) = ("sink.delivery-guarantee", "sink.partitioner");
+            note_other_side(options, &SOURCE_KEYS);
             let sink = Self {
                 properties: properties(options),
                 guarantee: options.choice(guarantee_key, &guarantees, Guarantee::ExactlyOnce),
@@ -221,7 +222,6 @@ impl SinkOptions {
                 },
                 topic: topic?,
             };
-            note_other_side(options, &SOURCE_KEYS);
             Some(sink)
         })
     }
@@ -253,6 +253,7 @@ impl Given {
             given.names.insert(name.to_owned(), key.clone());
             given.values.insert(name.to_owned(), value.clone());
         }
+        given.name_subject(table, "value");
         given
     }
 
@@ -269,7 +270,26 @@ impl Given {
                 given.values.insert(inner.to_owned(), value.clone());
             }
         }
+        given.name_subject(table, "key");
         Some(given)
+    }
+
+    /// The schema of a topic's keys or values is registered under the topic's name,
+    /// unless another subject is given.
+    fn name_subject(&mut self, table: &TableOptions, part: &str) {
+        let topic = table
+            .options
+            .get("topic")
+            .filter(|topic| !topic.contains(';'));
+        let subject = self
+            .values
+            .get("format")
+            .and_then(|name| formats::subject_option(name));
+        let (Some(topic), Some(subject)) = (topic, subject) else {
+            return;
+        };
+        let subject = self.values.entry(subject);
+        subject.or_insert_with(|| format!("{}-{part}", topic.trim()));
     }
 
     fn read<T>(&self, read: impl FnOnce(&mut Options) -> Option<T>) -> Result<T, Vec<OptionError>> {

@@ -10,6 +10,7 @@ use super::metadata::RowBuilder;
 use super::options::SourceOptions;
 use super::source::{PartitionPosition, PartitionSpec};
 use super::{blocking, failed};
+use crate::formats::Fetch;
 use crate::kafka::{Consumer, Messages, Partition, PartitionEnd, Polled};
 use crate::runtime::{Error, Result, SourceEvent, SourceReader, Split};
 use crate::stream::{DeadLetter, Position};
@@ -28,6 +29,8 @@ pub(super) struct KafkaReader {
     partitions: BTreeMap<usize, Reading>,
     /// What is known already, the oldest first.
     events: VecDeque<SourceEvent>,
+    /// What the next record cannot be judged without; nothing is read until it is there.
+    missing: Option<Fetch>,
 }
 
 /// A partition that is being read.
@@ -59,6 +62,7 @@ impl KafkaReader {
             table: table.to_owned(),
             partitions: BTreeMap::new(),
             events: VecDeque::new(),
+            missing: None,
         })
     }
 
@@ -68,6 +72,9 @@ impl KafkaReader {
             if let Some(event) = self.events.pop_front() {
                 return Ok(Some(event));
             }
+            if self.missing.is_some() {
+                return Ok(None);
+            }
             match self.consumer.poll().map_err(failed)? {
                 None => return Ok(None),
                 Some(Polled::Records(index, messages)) => {
@@ -75,9 +82,13 @@ impl KafkaReader {
                         messages.pass();
                         continue;
                     };
-                    let read = read(reading, messages, &mut self.rows, &self.table);
+                    let (read, missing) = read(reading, messages, &mut self.rows, &self.table);
                     let finished = reading.is_finished();
                     self.events.extend(read);
+                    if missing.is_some() {
+                        self.missing = missing;
+                        self.events.push_back(SourceEvent::Held);
+                    }
                     if finished {
                         self.finish(index)?;
                     }
@@ -138,14 +149,16 @@ impl KafkaReader {
     }
 }
 
-/// Decodes the records of one partition that come next.
+/// Decodes the records of one partition that come next, as far as the decoder has what
+/// it needs.
 fn read(
     reading: &mut Reading,
     messages: &mut Messages,
     rows: &mut RowBuilder,
     table: &str,
-) -> Option<SourceEvent> {
+) -> (Option<SourceEvent>, Option<Fetch>) {
     let (mut dead_letters, mut bytes, mut taken) = (Vec::new(), 0, 0);
+    let mut missing = None;
     while let Some(message) = messages.next_of_partition()
         && taken < BATCH_RECORDS
         && !reading.is_finished()
@@ -158,8 +171,11 @@ fn read(
         }
         // A record without a value is no row of an append-only table.
         if let Some(value) = message.payload() {
-            bytes += value.len() as u64;
             if let Err(error) = rows.push(message, value) {
+                missing = rows.missing();
+                if missing.is_some() {
+                    break;
+                }
                 dead_letters.push(DeadLetter {
                     origin: table.to_owned(),
                     reason: error.0,
@@ -170,12 +186,13 @@ fn read(
                     bytes: value.to_vec(),
                 });
             }
+            bytes += value.len() as u64;
         }
         reading.next = offset + 1;
         taken += 1;
         messages.pass();
     }
-    (taken > 0).then(|| SourceEvent::Rows {
+    let event = (taken > 0).then(|| SourceEvent::Rows {
         split: reading.split.clone(),
         records: rows.finish(),
         dead_letters,
@@ -184,7 +201,8 @@ fn read(
             offset: reading.next,
         }
         .to_value(),
-    })
+    });
+    (event, missing)
 }
 
 #[async_trait]
@@ -235,7 +253,14 @@ impl SourceReader for KafkaReader {
             if let Some(event) = self.step()? {
                 return Ok(event);
             }
-            self.consumer.wait().await;
+            let Some(missing) = &mut self.missing else {
+                self.consumer.wait().await;
+                continue;
+            };
+            // Kept where it is if this call is dropped.
+            let fetched = missing.await;
+            self.missing = None;
+            fetched.map_err(|error| Error::Fatal(error.to_string()))?;
         }
     }
 }

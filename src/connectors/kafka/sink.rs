@@ -255,6 +255,7 @@ impl Sink for KafkaSink {
     async fn write(&mut self, batch: Batch) -> Result<Written> {
         let mut written = Written::default();
         let rows = batch.records.num_rows();
+        self.encoder.be_ready().await?;
         for start in (0..rows).step_by(ENCODED_ROWS) {
             let some = batch.records.slice(start, ENCODED_ROWS.min(rows - start));
             let (encoded, refused) = self.encoder.encode(&some)?;
@@ -357,6 +358,17 @@ impl HalfEncoder {
 }
 
 impl RecordEncoder {
+    /// Gets what has to be had before rows can be encoded. Waiting here is backpressure.
+    async fn be_ready(&mut self) -> Result<()> {
+        for half in std::iter::once(&mut self.value).chain(&mut self.key) {
+            if let Some(missing) = half.encoder.missing() {
+                let fetched = missing.await;
+                fetched.map_err(|error| Error::Fatal(error.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
     fn encode(&mut self, records: &RecordBatch) -> Result<(Encoded, Vec<DeadLetter>)> {
         let (encoded, refused) = self.encode_all(records)?;
         let is_plain = self.key.is_none() && self.metadata.is_empty();

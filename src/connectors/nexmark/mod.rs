@@ -116,7 +116,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         SPLITS,
     ],
     metadata: &[],
-    has_format: false,
+    formats: &[],
     example: "CREATE TABLE bid (auction BIGINT, bidder BIGINT, price BIGINT, `dateTime` TIMESTAMP(3),\n  \
               WATERMARK FOR `dateTime` AS `dateTime` - INTERVAL '4' SECOND)\n\
               WITH ('connector' = 'nexmark', 'event' = 'bid', 'events.num' = '1000000');",

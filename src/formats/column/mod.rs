@@ -14,7 +14,7 @@ use arrow::datatypes::{DataType, Field};
 pub(super) use names::{not_a, sql_name};
 pub(super) use strings::Strings;
 pub(super) use text::unit_of;
-pub(super) use values::{Map, Values};
+pub(super) use values::{Map, Values, map_fields};
 
 use super::datetime::TimestampForm;
 use validity::Validity;

@@ -54,6 +54,16 @@ impl Strings {
         Ok(())
     }
 
+    /// Appends a value that has to be UTF-8.
+    #[inline]
+    pub(in crate::formats) fn push_utf8(&mut self, value: &[u8]) -> Result<(), String> {
+        // Most texts are short and ASCII, which is seen sooner than anything else.
+        if value.is_ascii() || simdutf8::basic::from_utf8(value).is_ok() {
+            return self.push(value);
+        }
+        Err("the text is not UTF-8".to_owned())
+    }
+
     /// Appends a value that `write` appends to the bytes; nothing if it is `None`.
     #[inline(always)]
     pub(in crate::formats) fn push_if(

@@ -1,5 +1,6 @@
 //! The values of a column by type, in the buffers that become its array.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -17,6 +18,9 @@ use arrow::datatypes::{
 use super::Column;
 use super::strings::{Strings, ends_with_capacity, last_end};
 use super::text::unit_of;
+
+/// Up to this many keys of a map are compared each with each.
+const KEYS_COMPARED_MAX: usize = 8;
 
 /// Values of one type. The tag stands by itself, so that it needs no arithmetic.
 #[derive(Debug)]
@@ -76,6 +80,11 @@ impl Row {
 }
 
 impl List {
+    /// Whether elements were appended since the last value was made.
+    pub(in crate::formats) fn is_open(&self) -> bool {
+        self.elements.len() > last_end(&self.ends)
+    }
+
     /// Makes a value of the elements that were appended since the last one.
     pub(in crate::formats) fn close(&mut self) -> Result<(), String> {
         close(&mut self.ends, self.elements.len())
@@ -84,13 +93,31 @@ impl List {
 
 impl Map {
     /// Where the value that is being appended begins.
-    pub(in crate::formats) fn start(&self) -> usize {
+    fn start(&self) -> usize {
         last_end(&self.ends)
     }
 
     /// Makes a value of the entries that were appended since the last one.
     pub(in crate::formats) fn close(&mut self) -> Result<(), String> {
         close(&mut self.ends, self.values.len())
+    }
+
+    /// Whether the value that is being appended has a key twice.
+    pub(in crate::formats) fn has_duplicates(&self) -> bool {
+        let keys: Vec<_> = (self.start()..self.keys.len())
+            .map(|place| self.keys.get(place))
+            .collect();
+        if keys.len() > KEYS_COMPARED_MAX {
+            return keys.iter().collect::<HashSet<_>>().len() < keys.len();
+        }
+        let mut rest = keys.as_slice();
+        while let Some((key, behind)) = rest.split_first() {
+            if behind.contains(key) {
+                return true;
+            }
+            rest = behind;
+        }
+        false
     }
 }
 
@@ -248,9 +275,20 @@ impl Values {
 
 /// The entries' fields, the key's and the value's, of a map with text as keys.
 fn entries_of(entries: &FieldRef) -> Option<(&Fields, &FieldRef, &FieldRef)> {
+    let (key, value) = map_fields(entries)?;
+    match entries.data_type() {
+        DataType::Struct(fields) if *key.data_type() == DataType::Utf8 => {
+            Some((fields, key, value))
+        }
+        _ => None,
+    }
+}
+
+/// The fields of a map's keys and values.
+pub(in crate::formats) fn map_fields(entries: &FieldRef) -> Option<(&FieldRef, &FieldRef)> {
     match entries.data_type() {
         DataType::Struct(fields) => match fields.as_ref() {
-            [key, value] if *key.data_type() == DataType::Utf8 => Some((fields, key, value)),
+            [key, value] => Some((key, value)),
             _ => None,
         },
         _ => None,

@@ -1,13 +1,13 @@
 //! What a record means, without haste: it finds all fields first, so that the last
 //! of several with one name counts, and says why a record is refused.
 
-use arrow::datatypes::{DataType, Fields};
+use arrow::datatypes::{DataType, Fields, TimeUnit};
 use indexmap::IndexMap;
 
-use super::Json;
 use super::scan::{self, Kind, Scanner, Token};
-use crate::formats::column::{Column, Values, not_a};
-use crate::formats::datetime::TimestampForm;
+use super::{Json, Times};
+use crate::formats::column::{Column, Values, not_a, unit_of};
+use crate::formats::datetime::nanos_per;
 
 /// Appends the row that `record` holds: one value to each of `columns`, whose
 /// names are those of `fields`.
@@ -133,10 +133,7 @@ impl Careful<'_> {
                 }
                 map.close()
             }
-            _ => {
-                let form = self.options.timestamp;
-                push_flat(column, token.kind, raw, form, &mut self.scratch)
-            }
+            _ => push_flat(column, token.kind, raw, self.options, &mut self.scratch),
         }
     }
 }
@@ -147,9 +144,10 @@ pub(super) fn push_flat(
     column: &mut Column,
     kind: Kind,
     raw: &str,
-    form: TimestampForm,
+    options: &Json,
     scratch: &mut Vec<u8>,
 ) -> Result<(), String> {
+    let form = options.timestamp;
     let is_text = column.data_type == DataType::Utf8;
     match kind {
         Kind::PlainString => column.push_text(raw.get(1..raw.len() - 1).unwrap_or_default(), form),
@@ -168,8 +166,39 @@ pub(super) fn push_flat(
             column.push_text(raw, form)
         }
         Kind::Number if is_text || column.data_type.is_numeric() => column.push_text(raw, form),
+        Kind::Number if options.times == Times::TextOrNumbers => push_time(column, raw),
         _ => Err(column.reason(&not_a(raw, &column.data_type))),
     }
+}
+
+/// Appends a date in days or a time in milliseconds.
+fn push_time(column: &mut Column, raw: &str) -> Result<(), String> {
+    const DAY_MILLIS: i64 = 86_400_000;
+    let unit = unit_of(&column.data_type);
+    let number: Option<i64> = raw.parse().ok();
+    let pushed = match (number, &mut column.values) {
+        (Some(days), Values::Date(values)) => {
+            let days = i32::try_from(days).ok();
+            days.map(|days| values.push(days))
+        }
+        (Some(millis), Values::Time(values)) if (0..DAY_MILLIS).contains(&millis) => {
+            from_millis(millis, unit).map(|time| values.push(time))
+        }
+        (Some(millis), Values::Timestamp(values)) => {
+            from_millis(millis, unit).map(|time| values.push(time))
+        }
+        _ => None,
+    };
+    pushed.ok_or_else(|| column.reason(&not_a(raw, &column.data_type)))
+}
+
+/// Milliseconds in another unit.
+fn from_millis(millis: i64, unit: TimeUnit) -> Option<i64> {
+    let (from, to) = (nanos_per(TimeUnit::Millisecond), nanos_per(unit));
+    if from < to {
+        return Some(millis.div_euclid(to / from));
+    }
+    millis.checked_mul(from / to)
 }
 
 /// What stands between the quotes of a string.

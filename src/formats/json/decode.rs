@@ -19,7 +19,7 @@ const PIECE_BYTES: usize = 16 << 10;
 
 /// Makes rows of JSON objects.
 #[derive(Debug)]
-pub(super) struct JsonDecoder {
+pub(in crate::formats) struct JsonDecoder {
     options: Json,
     fields: Fields,
     shape: Shape,
@@ -33,7 +33,7 @@ pub(super) struct JsonDecoder {
 struct Unsure;
 
 impl JsonDecoder {
-    pub(super) fn new(options: Json, schema: &SchemaRef) -> Self {
+    pub(in crate::formats) fn new(options: Json, schema: &SchemaRef) -> Self {
         Self {
             options,
             fields: schema.fields().clone(),

@@ -20,7 +20,7 @@ use crate::formats::{EncodedRecords, Encoder, RowError};
 
 /// Writes rows as JSON objects.
 #[derive(Debug)]
-pub(super) struct JsonEncoder {
+pub(in crate::formats) struct JsonEncoder {
     style: Style,
 }
 
@@ -97,7 +97,7 @@ struct Unwritten {
 }
 
 impl JsonEncoder {
-    pub(super) fn new(options: Json) -> Self {
+    pub(in crate::formats) fn new(options: Json) -> Self {
         Self {
             style: Style {
                 form: Form {

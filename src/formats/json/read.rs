@@ -9,8 +9,6 @@
     reason = "the cursor stays in registers only where each step is part of the loop"
 )]
 
-use std::collections::HashSet;
-
 use arrow::datatypes::{DataType, TimeUnit};
 
 use super::Json;
@@ -20,9 +18,6 @@ use super::scan::{self, Kind};
 use super::shape::{Inner, Shape};
 use crate::formats::column::{Column, Map, Strings, Values, unit_of};
 use crate::formats::datetime::{self, KnownDate};
-
-/// Up to this many keys of a map are compared each with each.
-const KEYS_COMPARED_MAX: usize = 8;
 
 /// Reads records into columns.
 #[derive(Debug)]
@@ -190,7 +185,7 @@ impl Reader<'_> {
             }
             (Values::Map(map), Inner::Elements(inner)) if !cursor.is_too_deep(depth) => {
                 self.entries(&mut cursor, map, inner, depth + 1)?;
-                if has_duplicates(map) {
+                if map.has_duplicates() {
                     return None;
                 }
                 map.close().ok()?;
@@ -257,7 +252,7 @@ impl Reader<'_> {
             cursor.value(depth)?;
         }
         let raw = std::str::from_utf8(cursor.since(start)).ok()?;
-        careful::push_flat(column, kind, raw, self.options.timestamp, self.scratch).ok()?;
+        careful::push_flat(column, kind, raw, self.options, self.scratch).ok()?;
         Some(cursor.at())
     }
 }
@@ -293,22 +288,4 @@ fn unescaped<'a>(content: Content<'a>, scratch: &'a mut Vec<u8>) -> &'a [u8] {
     scratch.clear();
     scan::unescape_into(content.bytes, scratch);
     scratch
-}
-
-/// Whether the map that is being appended has a key twice.
-fn has_duplicates(map: &Map) -> bool {
-    let keys: Vec<_> = (map.start()..map.keys.len())
-        .map(|place| map.keys.get(place))
-        .collect();
-    if keys.len() > KEYS_COMPARED_MAX {
-        return keys.iter().collect::<HashSet<_>>().len() < keys.len();
-    }
-    let mut rest = keys.as_slice();
-    while let Some((key, behind)) = rest.split_first() {
-        if behind.contains(key) {
-            return true;
-        }
-        rest = behind;
-    }
-    false
 }

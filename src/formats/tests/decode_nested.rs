@@ -211,6 +211,6 @@ fn other_formats_take_no_nested_columns() {
     let errors = made(&[("format", "csv")], &schema).err().unwrap();
     assert_eq!(
         errors[0].message,
-        "column 'v' has type ARRAY<INT>, which cannot be read or written as text"
+        "column 'v' has type ARRAY<INT>, which the format cannot read or write"
     );
 }

@@ -200,7 +200,7 @@ fn wrong_options_are_named() {
         ),
         (
             &[("format", "parquet")],
-            "option 'format': unknown format 'parquet'; there are 'json', 'csv', 'raw'",
+            "option 'format': unknown format 'parquet'; there are 'json', 'csv', 'raw', 'avro', 'protobuf', 'avro-confluent', 'protobuf-confluent', 'json-registry'",
         ),
         (
             &[("format", "json"), ("json.ignore-parse-errors", "true")],
@@ -237,6 +237,11 @@ fn wrong_options_are_named() {
         let errors = made(options, &schema).err().unwrap();
         let messages: Vec<_> = errors.iter().map(|error| error.message.as_str()).collect();
         assert_eq!(messages, [expected], "{options:?}");
+    }
+    for name in OF_LINES {
+        let line = columns(&[("v", DataType::Utf8, true)]);
+        let format = made(&[("format", name)], &line).unwrap();
+        assert!(format.framing().is_some(), "{name}");
     }
     for name in NAMES {
         let documented: Vec<_> = docs(name).iter().map(|doc| doc.key).collect();

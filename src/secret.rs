@@ -1,4 +1,4 @@
-//! Values that a table names only by where they are.
+//! Values that a table names only by where they are, until a client is made.
 
 use std::fmt;
 use std::fs::File;
@@ -10,14 +10,15 @@ use std::sync::OnceLock;
 const BYTES_MAX: u64 = 1 << 20;
 
 /// A value that is never shown: it has neither `Debug` nor `Display`.
-pub(super) struct Secret(String);
+pub struct Secret(String);
 
 impl Secret {
+    /// A value as it was found.
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The value, for whoever hands it to the library.
+    /// The value, for whoever hands it to a library.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -30,6 +31,7 @@ impl Secret {
 }
 
 impl Source {
+    /// Notes where a value came from.
     pub fn new(reference: &Reference, value: &Secret) -> Self {
         Self {
             reference: reference.clone(),
@@ -52,19 +54,21 @@ impl fmt::Display for Source {
 
 /// `${env:NAME}` or `${file:PATH}`: where a value is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Reference {
+pub enum Reference {
+    /// A variable of the environment.
     Variable(String),
+    /// A file, by its path.
     File(String),
 }
 
 /// Where a value came from, and how to tell whether it is still the same.
-pub(super) struct Source {
+pub struct Source {
     reference: Reference,
     fingerprint: u64,
 }
 
 /// Why there is no value behind a reference.
-pub(super) enum Missing {
+pub enum Missing {
     /// There is nothing.
     Absent(String),
     /// There is something else.
@@ -149,30 +153,34 @@ impl fmt::Display for Missing {
     }
 }
 
+/// What is told who wrote a secret in the open.
+pub const WANTED: &str = "is a secret; give a reference such as '${env:NAME}' or '${file:PATH}'";
+
+#[cfg(test)]
+/// Does not compile for what can be shown: then it is not clear which trait is meant.
+macro_rules! assert_is_never_shown {
+    ($secret:ty) => {{
+        trait Shown<By> {
+            fn is_clear() {}
+        }
+        struct Debugged;
+        struct Displayed;
+        impl<T: ?Sized> Shown<()> for T {}
+        impl<T: ?Sized + std::fmt::Debug> Shown<Debugged> for T {}
+        impl<T: ?Sized + std::fmt::Display> Shown<Displayed> for T {}
+        <$secret as Shown<_>>::is_clear();
+    }};
+}
+#[cfg(test)]
+pub(crate) use assert_is_never_shown;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Does not compile for what can be shown: then it is not clear which trait is meant.
-    macro_rules! assert_is_never_shown {
-        ($secret:ty) => {{
-            trait Shown<By> {
-                fn is_clear() {}
-            }
-            struct Debugged;
-            struct Displayed;
-            impl<T: ?Sized> Shown<()> for T {}
-            impl<T: ?Sized + fmt::Debug> Shown<Debugged> for T {}
-            impl<T: ?Sized + fmt::Display> Shown<Displayed> for T {}
-            <$secret as Shown<_>>::is_clear();
-        }};
-    }
-
     #[test]
     fn what_holds_secrets_cannot_be_shown() {
         assert_is_never_shown!(Secret);
-        assert_is_never_shown!(super::super::token::Token);
-        assert_is_never_shown!(super::super::configuration::Configuration);
     }
 
     #[test]

@@ -1,0 +1,8 @@
+//! Feeds bytes to one target, which `tests/fuzz` replays the corpus with.
+
+#![no_main]
+
+#[path = "../../tests/fuzz/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::avro(bytes));
