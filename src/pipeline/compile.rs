@@ -241,7 +241,8 @@ mod tests {
     fn how_a_service_is_reached_may_change_and_what_is_read_may_not() {
         for (key, expected) in [
             ("properties.sasl.password", true),
-            ("properties.bootstrap.servers", false),
+            ("properties.bootstrap.servers", true),
+            ("properties.isolation.level", false),
             ("avro-confluent.url", true),
             ("key.avro-confluent.basic-auth.user-info", true),
             ("value.json-registry.ssl.keystore.key", true),

@@ -26,7 +26,7 @@ fn last_checkpoint(running: &Running) -> Option<u64> {
 }
 
 /// The next random number (xorshift).
-fn random(seed: &mut u64) -> u64 {
+pub fn random(seed: &mut u64) -> u64 {
     *seed ^= *seed << 13;
     *seed ^= *seed >> 7;
     *seed ^= *seed << 17;

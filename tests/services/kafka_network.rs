@@ -4,6 +4,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::broker::{self, Brokers};
+#[cfg(feature = "campaign")]
+use crate::kafka_kills::random;
 use crate::kafka_oracle::{Topics, windows};
 use crate::process::{Running, Workspace, wait_until};
 use crate::proxy::{Api, CLIENT, Proxy};
@@ -179,4 +181,40 @@ fn positions_belong_to_one_cluster() {
         has_read(&running, 2)
     });
     assert_eq!(running.terminate().status, 0);
+}
+
+/// Connections are cut, requests are held, come late or take long, at random.
+#[test]
+#[cfg(feature = "campaign")]
+fn a_restless_network_loses_and_doubles_nothing() {
+    const ROUNDS: u32 = 150;
+    let (_, proxy) = one();
+    let job = Job::new("500 ms", "'properties.transaction.timeout.ms' = '10000',");
+    job.write(3_000);
+    let running = job.start(&["--set", "restart-strategy.type=exponential-delay"], "");
+    let apis = [
+        Api::Produce,
+        Api::AddPartitionsToTxn,
+        Api::AddOffsetsToTxn,
+        Api::TxnOffsetCommit,
+        Api::EndTxn,
+    ];
+    let mut seed = 0x9e37_79b9_7f4a_7c15;
+    let mut delivered = 0;
+    for _ in 0..ROUNDS {
+        let dice = random(&mut seed);
+        let pause = std::time::Duration::from_millis(random(&mut seed) % 1_500);
+        match dice % 8 {
+            0 => proxy.cut(),
+            1 => proxy.delay(std::time::Duration::from_millis(random(&mut seed) % 200)),
+            _ => proxy.hold_next(apis[usize::try_from(dice / 8 % 5).expect("a small number")]),
+        }
+        std::thread::park_timeout(pause);
+        proxy.mend();
+        proxy.delay(std::time::Duration::ZERO);
+        job.write(2_000);
+        delivered += u32::from(proxy.deliver_if_held());
+    }
+    assert!(delivered > ROUNDS / 4, "{delivered} requests came late");
+    assert_eq!(job.finish(running), Ok(()));
 }

@@ -46,6 +46,8 @@ struct State {
     held: Option<Vec<u8>>,
     /// The kinds of those that have passed since.
     passed: Vec<i16>,
+    /// How long requests are on their way.
+    delay: Duration,
     /// Whether new connections are closed at once.
     is_cut: bool,
     connections: Vec<TcpStream>,
@@ -91,11 +93,19 @@ impl Proxy {
     /// Delivers the request that was held, on a connection of its own, and waits for its
     /// answer.
     pub fn deliver(&self) {
+        assert!(self.deliver_if_held(), "a request was held");
+    }
+
+    /// The same if one was held; says whether one was.
+    pub fn deliver_if_held(&self) -> bool {
         let held = self.shared.state.lock().held.take();
-        let held = held.expect("a request was held");
+        let Some(held) = held else {
+            return false;
+        };
         let mut broker = TcpStream::connect(self.shared.broker).expect("a broker");
         write_frame(&mut broker, &held).expect("a sent request");
         read_frame(&mut broker).expect("an answer");
+        true
     }
 
     /// Cuts all connections, and those to come.
@@ -105,6 +115,12 @@ impl Proxy {
         for connection in state.connections.drain(..) {
             let _ = connection.shutdown(Shutdown::Both);
         }
+    }
+
+    /// Makes every request wait for so long on its way.
+    #[cfg(feature = "campaign")]
+    pub fn delay(&self, delay: Duration) {
+        self.shared.state.lock().delay = delay;
     }
 
     /// Lets new connections through again.
@@ -169,6 +185,10 @@ impl Shared {
                 if is_wanted {
                     return Ok(());
                 }
+            }
+            let delay = self.state.lock().delay;
+            if !delay.is_zero() {
+                thread::park_timeout(delay);
             }
             write_frame(&mut broker, &request)?;
         }
