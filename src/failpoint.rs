@@ -52,6 +52,14 @@ pub enum Plant {
     AlwaysRollBack,
     /// Records behind a barrier go into the transaction in front of it.
     OpenGate,
+    /// The marker is read only before earlier owners are shut out.
+    FirstMarkerCounts,
+    /// A marker counts whoever has claimed it.
+    AnyClaim,
+    /// A partition is read from its start again.
+    ForgetPositions,
+    /// A partition is read on behind the record where it should be.
+    SkipRecord,
     /// A producer is used again though copies of its requests may be on their way.
     LateRequests,
     /// No bug: every marker is old, so that it is written again whenever nothing changes.

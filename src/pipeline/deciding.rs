@@ -32,10 +32,14 @@ pub(super) async fn settle_decision(
 ) -> Result<Marker> {
     let reach = |step| failpoint::reach(step).map_err(Error::Retryable);
     let found = progress(store).await?;
-    verdict(&found, transaction.marker().await?)?;
+    let first = transaction.marker().await?;
+    verdict(&found, first)?;
     reach(Step::AfterFirstMarker)?;
     transaction.begin().await?;
-    let standing = transaction.marker().await?;
+    let mut standing = transaction.marker().await?;
+    if failpoint::planted(Plant::FirstMarkerCounts) {
+        standing = first;
+    }
     let verdict = match verdict(&found, standing)? {
         Verdict::RollBack if failpoint::planted(Plant::AlwaysForward) => Verdict::Forward,
         Verdict::Forward if failpoint::planted(Plant::AlwaysRollBack) => Verdict::RollBack,
@@ -71,7 +75,12 @@ pub(super) async fn settle_decision(
 }
 
 /// Compares state and marker.
-fn verdict(progress: &Progress, marker: Option<Marker>) -> Result<Verdict> {
+fn verdict(progress: &Progress, mut marker: Option<Marker>) -> Result<Verdict> {
+    if let (Some(marker), Some(claim)) = (&mut marker, progress.claim)
+        && failpoint::planted(Plant::AnyClaim)
+    {
+        marker.claim = claim;
+    }
     match resolve(progress, marker) {
         Verdict::Refuse(dispute) => Err(Error::Fatal(dispute.to_string())),
         verdict => Ok(verdict),

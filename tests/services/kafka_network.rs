@@ -3,6 +3,8 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use parking_lot::{Mutex, MutexGuard};
+
 use crate::broker::{self, Brokers};
 #[cfg(feature = "campaign")]
 use crate::kafka_kills::random;
@@ -14,6 +16,24 @@ use crate::proxy::{Api, CLIENT, Proxy};
 fn one() -> &'static (Brokers, Proxy) {
     static ONE: OnceLock<(Brokers, Proxy)> = OnceLock::new();
     ONE.get_or_init(Brokers::behind_proxy)
+}
+
+/// The network for one test alone: another would feel what the test does to it.
+struct Turn {
+    _alone: MutexGuard<'static, ()>,
+}
+
+fn turn() -> Turn {
+    static ALONE: Mutex<()> = Mutex::new(());
+    Turn {
+        _alone: ALONE.lock(),
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        one().1.calm();
+    }
 }
 
 /// A job whose input is written little by little.
@@ -41,10 +61,9 @@ impl Job {
         }
     }
 
-    fn start(&self, arguments: &[&str], plant: &str) -> Running {
-        let variables = [("THALWEG_PLANT", plant)];
+    fn start(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Running {
         let arguments = [arguments, &["--workers", "1", "job.sql"]].concat();
-        self.workspace.start_with_variables(&arguments, &variables)
+        self.workspace.start_with_variables(&arguments, variables)
     }
 
     fn write(&self, rows: u32) {
@@ -85,7 +104,7 @@ fn a_late_request(api: Api, plant: &str) -> Result<(), String> {
     let (_, proxy) = one();
     let job = Job::new("1 s", "");
     job.write(3_000);
-    let running = job.start(&[], plant);
+    let running = job.start(&[], &[("THALWEG_PLANT", plant)]);
     job.wait_for_all();
 
     proxy.hold_next(api);
@@ -99,6 +118,7 @@ fn a_late_request(api: Api, plant: &str) -> Result<(), String> {
 
 #[test]
 fn requests_that_come_late_do_no_harm() {
+    let _turn = turn();
     // The one that does harm, and all of them where there is time.
     let mut apis = vec![Api::EndTxn];
     if cfg!(feature = "campaign") {
@@ -117,14 +137,42 @@ fn requests_that_come_late_do_no_harm() {
     assert!(failure.contains("InvalidTransactionalState"), "{failure}");
 }
 
+/// A commit whose node was killed is still on its way when the next life has read the
+/// marker for the first time.
+fn a_commit_between_two_looks(plant: &str) -> Result<(), String> {
+    let (_, proxy) = one();
+    let job = Job::new("1 s", "");
+    job.write(3_000);
+    let running = job.start(&[], &[]);
+    job.wait_for_all();
+    proxy.hold_next(Api::EndTxn);
+    job.write(3_000);
+    proxy.wait_until_held(&[]);
+    running.kill();
+    let stalls = ("THALWEG_FAILPOINT", "AfterFirstMarker:stall:1");
+    let mut running = job.start(&[], &[stalls, ("THALWEG_PLANT", plant)]);
+    running.wait_until_said("stalls step AfterFirstMarker");
+    proxy.deliver();
+    job.finish(running)
+}
+
+#[test]
+fn a_commit_that_comes_late_counts() {
+    let _turn = turn();
+    assert_eq!(a_commit_between_two_looks(""), Ok(()));
+    let failure = a_commit_between_two_looks("FirstMarkerCounts").unwrap_err();
+    assert!(failure.contains("doubled"), "{failure}");
+}
+
 /// A network that is gone for longer than a transaction may be open: the broker aborts it,
 /// and the job goes on by itself from the last checkpoint.
 #[test]
 fn a_transaction_that_took_too_long_is_made_again() {
+    let _turn = turn();
     let (_, proxy) = one();
     let job = Job::new("1 s", "'properties.transaction.timeout.ms' = '4000',");
     job.write(3_000);
-    let mut running = job.start(&["--set", "restart-strategy.type=exponential-delay"], "");
+    let mut running = job.start(&["--set", "restart-strategy.type=exponential-delay"], &[]);
     job.wait_for_all();
     job.write(3_000);
     proxy.cut();
@@ -136,6 +184,7 @@ fn a_transaction_that_took_too_long_is_made_again() {
 /// Brokers may move, but the topics of another cluster are others, whatever their names.
 #[test]
 fn positions_belong_to_one_cluster() {
+    let _turn = turn();
     let (brokers, (others, _)) = (broker::one(), one());
     let topic = brokers.topic(1);
     others.make_topic(&topic, 1);
@@ -187,11 +236,12 @@ fn positions_belong_to_one_cluster() {
 #[test]
 #[cfg(feature = "campaign")]
 fn a_restless_network_loses_and_doubles_nothing() {
+    let _turn = turn();
     const ROUNDS: u32 = 150;
     let (_, proxy) = one();
     let job = Job::new("500 ms", "'properties.transaction.timeout.ms' = '10000',");
     job.write(3_000);
-    let running = job.start(&["--set", "restart-strategy.type=exponential-delay"], "");
+    let running = job.start(&["--set", "restart-strategy.type=exponential-delay"], &[]);
     let apis = [
         Api::Produce,
         Api::AddPartitionsToTxn,

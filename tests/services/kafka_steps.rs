@@ -118,11 +118,18 @@ fn an_error_or_a_stall_at_any_step_loses_and_doubles_nothing() {
     every_step("stall");
 }
 
+/// A life that has made some checkpoints.
+const AFTER_A_CHECKPOINT: [Lives; 3] = [
+    &["AfterDecided:2"],
+    &["AfterDecided:3"],
+    &["AfterDecided:4"],
+];
+
 #[test]
 fn planted_bugs_are_seen() {
     // Which checkpoint is the first with output is not the test's to say, so there are
     // several tries.
-    let plants: [(&str, [Lives; 3], &str); 4] = [
+    let plants: [(&str, [Lives; 3], &str); 6] = [
         (
             "CommitBeforePrepare",
             [
@@ -150,6 +157,8 @@ fn planted_bugs_are_seen() {
             ],
             "doubled",
         ),
+        ("ForgetPositions", AFTER_A_CHECKPOINT, "doubled"),
+        ("SkipRecord", AFTER_A_CHECKPOINT, "lost"),
         // While the decision is held up, rows come that belong behind the barrier.
         (
             "OpenGate",

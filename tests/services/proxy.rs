@@ -128,6 +128,15 @@ impl Proxy {
         self.shared.state.lock().is_cut = false;
     }
 
+    /// Forgets whatever was asked for.
+    pub fn calm(&self) {
+        let mut state = self.shared.state.lock();
+        state.wanted = None;
+        state.held = None;
+        state.delay = Duration::ZERO;
+        state.is_cut = false;
+    }
+
     fn wait(&self, what: &str, is_so: impl Fn(&State) -> bool) {
         let mut state = self.shared.state.lock();
         let changed = &self.shared.changed;

@@ -10,6 +10,7 @@ use super::metadata::RowBuilder;
 use super::options::SourceOptions;
 use super::source::{PartitionPosition, PartitionSpec};
 use super::{blocking, failed};
+use crate::failpoint::{self, Plant};
 use crate::formats::Fetch;
 use crate::kafka::{Consumer, Messages, Partition, PartitionEnd, Polled};
 use crate::runtime::{Error, Result, SourceEvent, SourceReader, Split};
@@ -216,7 +217,11 @@ impl SourceReader for KafkaReader {
             Some(value) => {
                 let position: PartitionPosition =
                     serde_json::from_value(value.clone()).map_err(unreadable)?;
-                Some(position.offset)
+                match position.offset {
+                    _ if failpoint::planted(Plant::ForgetPositions) => spec.start,
+                    offset if failpoint::planted(Plant::SkipRecord) => Some(offset + 1),
+                    offset => Some(offset),
+                }
             }
             None => spec.start,
         };
