@@ -52,6 +52,10 @@ pub enum Plant {
     AlwaysRollBack,
     /// Records behind a barrier go into the transaction in front of it.
     OpenGate,
+    /// Each life has a transactional id of its own, so that none shuts another out.
+    NoFencing,
+    /// A checkpoint does not wait until what was handed over is written.
+    NoFlush,
     /// The marker is read only before earlier owners are shut out.
     FirstMarkerCounts,
     /// A marker counts whoever has claimed it.

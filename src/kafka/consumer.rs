@@ -26,6 +26,7 @@ pub struct Consumer {
     queue: Arc<MessageQueue>,
     context: Context,
     partitions: HashMap<usize, Partition>,
+    lost: Lost,
     /// From the library's handle of a topic and the partition's number.
     indices: HashMap<(usize, i32), usize>,
     messages: Messages,
@@ -38,6 +39,17 @@ pub enum Polled<'a> {
     Records(usize, &'a mut Messages),
     /// A partition has been read to its end.
     End(usize, PartitionEnd),
+}
+
+/// What is done where the next records are no longer there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// The job ends with an error.
+    Fail,
+    /// It goes on with the oldest record that is there.
+    Earliest,
+    /// It goes on with the records that come.
+    Latest,
 }
 
 /// How far a partition could be read.
@@ -56,14 +68,14 @@ impl Consumer {
     ///
     /// # Errors
     /// If a property is wrong or a secret cannot be read.
-    pub fn new(properties: &Properties, name: &str, group: &str) -> Result<Self> {
+    pub fn new(properties: &Properties, name: &str, group: &str, lost: Lost) -> Result<Self> {
         let mut configuration = properties.configuration()?;
         configuration.set("enable.auto.commit", "false");
         configuration.set("enable.auto.offset.store", "false");
         configuration.set("enable.partition.eof", "true");
         configuration.set_default("group.id", group);
-        // It only says where a group begins that has no offset; records that are gone are
-        // never stepped over.
+        // For us it only says where a group begins that has no offset; what becomes of records
+        // that are gone is asked apart, as most people set this one without thinking of it.
         configuration.set("auto.offset.reset", "error");
         configuration.set_default("queued.max.messages.kbytes", QUEUE_KBYTES);
         let (client, context) = configuration.client("a Kafka consumer", name)?;
@@ -75,6 +87,7 @@ impl Consumer {
             queue,
             context,
             partitions: HashMap::new(),
+            lost,
             indices: HashMap::new(),
             next_index: 0,
         })
@@ -91,16 +104,24 @@ impl Consumer {
     /// # Errors
     /// If the library refuses it.
     pub fn assign(&mut self, partition: Partition, from: Option<i64>) -> Result<usize> {
-        self.queue.forward(&partition.topic, partition.number)?;
-        let offset = from.map_or(Offset::Beginning, Offset::Offset);
-        let list = list(&partition, offset)?;
-        let doing = format!("read {partition}");
-        let assigned = self.queue.client.incremental_assign(&list);
-        assigned.map_err(|error| Error::of(&doing, &error))?;
+        self.begin(&partition, from.map_or(Offset::Beginning, Offset::Offset))?;
         let index = self.next_index;
         self.next_index += 1;
         self.partitions.insert(index, partition);
         Ok(index)
+    }
+
+    fn begin(&self, partition: &Partition, offset: Offset) -> Result<()> {
+        self.queue.forward(&partition.topic, partition.number)?;
+        let list = list(partition, offset)?;
+        let assigned = self.queue.client.incremental_assign(&list);
+        assigned.map_err(|error| Error::of(&format!("read {partition}"), &error))
+    }
+
+    fn leave(&self, partition: &Partition) -> Result<()> {
+        let list = list(partition, Offset::Invalid)?;
+        let left = self.queue.client.incremental_unassign(&list);
+        left.map_err(|error| Error::of(&format!("leave {partition}"), &error))
     }
 
     /// Holds a partition up, or goes on with it where the last record was taken.
@@ -130,10 +151,7 @@ impl Consumer {
             return Ok(());
         };
         self.indices.retain(|_, known| *known != index);
-        let list = list(&partition, Offset::Invalid)?;
-        let doing = format!("leave {partition}");
-        let left = self.queue.client.incremental_unassign(&list);
-        left.map_err(|error| Error::of(&doing, &error))
+        self.leave(&partition)
     }
 
     /// What is there without waiting.
@@ -203,10 +221,7 @@ impl Consumer {
         let doing = format!("read {partition}");
         match code {
             RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
-                Err(Error::Fatal(format!(
-                    "cannot {doing}: the records at which it is to go on are no longer there; they \
-                     were deleted before they were read ({text}). Start anew with --fresh"
-                )))
+                self.go_on_without(partition, text)
             }
             RDKafkaErrorCode::UnknownTopicOrPartition
             | RDKafkaErrorCode::UnknownTopic
@@ -222,6 +237,28 @@ impl Consumer {
                 fatal => Err(fatal),
             },
         }
+    }
+
+    /// The records at which a partition is to go on are no longer there.
+    fn go_on_without(&self, partition: &Partition, text: &str) -> Result<()> {
+        let (offset, place) = match self.lost {
+            Lost::Fail => {
+                return Err(Error::Fatal(format!(
+                    "cannot read {partition}: the records at which it is to go on are no longer \
+                     there; they were deleted before they were read ({text}). Set \
+                     'scan.offset-out-of-range' to 'earliest' or 'latest' to go on without them, \
+                     or start anew with --fresh"
+                )));
+            }
+            Lost::Earliest => (Offset::Beginning, "the oldest that are there"),
+            Lost::Latest => (Offset::End, "those that come"),
+        };
+        tracing::warn!(
+            "records of {partition} were deleted before they were read ({text}); reading goes on \
+             with {place}, as 'scan.offset-out-of-range' says"
+        );
+        self.leave(partition)?;
+        self.begin(partition, offset)
     }
 }
 

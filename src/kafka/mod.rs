@@ -26,7 +26,7 @@ mod transaction;
 mod trouble;
 
 pub use cluster::{Cluster, Partition};
-pub use consumer::{Consumer, PartitionEnd, Polled};
+pub use consumer::{Consumer, Lost, PartitionEnd, Polled};
 pub use error::{Error, Result};
 pub use marker::Identity;
 pub use producer::{Header, Producer, Record};

@@ -126,7 +126,11 @@ impl Transaction {
     /// A producer that has not said yet that it is the one.
     fn connect(&self) -> Result<Producer> {
         let mut configuration = self.properties.configuration()?;
-        configuration.set("transactional.id", &self.identity.transactional_id());
+        let mut id = self.identity.transactional_id();
+        if failpoint::planted(Plant::NoFencing) {
+            id += &uuid::Uuid::new_v4().to_string();
+        }
+        configuration.set("transactional.id", &id);
         let given = configuration.get("transaction.timeout.ms");
         // Nor may it take longer than a transaction that was made short.
         let delivery = given.unwrap_or(DELIVERY_MS).to_owned();

@@ -26,9 +26,11 @@ pub struct CheckedProgram {
     pub(super) ends: Arc<dyn Ends>,
 }
 
-/// Options that say how fast or how often, and may change between two runs.
-const TUNING: [&str; 5] = [
+/// Options that say how fast, how often or what to do in need; they may change between two
+/// runs.
+const TUNING: [&str; 6] = [
     "scan.idle-timeout",
+    "scan.offset-out-of-range",
     "scan.topic-partition-discovery.interval",
     "scan.watermark.alignment.",
     "scan.watermark.max-jump",

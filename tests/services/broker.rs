@@ -108,6 +108,19 @@ impl Brokers {
         }
     }
 
+    /// Deletes the records of the first partition in front of an offset.
+    pub fn delete_before(&self, topic: &str, offset: i64) {
+        let admin: AdminClient<DefaultClientContext> =
+            self.config().create().expect("an admin client");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, 0, Offset::Offset(offset))
+            .expect("an offset");
+        let deleted = block_on(admin.delete_records(&list, &AdminOptions::new()));
+        let deleted = deleted.expect("an answer");
+        let one = deleted.find_partition(topic, 0).expect("the partition");
+        one.error().expect("deleted records");
+    }
+
     /// Makes the cluster forget what a group has committed.
     pub fn forget(&self, group: &str) {
         let admin: AdminClient<DefaultClientContext> =

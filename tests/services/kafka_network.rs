@@ -236,8 +236,8 @@ fn positions_belong_to_one_cluster() {
 #[test]
 #[cfg(feature = "campaign")]
 fn a_restless_network_loses_and_doubles_nothing() {
-    let _turn = turn();
     const ROUNDS: u32 = 150;
+    let _turn = turn();
     let (_, proxy) = one();
     let job = Job::new("500 ms", "'properties.transaction.timeout.ms' = '10000',");
     job.write(3_000);

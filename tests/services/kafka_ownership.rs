@@ -29,6 +29,24 @@ impl Job {
             .start(&["--workers", "1", "--data-dir", data, "job.sql"])
     }
 
+    /// A life that was held up, and another that has taken its place; both run.
+    fn zombie_and_heir(&self, plant: &str) -> [Running; 2] {
+        let start = |data: &str| {
+            let arguments = ["--workers", "1", "--data-dir", data, "job.sql"];
+            let variables = [("THALWEG_PLANT", plant)];
+            self.workspace.start_with_variables(&arguments, &variables)
+        };
+        self.topics.write(broker::one(), 0..ROWS / 2);
+        let zombie = start("first");
+        self.wait_for(ROWS / 2);
+        zombie.signal(Signal::SIGSTOP);
+        self.copy("first", "second");
+        let heir = start("second");
+        heir.wait_until_ready();
+        zombie.signal(Signal::SIGCONT);
+        [zombie, heir]
+    }
+
     /// Waits until so many rows are committed.
     fn wait_for(&self, rows: u32) {
         wait_until("the rows are committed", || {
@@ -74,14 +92,7 @@ impl Job {
 #[test]
 fn a_zombie_is_shut_out() {
     let job = Job::new();
-    job.topics.write(broker::one(), 0..ROWS / 2);
-    let zombie = job.start("first");
-    job.wait_for(ROWS / 2);
-    zombie.signal(Signal::SIGSTOP);
-    job.copy("first", "second");
-    let heir = job.start("second");
-    heir.wait_until_ready();
-    zombie.signal(Signal::SIGCONT);
+    let [zombie, heir] = job.zombie_and_heir("");
     job.finish(heir);
     let ended = zombie.wait();
     assert_eq!(ended.status, 1, "{}", ended.stderr);
@@ -90,6 +101,19 @@ fn a_zombie_is_shut_out() {
         "{}",
         ended.stderr
     );
+}
+
+#[test]
+#[cfg(feature = "failpoints")]
+fn a_zombie_that_is_not_shut_out_is_seen() {
+    let job = Job::new();
+    let [zombie, heir] = job.zombie_and_heir("NoFencing");
+    job.topics.write(broker::one(), ROWS / 2..ROWS);
+    job.wait_for(ROWS + ROWS / 2);
+    zombie.kill();
+    heir.kill();
+    let failure = job.topics.check(broker::one(), ROWS).unwrap_err();
+    assert!(failure.contains("doubled"), "{failure}");
 }
 
 /// A copy that was restored from a backup refuses, and does the rightful owner no harm.

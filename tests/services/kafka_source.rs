@@ -1,5 +1,7 @@
 //! Reading topics.
 
+use std::ops::Range;
+
 use crate::broker;
 use crate::process::{Workspace, wait_until};
 
@@ -22,7 +24,7 @@ CREATE TABLE copies (n BIGINT) WITH ('connector' = 'filesystem', 'path' = 'out',
   'sink.rolling-policy.rollover-interval' = '100 ms');
 INSERT INTO copies SELECT n FROM numbers;";
 
-fn records(numbers: std::ops::Range<u32>) -> impl Iterator<Item = String> {
+fn records(numbers: Range<u32>) -> impl Iterator<Item = String> {
     numbers.map(|n| format!("{{\"n\":{n}}}"))
 }
 
@@ -131,6 +133,72 @@ fn a_group_is_told_how_far_its_job_has_come() {
 }
 
 #[test]
+fn records_that_were_deleted_unread_end_the_job_unless_it_is_told_otherwise() {
+    let brokers = broker::one();
+    let topic = brokers.topic(1);
+    let workspace = Workspace::new();
+    let live = |options: &str| {
+        workspace.write(
+            "copy.sql",
+            &(table(&topic, &format!("{EARLIEST}{options}")) + COPY),
+        );
+        workspace.start(&["copy.sql"])
+    };
+    let rows = |expected: &[Range<u32>]| {
+        let expected = sorted(expected.iter().cloned().flat_map(records).collect());
+        move |workspace: &Workspace| sorted(workspace.lines("out")) == expected
+    };
+
+    brokers.write(&topic, 0, records(0..100));
+    let running = live("");
+    let is_there = rows(&[0..100]);
+    wait_until("the first rows are there", || is_there(&workspace));
+    assert_eq!(running.terminate().status, 0);
+
+    brokers.write(&topic, 0, records(100..200));
+    brokers.delete_before(&topic, 150);
+    let ended = live("").wait();
+    assert_eq!(ended.status, 1, "{}", ended.stderr);
+    let said = "they were deleted before they were read";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    assert!(
+        is_there(&workspace),
+        "nothing is written without being told"
+    );
+
+    let running = live(", 'scan.offset-out-of-range' = 'earliest'");
+    let is_there = rows(&[0..100, 150..200]);
+    wait_until("the rest is there", || is_there(&workspace));
+    let ended = running.terminate();
+    assert_eq!(ended.status, 0);
+    assert!(
+        ended.stderr.contains("reading goes on with the oldest"),
+        "{}",
+        ended.stderr
+    );
+
+    brokers.write(&topic, 0, records(200..300));
+    brokers.delete_before(&topic, 250);
+    let mut running = live(", 'scan.offset-out-of-range' = 'latest'");
+    running.wait_until_said("reading goes on with those that come");
+    // Where "latest" is, is asked after that; rows come until some are in front of it.
+    let next = std::cell::Cell::new(300);
+    wait_until("rows that come are there", || {
+        let row = next.replace(next.get() + 1);
+        brokers.write(&topic, 0, records(row..row + 1));
+        workspace.lines("out").len() > 150
+    });
+    assert_eq!(running.terminate().status, 0);
+    let skipped = sorted(records(250..300).collect());
+    assert!(
+        workspace
+            .lines("out")
+            .iter()
+            .all(|row| !skipped.contains(row))
+    );
+}
+
+#[test]
 fn a_read_begins_and_ends_where_it_is_told() {
     let brokers = broker::one();
     let topic = brokers.topic(1);
@@ -202,7 +270,7 @@ fn partitions_are_kept_together_in_time() {
     workspace.write("copy.sql", &program);
     // A second of time lies between two rows. The second partition begins as early as the
     // first, but has only the beginning of its rows.
-    let write = |partition: i32, numbers: std::ops::Range<u32>| {
+    let write = |partition: i32, numbers: Range<u32>| {
         let from = 20_000 * u32::try_from(partition).expect("a small number");
         let rows = numbers.map(|n| format!("{{\"n\":{n},\"at\":\"{}\"}}", time_of(n - from)));
         brokers.write(&topic, partition, rows);

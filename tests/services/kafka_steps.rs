@@ -33,6 +33,15 @@ const STEPS: [Lives; 15] = [
     &["AfterPrepare:2", "AfterRollBack"],
 ];
 
+/// The steps that there are whoever decides.
+const STEPS_OF_BOTH: [Lives; 5] = [
+    &["BeforeFlush:2"],
+    &["AfterFlush:2"],
+    &["BeforePrepare:2"],
+    &["AfterPrepare:2"],
+    &["AfterDecided:2"],
+];
+
 struct Job {
     topics: Topics,
     workspace: Workspace,
@@ -52,6 +61,18 @@ impl Job {
         let workspace = Workspace::new();
         workspace.write("job.sql", &topics.program(brokers, true));
         Self { topics, workspace }
+    }
+
+    /// One whose rows are written at least once. They wait for each other, so that they are
+    /// not written before somebody asks for it.
+    fn at_least_once() -> Self {
+        let job = Self::new();
+        let program = job.topics.program(broker::one(), true);
+        let options = "'sink.delivery-guarantee' = 'at-least-once', \
+                       'properties.linger.ms' = '5000', 'format'";
+        let program = program.replace("'format'", options);
+        job.workspace.write("job.sql", &program);
+        job
     }
 
     fn live(&self, variables: &[(&str, &str)]) -> Ended {
@@ -116,6 +137,24 @@ fn a_kill_at_any_step_loses_and_doubles_nothing() {
 fn an_error_or_a_stall_at_any_step_loses_and_doubles_nothing() {
     every_step("error");
     every_step("stall");
+}
+
+/// Where the decision is not Kafka's.
+fn at_least_once(lives: Lives, plant: &str) -> Result<(), String> {
+    match Job::at_least_once().check(lives, "kill", plant) {
+        Err(failure) if failure.starts_with("rows: 0 lost") => Ok(()),
+        Err(failure) if failure.starts_with("a window was emitted twice") => Ok(()),
+        other => other,
+    }
+}
+
+#[test]
+fn at_least_once_loses_nothing() {
+    for step in STEPS_OF_BOTH {
+        assert_eq!(at_least_once(step, ""), Ok(()), "{step:?}");
+    }
+    let failure = at_least_once(&["AfterDecided:3"], "NoFlush").unwrap_err();
+    assert!(failure.contains("lost"), "{failure}");
 }
 
 /// A life that has made some checkpoints.

@@ -173,6 +173,11 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
             "How often to look for new partitions, which are read from their start; '0' never.",
         ),
         option(
+            "scan.offset-out-of-range",
+            OptionDefault::Value("fail"),
+            "What is done where records were deleted before they were read: 'fail', or with a warning go on with the 'earliest' that are there or the 'latest' that come.",
+        ),
+        option(
             "sink.delivery-guarantee",
             OptionDefault::Value("exactly-once"),
             "'exactly-once', 'at-least-once' or 'none'.",

@@ -10,7 +10,7 @@ use regex::Regex;
 
 use super::TableOptions;
 use crate::formats::{self, FormatRef, OptionError, Options};
-use crate::kafka::Properties;
+use crate::kafka::{Lost, Properties};
 
 /// What a source does.
 #[derive(Clone)]
@@ -20,6 +20,7 @@ pub(super) struct SourceOptions {
     pub format: FormatRef,
     pub startup: Startup,
     pub bound: Option<Bound>,
+    pub lost: Lost,
     /// How often to look for new partitions; `None` never.
     pub discovery_interval: Option<Duration>,
 }
@@ -91,7 +92,7 @@ pub(super) enum Partitioner {
 }
 
 /// Keys that only matter when the table is read.
-const SOURCE_KEYS: [&str; 9] = [
+const SOURCE_KEYS: [&str; 10] = [
     "topic-pattern",
     "scan.startup.mode",
     "scan.startup.timestamp-millis",
@@ -100,6 +101,7 @@ const SOURCE_KEYS: [&str; 9] = [
     "scan.bounded.timestamp-millis",
     "scan.bounded.specific-offsets",
     "scan.topic-partition-discovery.interval",
+    "scan.offset-out-of-range",
     "sink.transactional-id-prefix",
 ];
 
@@ -143,6 +145,12 @@ impl SourceOptions {
             let bound = bound(options);
             let interval = options.duration("scan.topic-partition-discovery.interval");
             let interval = interval.unwrap_or(Duration::from_mins(5));
+            let lost = [
+                ("fail", Lost::Fail),
+                ("earliest", Lost::Earliest),
+                ("latest", Lost::Latest),
+            ];
+            let lost = options.choice("scan.offset-out-of-range", &lost, Lost::Fail);
             if options.text("value.fields-include") == Some("EXCEPT_KEY") {
                 options.reject(
                     "value.fields-include",
@@ -157,6 +165,7 @@ impl SourceOptions {
                 format: format?,
                 startup,
                 bound,
+                lost,
                 discovery_interval: (!interval.is_zero() && !bounded).then_some(interval),
             })
         })

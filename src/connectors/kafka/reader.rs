@@ -57,7 +57,8 @@ impl KafkaReader {
     ) -> Result<Self> {
         let name = format!("table {table}");
         Ok(Self {
-            consumer: Consumer::new(&options.properties, &name, group).map_err(failed)?,
+            consumer: Consumer::new(&options.properties, &name, group, options.lost)
+                .map_err(failed)?,
             cluster: None,
             rows,
             table: table.to_owned(),

@@ -277,7 +277,8 @@ impl Sink for KafkaSink {
         let producer = match &mut self.way {
             Way::Direct { flushes, producer } => {
                 // Nothing is promised, but an orderly end loses nothing either.
-                if !*flushes && barrier.kind != BarrierKind::Last {
+                let flushes = *flushes && !failpoint::planted(Plant::NoFlush);
+                if !flushes && barrier.kind != BarrierKind::Last {
                     return Ok(prepared);
                 }
                 Arc::clone(producer)
