@@ -400,16 +400,19 @@ async fn decide(
     transaction: Option<(Arc<dyn Transaction>, Claim)>,
 ) -> Result<Written> {
     let id = checkpoint.id;
+    let reach = async |step| {
+        let reached = failpoint::reach_aside(step).await;
+        reached.map_err(Error::Retryable)
+    };
     let Some((transaction, claim)) = transaction else {
-        return Ok(store.commit(checkpoint).await?);
+        reach(Step::BeforePrepare).await?;
+        let written = store.commit(checkpoint).await?;
+        reach(Step::AfterDecided).await?;
+        return Ok(written);
     };
     let marker = Marker {
         claim,
         checkpoint: id,
-    };
-    let reach = async |step| {
-        let reached = failpoint::reach_aside(step).await;
-        reached.map_err(Error::Retryable)
     };
     if failpoint::planted(Plant::CommitBeforePrepare) {
         transaction.commit(marker).await?;

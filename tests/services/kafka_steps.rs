@@ -34,11 +34,10 @@ const STEPS: [Lives; 15] = [
 ];
 
 /// The steps that there are whoever decides.
-const STEPS_OF_BOTH: [Lives; 5] = [
+const STEPS_OF_BOTH: [Lives; 4] = [
     &["BeforeFlush:2"],
     &["AfterFlush:2"],
     &["BeforePrepare:2"],
-    &["AfterPrepare:2"],
     &["AfterDecided:2"],
 ];
 
@@ -153,22 +152,28 @@ fn at_least_once_loses_nothing() {
     for step in STEPS_OF_BOTH {
         assert_eq!(at_least_once(step, ""), Ok(()), "{step:?}");
     }
-    let failure = at_least_once(&["AfterDecided:3"], "NoFlush").unwrap_err();
+    let failure = first_failure(AFTER_A_CHECKPOINT, |lives| at_least_once(lives, "NoFlush"));
     assert!(failure.contains("lost"), "{failure}");
 }
 
 /// A life that has made some checkpoints.
 const AFTER_A_CHECKPOINT: [Lives; 3] = [
-    &["AfterDecided:2"],
     &["AfterDecided:3"],
-    &["AfterDecided:4"],
+    &["AfterDecided:6"],
+    &["AfterDecided:12"],
 ];
+
+/// Which checkpoint is the first with output is not the test's to say, so there are several
+/// tries.
+fn first_failure(tries: [Lives; 3], check: impl Fn(Lives) -> Result<(), String>) -> String {
+    let failures = tries.into_iter().filter_map(|lives| check(lives).err());
+    let mut failures = failures.filter(|failure| !failure.contains("was not reached"));
+    failures.next().expect("a bug that is seen")
+}
 
 #[test]
 fn planted_bugs_are_seen() {
-    // Which checkpoint is the first with output is not the test's to say, so there are
-    // several tries.
-    let plants: [(&str, [Lives; 3], &str); 6] = [
+    let plants: [(&str, [Lives; 3], &[&str]); 6] = [
         (
             "CommitBeforePrepare",
             [
@@ -176,7 +181,7 @@ fn planted_bugs_are_seen() {
                 &["BeforePrepare:3"],
                 &["BeforePrepare:4"],
             ],
-            "marker",
+            &["marker"],
         ),
         (
             "AlwaysForward",
@@ -185,7 +190,7 @@ fn planted_bugs_are_seen() {
                 &["AfterPrepare:4"],
                 &["AfterPrepare:2"],
             ],
-            "lost",
+            &["lost"],
         ),
         (
             "AlwaysRollBack",
@@ -194,10 +199,19 @@ fn planted_bugs_are_seen() {
                 &["AfterDecided:4"],
                 &["AfterDecided:2"],
             ],
-            "doubled",
+            &["doubled"],
         ),
-        ("ForgetPositions", AFTER_A_CHECKPOINT, "doubled"),
-        ("SkipRecord", AFTER_A_CHECKPOINT, "lost"),
+        // The branches read for themselves: that of the windows may be ahead, and alone be wrong.
+        (
+            "ForgetPositions",
+            AFTER_A_CHECKPOINT,
+            &["doubled", "windows are wrong"],
+        ),
+        (
+            "SkipRecord",
+            AFTER_A_CHECKPOINT,
+            &["lost", "windows are wrong"],
+        ),
         // While the decision is held up, rows come that belong behind the barrier.
         (
             "OpenGate",
@@ -206,15 +220,12 @@ fn planted_bugs_are_seen() {
                 &["AfterPrepare:stall:3,AfterDecided:kill:3"],
                 &["AfterPrepare:stall:1,AfterDecided:kill:1"],
             ],
-            "doubled",
+            &["doubled"],
         ),
     ];
     for (plant, tries, expected) in plants {
-        let mut failures = tries
-            .into_iter()
-            .filter_map(|lives| Job::new().check(lives, "kill", plant).err())
-            .filter(|failure| !failure.contains("was not reached"));
-        let failure = failures.next().expect(plant);
-        assert!(failure.contains(expected), "{plant}: {failure}");
+        let failure = first_failure(tries, |lives| Job::new().check(lives, "kill", plant));
+        let is_expected = expected.iter().any(|words| failure.contains(words));
+        assert!(is_expected, "{plant}: {failure}");
     }
 }
