@@ -223,6 +223,7 @@ impl SourceReader for SteadyReader {
             split,
             bytes: records.get_array_memory_size() as u64,
             records,
+            kinds: None,
             dead_letters: Vec::new(),
             position: json!(end),
         })

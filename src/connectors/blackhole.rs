@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{Descriptor, JobContext, OptionError, TableOptions};
 use crate::formats::Options;
 use crate::runtime::{Committer, Prepared, Result, Sink, SinkFactory, SinkTask, Written};
-use crate::stream::{Barrier, Batch};
+use crate::stream::{Barrier, Batch, ChangelogMode};
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "blackhole",
@@ -36,6 +36,10 @@ struct Blackhole;
 impl SinkFactory for Blackhole {
     fn sink(&self, _task: SinkTask) -> Result<Box<dyn Sink>> {
         Ok(Box::new(Self))
+    }
+
+    fn changelog_mode(&self) -> ChangelogMode {
+        ChangelogMode::Retract
     }
 
     fn committer(&self) -> Option<Arc<dyn Committer>> {

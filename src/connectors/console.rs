@@ -100,6 +100,21 @@ fn flat(records: &RecordBatch) -> RecordBatch {
         .expect("each column has the type of its field")
 }
 
+/// The rows with what each does in front, if it is not the same for all.
+fn with_op(batch: &Batch) -> RecordBatch {
+    if batch.kinds.is_none() {
+        return batch.records.clone();
+    }
+    let kinds = (0..batch.num_rows()).map(|row| batch.kind(row).to_string());
+    let kinds: ArrayRef = Arc::new(kinds.map(Some).collect::<StringArray>());
+    let own = batch.records.schema();
+    let fields = own.fields().iter().cloned();
+    let op = Arc::new(Field::new("op", DataType::Utf8, false));
+    let schema = Schema::new(std::iter::once(op).chain(fields).collect::<Vec<_>>());
+    let columns = std::iter::once(kinds).chain(batch.records.columns().iter().cloned());
+    RecordBatch::try_new(Arc::new(schema), columns.collect()).expect("a kind for each row")
+}
+
 struct Console {
     schema: SchemaRef,
     is_json: bool,
@@ -158,11 +173,17 @@ impl Sink for ConsoleSink {
         let (text, dead_letters) = match &mut self.shape {
             Shape::Table(table) => {
                 let mut text = table.header();
-                table.layout.rows(&batch.records, &mut text);
+                table.layout.rows(&batch, &mut text);
                 (text, Vec::new())
             }
-            Shape::Json(encoder) => (json_lines(encoder.as_mut(), &batch.records), Vec::new()),
-            Shape::Records(encoder) => lines(encoder.as_mut(), &flat(&batch.records), ORIGIN),
+            Shape::Json(encoder) => {
+                let rows = json_lines(encoder.as_mut(), &with_op(&batch));
+                (rows, Vec::new())
+            }
+            Shape::Records(encoder) => {
+                let rows = Batch::new(flat(&with_op(&batch)));
+                lines(encoder.as_mut(), &rows, ORIGIN)
+            }
         };
         let bytes = text.len();
         stdout::write(Stream::Output, text).await?;
@@ -213,11 +234,11 @@ impl Layout {
     }
 
     /// A value that is wider than its column is shown whole all the same.
-    fn rows(&self, records: &RecordBatch, out: &mut Vec<u8>) {
-        let text = RowText::new(records);
+    fn rows(&self, batch: &Batch, out: &mut Vec<u8>) {
+        let text = RowText::new(&batch.records);
         let mut cell = Vec::new();
-        for row in 0..records.num_rows() {
-            out.extend_from_slice(b"| +I |");
+        for row in 0..batch.num_rows() {
+            out.extend_from_slice(format!("| {} |", batch.kind(row)).as_bytes());
             for (place, (_, width)) in self.columns.iter().enumerate() {
                 cell.clear();
                 if !text.write(row, place, &mut cell) {
@@ -264,7 +285,7 @@ mod tests {
         let records = flat(&RecordBatch::try_from_iter(columns).unwrap());
         let format = super::records("csv", &records.schema()).unwrap();
         let mut encoder = format.encoder(&records.schema());
-        let (text, _) = lines(encoder.as_mut(), &records, ORIGIN);
+        let (text, _) = lines(encoder.as_mut(), &Batch::new(records), ORIGIN);
         assert_eq!(String::from_utf8(text).unwrap(), "1,(1)\n,(NULL)\n");
     }
 
@@ -278,7 +299,7 @@ mod tests {
         .unwrap();
         let layout = Layout::new(&records.schema());
         let mut out = layout.header();
-        layout.rows(&records, &mut out);
+        layout.rows(&Batch::new(records), &mut out);
         let expected = "\
 +----+-------------+--------------------------------+
 | op |          id |                           name |

@@ -3,28 +3,28 @@
 use arrow::array::RecordBatch;
 
 use crate::formats::{EncodedRecords, Encoder, row_to_json};
-use crate::stream::DeadLetter;
+use crate::stream::{Batch, DeadLetter};
 
 /// Appends the records of a batch; a row that has no record becomes a dead letter.
 pub(super) fn encode(
     encoder: &mut dyn Encoder,
-    records: &RecordBatch,
+    batch: &Batch,
     origin: &str,
     out: &mut EncodedRecords,
 ) -> Vec<DeadLetter> {
     let mut dead_letters = Vec::new();
     let mut next = 0;
-    while next < records.num_rows() {
-        let rest = records.slice(next, records.num_rows() - next);
+    while next < batch.num_rows() {
+        let rest = batch.slice(next, batch.num_rows() - next);
         let before = out.len();
-        let result = encoder.encode(&rest, out);
+        let result = encoder.encode_changes(&rest, out);
         next += out.len() - before;
         if let Err(error) = result {
             dead_letters.push(DeadLetter {
                 origin: origin.to_owned(),
                 reason: error.0,
                 position: None,
-                bytes: row_to_json(records, next),
+                bytes: row_to_json(&batch.records, next),
             });
             next += 1;
         }
@@ -35,24 +35,25 @@ pub(super) fn encode(
 /// The records of a batch, a line each; a row that has no record becomes a dead letter.
 pub(super) fn lines(
     encoder: &mut dyn Encoder,
-    records: &RecordBatch,
+    batch: &Batch,
     origin: &str,
 ) -> (Vec<u8>, Vec<DeadLetter>) {
     let mut lines = EncodedRecords::lines();
-    let dead_letters = encode(encoder, records, origin, &mut lines);
+    let dead_letters = encode(encoder, batch, origin, &mut lines);
     (lines.into_bytes(), dead_letters)
 }
 
 /// The rows as JSON objects for a person, who wants to see each row: a number that
 /// JSON lacks (NaN) is a string there.
 pub(super) fn json_lines(encoder: &mut dyn Encoder, records: &RecordBatch) -> Vec<u8> {
-    let (text, without_record) = lines(encoder, records, "");
+    let rows = Batch::new(records.clone());
+    let (text, without_record) = lines(encoder, &rows, "");
     if without_record.is_empty() {
         return text;
     }
     let mut text = Vec::new();
     for row in 0..records.num_rows() {
-        let (one, without_record) = lines(encoder, &records.slice(row, 1), "");
+        let (one, without_record) = lines(encoder, &rows.slice(row, 1), "");
         if without_record.is_empty() {
             text.extend(one);
         } else {
@@ -99,7 +100,7 @@ mod tests {
     fn a_row_without_a_record_does_not_stop_the_others() {
         let records = sample();
         let mut encoder = json_encoder(&records.schema());
-        let (text, letters) = lines(encoder.as_mut(), &records, "t");
+        let (text, letters) = lines(encoder.as_mut(), &Batch::new(records), "t");
         assert_eq!(
             String::from_utf8(text).unwrap(),
             "{\"id\":1,\"share\":0.5,\"name\":\"a\\nb\"}\n{\"id\":3,\"share\":2.0,\"name\":\"c\"}\n"

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use async_trait::async_trait;
 
 use super::stdout::{self, Stream};
 use super::{Descriptor, JobContext, OptionDefault, OptionDoc, OptionError, TableOptions};
 use crate::formats::{Options, RowText};
 use crate::runtime::{Committer, Prepared, Result, Sink, SinkFactory, SinkTask, Written};
-use crate::stream::{Barrier, Batch};
+use crate::stream::{Barrier, Batch, ChangelogMode};
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "print",
@@ -64,12 +63,12 @@ struct Print {
 }
 
 impl Print {
-    fn lines(&self, records: &RecordBatch) -> Vec<u8> {
-        let text = RowText::printed(records);
+    fn lines(&self, batch: &Batch) -> Vec<u8> {
+        let text = RowText::printed(&batch.records);
         let mut out = Vec::new();
-        for row in 0..records.num_rows() {
+        for row in 0..batch.num_rows() {
             out.extend_from_slice(self.prefix.as_bytes());
-            out.extend_from_slice(b"+I[");
+            out.extend_from_slice(format!("{}[", batch.kind(row)).as_bytes());
             for column in 0..text.num_columns() {
                 if column > 0 {
                     out.extend_from_slice(b", ");
@@ -89,6 +88,10 @@ impl SinkFactory for Print {
         Ok(Box::new(self.clone()))
     }
 
+    fn changelog_mode(&self) -> ChangelogMode {
+        ChangelogMode::Retract
+    }
+
     fn committer(&self) -> Option<Arc<dyn Committer>> {
         None
     }
@@ -97,7 +100,7 @@ impl SinkFactory for Print {
 #[async_trait]
 impl Sink for Print {
     async fn write(&mut self, batch: Batch) -> Result<Written> {
-        let lines = self.lines(&batch.records);
+        let lines = self.lines(&batch);
         let bytes = lines.len();
         stdout::write(self.stream, lines).await?;
         Ok(Written {
@@ -113,7 +116,7 @@ impl Sink for Print {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
+    use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 
     use super::*;
 
@@ -136,7 +139,10 @@ mod tests {
                 prefix: prefix.to_owned(),
                 stream: Stream::Output,
             };
-            assert_eq!(String::from_utf8(print.lines(&records)).unwrap(), expected);
+            assert_eq!(
+                String::from_utf8(print.lines(&Batch::new(records.clone()))).unwrap(),
+                expected
+            );
         }
     }
 }

@@ -92,9 +92,14 @@ const CONNECTORS: &[Connector] = &[
         sink: Some(filesystem::sink),
     },
     Connector {
-        descriptor: &kafka::DESCRIPTOR,
+        descriptor: &kafka::KAFKA,
         source: Some(kafka::source),
         sink: Some(kafka::sink),
+    },
+    Connector {
+        descriptor: &kafka::UPSERT,
+        source: Some(kafka::upsert_source),
+        sink: Some(kafka::upsert_sink),
     },
     Connector {
         descriptor: &blackhole::DESCRIPTOR,
@@ -209,11 +214,11 @@ mod tests {
             ),
             (
                 "mongodb-cdc",
-                "unknown connector 'mongodb-cdc'; there are 'datagen', 'nexmark', 'filesystem', 'kafka', 'blackhole', 'print'",
+                "unknown connector 'mongodb-cdc'; there are 'datagen', 'nexmark', 'filesystem', 'kafka', 'upsert-kafka', 'blackhole', 'print'",
             ),
             (
                 "print",
-                "connector 'print' cannot be read from; sources are 'datagen', 'nexmark', 'filesystem', 'kafka'",
+                "connector 'print' cannot be read from; sources are 'datagen', 'nexmark', 'filesystem', 'kafka', 'upsert-kafka'",
             ),
         ] {
             assert_eq!(messages(source(name, &nothing, &job())), [expected]);
@@ -221,7 +226,7 @@ mod tests {
         assert_eq!(
             messages(sink("datagen", &nothing, &job())),
             [
-                "connector 'datagen' cannot be written to; sinks are 'filesystem', 'kafka', 'blackhole', 'print'"
+                "connector 'datagen' cannot be written to; sinks are 'filesystem', 'kafka', 'upsert-kafka', 'blackhole', 'print'"
             ]
         );
     }
@@ -234,14 +239,14 @@ mod tests {
                 let value = match (doc.default, doc.key) {
                     (OptionDefault::Value(value), _) => value,
                     (OptionDefault::Required, "path") => "/nonexistent",
-                    (OptionDefault::Required, "format") => "json",
+                    (OptionDefault::Required, key) if key.ends_with("format") => "json",
                     (OptionDefault::Required, _) => "localhost:9092",
                     // Without a default nothing is known of the form of the value.
                     _ => continue,
                 };
                 given.insert(doc.key.replace('#', "v"), value.to_owned());
             }
-            if !descriptor.formats.is_empty() {
+            if descriptor.formats.contains(&"json") && given.contains_key("format") {
                 for doc in crate::formats::docs("json") {
                     if let OptionDefault::Value(value) = doc.default {
                         given.insert(doc.key.to_owned(), value.to_owned());
@@ -257,6 +262,9 @@ mod tests {
                 }
             }
             let mut table = table(given);
+            if descriptor.name == "upsert-kafka" {
+                table.primary_key = vec!["v".to_owned()];
+            }
             if descriptor.name == "nexmark" {
                 // Its columns are its own.
                 let column = Field::new("event_type", DataType::Int32, true);

@@ -10,6 +10,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::future::BoxFuture;
 
+use crate::stream::{Batch, ChangelogMode};
+
 mod avro;
 mod batch;
 mod cells;
@@ -17,6 +19,7 @@ mod column;
 mod confluent;
 mod csv;
 mod datetime;
+mod debezium;
 mod decimal;
 mod digits;
 mod encoded;
@@ -39,7 +42,7 @@ pub use lines::{LineBounds, Refused, Taken};
 pub use options::{
     OptionDefault, OptionDoc, OptionError, Options, nearest, parse_duration, parse_memory,
 };
-pub use registry::{NAMES, OF_LINES, check_types, docs, format, subject_option};
+pub use registry::{NAMES, OF_LINES, OF_ROWS, check_types, docs, format, subject_option};
 pub use row_text::{RowText, parse_decimal, parse_timestamp_millis, row_to_json, sql_name};
 
 /// Turns records into rows of its schema.
@@ -74,6 +77,12 @@ pub trait Decoder: Send {
 
     /// Takes the rows since the last call.
     fn finish(&mut self) -> RecordBatch;
+
+    /// Takes the rows since the last call with what each does; of most formats all are
+    /// insertions.
+    fn finish_changes(&mut self) -> Batch {
+        Batch::new(self.finish())
+    }
 }
 
 /// Turns rows of its schema into records.
@@ -83,6 +92,14 @@ pub trait Encoder: Send {
     /// # Errors
     /// If a row cannot be written in this format; `out` then holds the rows before it.
     fn encode(&mut self, records: &RecordBatch, out: &mut EncodedRecords) -> Result<(), RowError>;
+
+    /// Appends the record of each change; formats that can only hold rows write these.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    fn encode_changes(&mut self, batch: &Batch, out: &mut EncodedRecords) -> Result<(), RowError> {
+        self.encode(&batch.records, out)
+    }
 
     /// What has to be had before rows can be encoded, if anything has.
     fn missing(&mut self) -> Option<Fetch> {
@@ -125,6 +142,11 @@ pub trait FormatFactory: Send + Sync {
 
     /// The ending of a file name, without the dot.
     fn extension(&self) -> &'static str;
+
+    /// What its records can say of rows.
+    fn changelog_mode(&self) -> ChangelogMode {
+        ChangelogMode::InsertOnly
+    }
 }
 
 /// A shared [`FormatFactory`].

@@ -2,10 +2,25 @@
 
 use arrow::datatypes::{DataType, SchemaRef};
 
-use super::{FormatRef, OptionDoc, Options, avro, column, confluent, csv, json, protobuf, raw};
+use super::{
+    FormatRef, OptionDoc, Options, avro, column, confluent, csv, debezium, json, protobuf, raw,
+};
 
 /// The names of the formats.
-pub const NAMES: [&str; 8] = [
+pub const NAMES: [&str; 9] = [
+    "json",
+    "csv",
+    "raw",
+    "avro",
+    "protobuf",
+    "avro-confluent",
+    "protobuf-confluent",
+    "json-registry",
+    "debezium-json",
+];
+
+/// The formats whose records are rows, and not changes of them.
+pub const OF_ROWS: [&str; 8] = [
     "json",
     "csv",
     "raw",
@@ -17,7 +32,7 @@ pub const NAMES: [&str; 8] = [
 ];
 
 /// The formats whose records are lines, so that a file can hold them.
-pub const OF_LINES: [&str; 3] = ["json", "csv", "raw"];
+pub const OF_LINES: [&str; 4] = ["json", "csv", "raw", "debezium-json"];
 
 /// The format that `'format' = '…'` and the options of that format ask for,
 /// for a table with these physical columns. What is wrong is noted in `options`.
@@ -33,6 +48,7 @@ pub fn format(options: &mut Options, schema: &SchemaRef) -> Option<FormatRef> {
     }
     match name {
         "json" => Some(json::Json::from_options(options)),
+        "debezium-json" => Some(debezium::from_options(options)),
         "csv" => Some(csv::from_options(options)),
         "raw" => Some(raw::from_options(options, schema)),
         "avro" => avro::from_options(options, schema),
@@ -88,6 +104,7 @@ pub fn subject_option(format: &str) -> Option<String> {
 pub fn docs(format: &str) -> &'static [OptionDoc] {
     match format {
         "json" => json::DOCS,
+        "debezium-json" => debezium::DOCS,
         "csv" => csv::DOCS,
         "raw" => raw::DOCS,
         "avro" => avro::DOCS,

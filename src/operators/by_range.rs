@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, BooleanArray};
-use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 
 use crate::runtime::{Error, Operator, Output, Progress, Result};
@@ -62,10 +61,10 @@ impl Operator for ByRange {
         };
         for (range, part) in &mut self.parts {
             let own = groups.iter().map(|&group| Some(range.contains(group)));
-            let own = filter_record_batch(records, &own.collect::<BooleanArray>());
+            let own = batch.filter(&own.collect::<BooleanArray>());
             let own = own.map_err(|error| Error::Fatal(error.to_string()))?;
             if own.num_rows() > 0 {
-                part.process(Batch::new(own), out)?;
+                part.process(own, out)?;
             }
         }
         Ok(())

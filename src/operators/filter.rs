@@ -1,6 +1,5 @@
 //! Lets rows pass for which a condition is true.
 
-use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 
 use super::row_errors::evaluate_rows;
@@ -28,12 +27,12 @@ impl Operator for Filter {
 
     fn process(&mut self, batch: Batch, out: &mut dyn Output) -> Result<()> {
         let condition = &self.condition;
-        let parts = evaluate_rows(&batch.records, "filter", out, &mut |records| {
-            let mask = condition.evaluate_condition(records)?;
-            Ok(filter_record_batch(records, &mask)?)
+        let parts = evaluate_rows(&batch, "filter", out, &mut |part| {
+            let mask = condition.evaluate_condition(&part.records)?;
+            Ok(part.filter(&mask)?)
         });
         for part in parts.into_iter().filter(|part| part.num_rows() > 0) {
-            out.emit(Batch::new(part));
+            out.emit(part);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod accumulator_pool;
 mod by_range;
+mod changelog_normalize;
 mod event_time;
 mod filter;
 mod not_null;
@@ -18,6 +19,7 @@ mod window_pre_aggregate;
 mod window_state;
 
 pub use by_range::ByRange;
+pub use changelog_normalize::ChangelogNormalize;
 pub use event_time::EventTimes;
 pub use filter::Filter;
 pub use not_null::NotNull;

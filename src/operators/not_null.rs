@@ -2,7 +2,6 @@
 
 use arrow::array::{Array, BooleanArray, RecordBatch};
 use arrow::buffer::NullBuffer;
-use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 
 use super::row_errors::dead_letter;
@@ -62,10 +61,10 @@ impl Operator for NotNull {
             out.dead_letter(dead_letter(&batch.records, row, &self.table, reason));
         }
         let kept = BooleanArray::new(valid.into_inner(), None);
-        let kept = filter_record_batch(&batch.records, &kept);
+        let kept = batch.filter(&kept);
         let kept = kept.map_err(|error| Error::Fatal(error.to_string()))?;
         if kept.num_rows() > 0 {
-            out.emit(Batch::new(kept));
+            out.emit(kept);
         }
         Ok(())
     }

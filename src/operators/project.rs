@@ -40,11 +40,12 @@ impl Operator for Project {
     }
 
     fn process(&mut self, batch: Batch, out: &mut dyn Output) -> Result<()> {
-        let parts = evaluate_rows(&batch.records, "project", out, &mut |records| {
-            self.compute(records)
+        let parts = evaluate_rows(&batch, "project", out, &mut |part| {
+            let records = self.compute(&part.records)?;
+            Ok(Batch::with_kinds(records, part.kinds.clone()))
         });
         for part in parts.into_iter().filter(|part| part.num_rows() > 0) {
-            out.emit(Batch::new(part));
+            out.emit(part);
         }
         Ok(())
     }

@@ -5,26 +5,26 @@ use arrow::array::RecordBatch;
 use crate::expr;
 use crate::formats::row_to_json;
 use crate::runtime::Output;
-use crate::stream::DeadLetter;
+use crate::stream::{Batch, DeadLetter};
 
 /// Evaluates `evaluate` for all rows; if it fails for some, for the runs of rows
 /// between them, and each failing row becomes a dead letter of `origin`. Whole
 /// batches are tried first and halves only of a batch that failed, so a batch
 /// without errors costs nothing more.
-pub fn evaluate_rows<T>(
-    records: &RecordBatch,
+pub fn evaluate_rows(
+    batch: &Batch,
     origin: &str,
     out: &mut dyn Output,
-    evaluate: &mut dyn FnMut(&RecordBatch) -> expr::Result<T>,
-) -> Vec<T> {
+    evaluate: &mut dyn FnMut(&Batch) -> expr::Result<Batch>,
+) -> Vec<Batch> {
     let mut results = Vec::with_capacity(1);
-    let mut waiting = vec![records.clone()];
+    let mut waiting = vec![batch.clone()];
     while let Some(part) = waiting.pop() {
         match evaluate(&part) {
             Ok(result) => results.push(result),
             Err(error) if part.num_rows() <= 1 => {
                 if part.num_rows() == 1 {
-                    out.dead_letter(dead_letter(&part, 0, origin, error.to_string()));
+                    out.dead_letter(dead_letter(&part.records, 0, origin, error.to_string()));
                 }
             }
             Err(_) => {

@@ -15,8 +15,8 @@ use crate::connectors::JobContext;
 use crate::expr::AggregateLayout;
 use crate::metrics::TaskMetrics;
 use crate::operators::{
-    ByRange, Filter, Input, NotNull, Project, Slicing, WindowAggregate, WindowAggregateSpec,
-    WindowAssign, WindowFold, WindowPreAggregate,
+    ByRange, ChangelogNormalize, Filter, Input, NotNull, Project, Slicing, WindowAggregate,
+    WindowAggregateSpec, WindowAssign, WindowFold, WindowPreAggregate,
 };
 use crate::plan::{Dataflow, Node, NodeKind, Window, WindowInput};
 use crate::runtime::{
@@ -354,6 +354,9 @@ async fn operators(
             NodeKind::WindowAggregate { .. } => {
                 operators.push(window_aggregate(blueprint, node, *step, index).await?);
             }
+            NodeKind::ChangelogNormalize { keys } => {
+                operators.push(changelog_normalize(blueprint, node, *keys, index).await?);
+            }
             NodeKind::Union | NodeKind::Sink { .. } | NodeKind::Print => {
                 unreachable!("no operator, but a stage's head or end")
             }
@@ -381,6 +384,24 @@ fn not_null(dataflow: &Dataflow, stage: &Stage) -> Option<Box<dyn Operator>> {
     let table = table.name.clone();
     (!columns.is_empty())
         .then(|| Box::new(NotNull::new(table, Arc::clone(rows), columns)) as Box<dyn Operator>)
+}
+
+async fn changelog_normalize(
+    blueprint: &Blueprint<'_>,
+    node: &Node,
+    keys: usize,
+    index: usize,
+) -> Result<Box<dyn Operator>> {
+    let groups = blueprint.key_groups;
+    let range = groups.range_of_task(index, blueprint.parallelism);
+    let schema = Arc::clone(&node.schema);
+    let state = ChangelogNormalize::state(node.id, &schema, keys);
+    let mut operator = ChangelogNormalize::new(node.id, range, schema, keys)?;
+    let restored = blueprint.store.call(move |store| store.load(&state, range));
+    if let Some(restored) = restored.await? {
+        operator.restore(restored)?;
+    }
+    Ok(Box::new(operator))
 }
 
 async fn window_aggregate(

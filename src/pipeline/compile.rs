@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
+use super::changelog::with_changes;
 use super::ends::{Connectors, Ends, sink_of, source_of};
 use super::explain::explain;
 use super::metadata::{Use, check_metadata};
@@ -106,11 +107,14 @@ pub fn compile_with(
     if !diagnostics.is_empty() {
         return Err(diagnostics);
     }
+    let with_changes = |dataflow| with_changes(dataflow, &*ends, &job);
+    let dataflow = with_changes(&program.dataflow)?;
+    let explains = program.explains.iter().map(with_changes);
     Ok(CheckedProgram {
         name: settings.name.clone().unwrap_or_else(|| name_of(files)),
         settings,
-        dataflow: program.dataflow,
-        explains: program.explains,
+        dataflow,
+        explains: explains.collect::<Result<_, _>>()?,
         ends,
     })
 }

@@ -127,7 +127,7 @@ mod tests {
                 "x INT METADATA",
                 "2:1: table t: invalid metadata key 'x' in column x; connector 'kafka' has \
                  metadata that can be read: 'topic' STRING, 'partition' INT, 'offset' BIGINT, \
-                 'timestamp' TIMESTAMP(3), 'timestamp-type' STRING, 'leader-epoch' INT, \
+                 'timestamp' TIMESTAMP(3), 'timestamp-type' STRING, 'leader-epoch' INT, 'key' BYTES, \
                  'headers' MAP<STRING, BYTES>",
             ),
             (

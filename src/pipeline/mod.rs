@@ -1,6 +1,7 @@
 //! One SQL program as it lives: compiled, built, driven, restarted, stopped.
 
 mod build;
+mod changelog;
 mod compile;
 mod deciding;
 mod driver;

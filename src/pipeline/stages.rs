@@ -79,7 +79,9 @@ pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
                 stages[inputs[0]].steps.push(Step::Node(node.id));
                 inputs[0]
             }
-            NodeKind::WindowAggregate { .. } if parallelism == 1 => {
+            NodeKind::WindowAggregate { .. } | NodeKind::ChangelogNormalize { .. }
+                if parallelism == 1 =>
+            {
                 stages[inputs[0]].steps.push(Step::Node(node.id));
                 inputs[0]
             }
@@ -93,6 +95,17 @@ pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
                 });
                 let mut far = Open::new(Head::Stages(inputs));
                 far.steps.push(Step::FinalAggregate(node.id));
+                stages.push(far);
+                next
+            }
+            NodeKind::ChangelogNormalize { keys } => {
+                let next = stages.len();
+                stages[inputs[0]].close(End::Exchange {
+                    stage: next,
+                    keys: *keys,
+                });
+                let mut far = Open::new(Head::Stages(inputs));
+                far.steps.push(Step::Node(node.id));
                 stages.push(far);
                 next
             }
@@ -129,6 +142,7 @@ impl Stage {
                 (NodeKind::Filter { .. }, _) => "filter".to_owned(),
                 (NodeKind::Project { .. }, _) => "project".to_owned(),
                 (NodeKind::WindowAssign { .. }, _) => "window".to_owned(),
+                (NodeKind::ChangelogNormalize { .. }, _) => "changelog normalize".to_owned(),
                 (_, Step::PreAggregate(_)) => "window pre-aggregate".to_owned(),
                 _ => "window aggregate".to_owned(),
             });
@@ -197,6 +211,7 @@ mod tests {
             NodeKind::Filter { .. } => "filter".to_owned(),
             NodeKind::Project { .. } => "project".to_owned(),
             NodeKind::WindowAssign { .. } => "assign".to_owned(),
+            NodeKind::ChangelogNormalize { .. } => "normalize".to_owned(),
             NodeKind::WindowAggregate { .. } => "aggregate".to_owned(),
             NodeKind::Union | NodeKind::Print => "no step".to_owned(),
         };

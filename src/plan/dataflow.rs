@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::{Table, table::Span};
 use crate::expr::{AggregateCall, Expression};
-use crate::stream::OperatorId;
+use crate::stream::{ChangelogMode, OperatorId};
 
 /// One program: what `run` runs, checked and planned.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct Node {
     pub kind: NodeKind,
     /// The rows that it makes; a sink makes none and has its table's columns.
     pub schema: SchemaRef,
+    /// What its rows say of the table that they are.
+    pub changes: ChangelogMode,
 }
 
 impl Node {
@@ -69,6 +71,12 @@ pub enum NodeKind {
         columns: Vec<Expression>,
         /// The watermark of each row, computed from the decoded columns, as `TIMESTAMP(3)`.
         watermark: Option<Expression>,
+    },
+    /// Keeps the last row of each key, and makes of what a key has come to what has become
+    /// of rows.
+    ChangelogNormalize {
+        /// How many of the first columns are the key.
+        keys: usize,
     },
     /// Lets rows pass for which `predicate` is true.
     Filter {

@@ -7,6 +7,8 @@ use std::fmt;
 
 use arrow::datatypes::{DataType, Schema};
 
+use crate::stream::ChangelogMode;
+
 use super::{Dataflow, Node, NodeKind, Table, Window, WindowInput, column_type_name};
 
 impl Dataflow {
@@ -39,6 +41,9 @@ impl fmt::Display for Dataflow {
                 write!(f, " of {}", inputs.join(", "))?;
             }
             describe(&node.kind, self.schema_of_input(node), f)?;
+            if node.changes != ChangelogMode::InsertOnly {
+                write!(f, ", changes [{}]", node.changes)?;
+            }
             writeln!(f, " -> ({})", columns(&node.schema))?;
         }
         Ok(())
@@ -48,6 +53,7 @@ impl fmt::Display for Dataflow {
 fn name(kind: &NodeKind) -> &'static str {
     match kind {
         NodeKind::Source { .. } => "Source",
+        NodeKind::ChangelogNormalize { .. } => "ChangelogNormalize",
         NodeKind::Filter { .. } => "Filter",
         NodeKind::Project { .. } => "Project",
         NodeKind::WindowAssign { .. } => "WindowAssign",
@@ -74,6 +80,15 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
                 Some(watermark) => write!(f, ", watermark {watermark}"),
                 None => Ok(()),
             }
+        }
+        NodeKind::ChangelogNormalize { keys } => {
+            let keys: Vec<_> = (0..*keys).collect();
+            let keys = input.map(|schema| names(schema, &keys));
+            write!(
+                f,
+                ": keys [{}], state: the last row by key",
+                keys.unwrap_or_default()
+            )
         }
         NodeKind::Filter { predicate } => write!(f, ": {predicate}"),
         NodeKind::Project { columns } => write!(f, ": {}", list(columns)),

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::runtime::Result;
-use crate::stream::{Barrier, Batch, CheckpointId, DeadLetter, Marker};
+use crate::stream::{Barrier, Batch, ChangelogMode, CheckpointId, DeadLetter, Marker};
 
 /// One sink in one task.
 #[async_trait]
@@ -74,6 +74,11 @@ pub trait SinkFactory: Send + Sync {
 
     /// Who publishes; `None` if rows are out when they are written (`print`).
     fn committer(&self) -> Option<Arc<dyn Committer>>;
+
+    /// What changes it can take.
+    fn changelog_mode(&self) -> ChangelogMode {
+        ChangelogMode::InsertOnly
+    }
 
     /// The transaction in which the sink writes, if it writes in one. All sinks of a
     /// job that do write in the same.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::runtime::Result;
-use crate::stream::{DeadLetter, EventTime};
+use crate::stream::{ChangeKinds, ChangelogMode, DeadLetter, EventTime};
 
 /// One split, as it was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +105,8 @@ pub enum SourceEvent {
         split: String,
         /// The rows, perhaps none.
         records: RecordBatch,
+        /// What each row does; without it all are inserted.
+        kinds: Option<ChangeKinds>,
         /// Records among them that are no rows.
         dead_letters: Vec<DeadLetter>,
         /// Bytes read for them.
@@ -182,6 +184,11 @@ pub trait SourceFactory: Send + Sync {
     /// ([`SourceEvent::Watermark`]), which then count instead of the declared ones.
     fn tells_watermarks(&self) -> bool {
         false
+    }
+
+    /// What changes its rows are.
+    fn changelog_mode(&self) -> ChangelogMode {
+        ChangelogMode::InsertOnly
     }
 
     /// How many bytes a split has, if that is known: for progress.

@@ -197,6 +197,7 @@ impl Running {
             SourceEvent::Rows {
                 split,
                 records,
+                kinds,
                 dead_letters,
                 bytes,
                 position,
@@ -211,7 +212,7 @@ impl Running {
                     bytes,
                     watermark: self.watermark_of(&split, &records)?,
                 };
-                self.task.rows(Batch::new(records)).await?;
+                self.task.rows(Batch::with_kinds(records, kinds)).await?;
                 self.queue.update_from(self.splits.read(&split, read));
             }
             SourceEvent::Watermark {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::array::UInt32Array;
 use tokio::sync::mpsc::Sender;
 
 use crate::metrics::{Activity, TaskMetrics};
@@ -37,7 +36,7 @@ pub struct Exchange {
 
 struct Partition {
     channel: Sender<Message>,
-    waiting: Vec<RecordBatch>,
+    waiting: Vec<Batch>,
     rows: usize,
 }
 
@@ -184,7 +183,7 @@ impl Exchange {
     }
 
     async fn send(&mut self, batch: &Batch, metrics: &TaskMetrics) -> Result<()> {
-        for (task, rows) in self.partition(&batch.records)? {
+        for (task, rows) in self.partition(batch)? {
             let partition = &mut self.partitions[task];
             partition.rows += rows.num_rows();
             partition.waiting.push(rows);
@@ -202,7 +201,8 @@ impl Exchange {
     }
 
     /// The rows of each task that gets any.
-    fn partition(&self, records: &RecordBatch) -> Result<Vec<(usize, RecordBatch)>> {
+    fn partition(&self, batch: &Batch) -> Result<Vec<(usize, Batch)>> {
+        let records = &batch.records;
         let tasks = self.partitions.len();
         let task_of_row = if self.keys.is_empty() {
             vec![0; records.num_rows()]
@@ -226,10 +226,10 @@ impl Exchange {
         let mut parts = Vec::with_capacity(tasks);
         for (task, rows) in rows_of_task.into_iter().enumerate() {
             if rows.len() == records.num_rows() && !rows.is_empty() {
-                return Ok(vec![(task, records.clone())]);
+                return Ok(vec![(task, batch.clone())]);
             }
             if !rows.is_empty() {
-                let part = take_record_batch(records, &UInt32Array::from(rows));
+                let part = batch.take(&UInt32Array::from(rows));
                 parts.push((task, part.map_err(failed)?));
             }
         }
@@ -257,12 +257,10 @@ impl Partition {
     async fn flush(&mut self, metrics: &TaskMetrics) -> Result<()> {
         let waiting = std::mem::take(&mut self.waiting);
         self.rows = 0;
-        let records = match waiting.as_slice() {
-            [] => return Ok(()),
-            [only] => only.clone(),
-            [first, ..] => concat_batches(&first.schema(), &waiting).map_err(failed)?,
-        };
-        deliver(&self.channel, Message::Batch(Batch::new(records)), metrics).await
+        match Batch::concat(&waiting).map_err(failed)? {
+            Some(batch) => deliver(&self.channel, Message::Batch(batch), metrics).await,
+            None => Ok(()),
+        }
     }
 }
 

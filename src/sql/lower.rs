@@ -13,7 +13,7 @@ use super::relation::{DeclaredTable, Relation, declared_expression};
 use super::window_function::{EVENT_TIME, WINDOW_COLUMNS, WindowAssign};
 use crate::expr::Expression;
 use crate::plan::{Node, NodeKind, Table, Window, type_name};
-use crate::stream::OperatorId;
+use crate::stream::{ChangelogMode, OperatorId};
 
 /// Appends the nodes of plans to one dataflow.
 #[derive(Debug, Default)]
@@ -337,6 +337,7 @@ impl Lowering {
             inputs,
             kind,
             schema,
+            changes: ChangelogMode::InsertOnly,
         });
         id
     }

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use arrow::array::RecordBatch;
+use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
+use arrow::error::Result;
 use serde::{Deserialize, Serialize};
 
-use super::EventTime;
+use super::{ChangeKind, ChangeKinds, EventTime};
 
 /// What one edge carries, in order.
 #[derive(Clone, Debug)]
@@ -18,17 +20,97 @@ pub enum Message {
     Barrier(Barrier),
 }
 
-/// Rows in columns. Every row is an insertion.
+/// Rows in columns.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// The rows; their schema is the edge's schema.
     pub records: RecordBatch,
+    /// What each row does; without it all are inserted.
+    pub kinds: Option<ChangeKinds>,
 }
 
 impl Batch {
     /// A batch of inserted rows.
     pub fn new(records: RecordBatch) -> Self {
-        Self { records }
+        Self {
+            records,
+            kinds: None,
+        }
+    }
+
+    /// A batch of rows of these kinds.
+    ///
+    /// # Panics
+    /// In debug builds, if there is not a kind for each row.
+    pub fn with_kinds(records: RecordBatch, kinds: Option<ChangeKinds>) -> Self {
+        let of_each = |kinds: &ChangeKinds| kinds.len() == records.num_rows();
+        debug_assert!(kinds.as_ref().is_none_or(of_each), "a kind for each row");
+        Self { records, kinds }
+    }
+
+    /// What a row does.
+    pub fn kind(&self, row: usize) -> ChangeKind {
+        let kinds = self.kinds.as_ref();
+        kinds.map_or(ChangeKind::Insert, |kinds| kinds.get(row))
+    }
+
+    /// Some of its rows, which share its memory.
+    #[must_use]
+    pub fn slice(&self, start: usize, length: usize) -> Self {
+        let kinds = self.kinds.as_ref();
+        Self {
+            records: self.records.slice(start, length),
+            kinds: kinds.map(|kinds| kinds.slice(start, length)),
+        }
+    }
+
+    /// The rows for which `kept` is true.
+    ///
+    /// # Errors
+    /// If `kept` has another length.
+    pub fn filter(&self, kept: &BooleanArray) -> Result<Self> {
+        let kinds = self.kinds.as_ref();
+        Ok(Self {
+            records: filter_record_batch(&self.records, kept)?,
+            kinds: kinds.map(|kinds| kinds.filter(kept)).transpose()?,
+        })
+    }
+
+    /// The rows with these numbers.
+    ///
+    /// # Errors
+    /// If there is no such row.
+    pub fn take(&self, rows: &UInt32Array) -> Result<Self> {
+        let kinds = self.kinds.as_ref();
+        Ok(Self {
+            records: take_record_batch(&self.records, rows)?,
+            kinds: kinds.map(|kinds| kinds.take(rows)).transpose()?,
+        })
+    }
+
+    /// The rows of several batches of one edge; `None` if there are none.
+    ///
+    /// # Errors
+    /// If they have different columns.
+    pub fn concat(batches: &[Self]) -> Result<Option<Self>> {
+        let (first, rest) = match batches {
+            [] => return Ok(None),
+            [only] => return Ok(Some(only.clone())),
+            [first, rest @ ..] => (first, rest),
+        };
+        let records = batches.iter().map(|batch| &batch.records);
+        let records = concat_batches(&first.records.schema(), records)?;
+        let is_plain = first.kinds.is_none() && rest.iter().all(|batch| batch.kinds.is_none());
+        let kinds = if is_plain {
+            None
+        } else {
+            let all = batches.iter().map(|batch| match &batch.kinds {
+                Some(kinds) => kinds.clone(),
+                None => std::iter::repeat_n(ChangeKind::Insert, batch.num_rows()).collect(),
+            });
+            Some(ChangeKinds::concat(&all.collect::<Vec<_>>())?)
+        };
+        Ok(Some(Self { records, kinds }))
     }
 
     /// How many rows it has.

@@ -19,6 +19,8 @@ mod kafka_source;
 #[cfg(feature = "failpoints")]
 mod kafka_steps;
 mod kafka_tokens;
+#[cfg(feature = "failpoints")]
+mod kafka_upsert;
 #[expect(dead_code, reason = "the tests of the binary alone use the rest")]
 #[path = "../node/process.rs"]
 mod process;

@@ -311,6 +311,7 @@ impl Playing {
             split: self.script.name.clone(),
             bytes: records.num_rows() as u64,
             records,
+            kinds: None,
             dead_letters,
             position: self.position(),
         }

@@ -121,7 +121,7 @@ pub fn machine_paths(path: &str, text: &str) -> Vec<String> {
 
 /// Where documents and code may point; a mirror or a proxy of one network is
 /// nobody else's business.
-const HOSTS: [&str; 15] = [
+const HOSTS: [&str; 16] = [
     "127.0.0.1",
     "crates.io",
     "docs.rs",
@@ -132,6 +132,7 @@ const HOSTS: [&str; 15] = [
     "keepachangelog.com",
     "localhost",
     "maven.apache.org",
+    "debezium.io",
     "nightlies.apache.org",
     "rustup.rs",
     "semver.org",

@@ -227,6 +227,7 @@ impl OpenFile {
             return Ok(Some(SourceEvent::Rows {
                 split,
                 records: batch.records,
+                kinds: None,
                 dead_letters: batch.dead_letters,
                 bytes: batch.bytes,
                 position: position_value(batch.position),

@@ -7,6 +7,7 @@ use arrow::datatypes::SchemaRef;
 use regex::Regex;
 
 use crate::formats::{self, FormatRef, Framing, OptionError, Options};
+use crate::stream::ChangelogMode;
 
 /// What a source does.
 #[derive(Clone)]
@@ -85,6 +86,11 @@ impl SourceOptions {
     pub(super) fn new(mut options: Options, schema: &SchemaRef) -> Result<Self, Vec<OptionError>> {
         let path = path(&mut options);
         let format = formats::format(&mut options, schema);
+        let of_rows = |format: &FormatRef| format.changelog_mode() == ChangelogMode::InsertOnly;
+        if !format.as_ref().is_none_or(of_rows) {
+            let why = "changes can be written to files, and be read from topics of 'kafka' only";
+            options.reject("format", why);
+        }
         let monitor_interval = options.duration("source.monitor-interval");
         if monitor_interval == Some(Duration::ZERO) {
             options.reject("source.monitor-interval", "must be longer than nothing");
@@ -251,7 +257,7 @@ mod tests {
                 messages,
                 [
                     "option 'format': records of 'avro' do not tell where they end, and container \
-                     files are not supported; in a file there can be 'json', 'csv', 'raw'"
+                     files are not supported; in a file there can be 'json', 'csv', 'raw', 'debezium-json'"
                 ]
             );
         }

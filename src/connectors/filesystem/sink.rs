@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 
@@ -17,7 +16,7 @@ use super::{JobContext, OptionError, TableOptions};
 use crate::connectors::lines;
 use crate::formats::{EncodedRecords, Encoder, Options};
 use crate::runtime::{Committer, Error, Prepared, Result, Sink, SinkFactory, SinkTask, Written};
-use crate::stream::{Barrier, BarrierKind, Batch, DeadLetter};
+use crate::stream::{Barrier, BarrierKind, Batch, ChangelogMode, DeadLetter};
 
 /// How many bytes are gathered before a write.
 const WRITE_BYTES: usize = 256 << 10;
@@ -62,6 +61,10 @@ impl SinkFactory for FileSinkFactory {
             closed: Vec::new(),
             has_new_names: false,
         }))
+    }
+
+    fn changelog_mode(&self) -> ChangelogMode {
+        self.options.format.changelog_mode()
     }
 
     fn committer(&self) -> Option<Arc<dyn Committer>> {
@@ -155,13 +158,9 @@ impl FileSink {
     }
 
     /// Adds the lines of some rows to the open part file; how many bytes they have.
-    fn append(
-        &mut self,
-        records: &RecordBatch,
-        dead_letters: &mut Vec<DeadLetter>,
-    ) -> io::Result<usize> {
+    fn append(&mut self, batch: &Batch, dead_letters: &mut Vec<DeadLetter>) -> io::Result<usize> {
         let before = self.lines.bytes().len();
-        let refused = lines::encode(self.encoder.as_mut(), records, &self.table, &mut self.lines);
+        let refused = lines::encode(self.encoder.as_mut(), batch, &self.table, &mut self.lines);
         dead_letters.extend(refused);
         let gathered = self.lines.bytes().len();
         if gathered == before {
@@ -218,7 +217,7 @@ impl Sink for FileSink {
         let (mut bytes, mut dead_letters) = (0, Vec::new());
         let rows = batch.records.num_rows();
         for start in (0..rows).step_by(ENCODED_ROWS) {
-            let some = batch.records.slice(start, ENCODED_ROWS.min(rows - start));
+            let some = batch.slice(start, ENCODED_ROWS.min(rows - start));
             let written = self.append(&some, &mut dead_letters);
             bytes += written.map_err(|error| self.failed(&error))?;
         }

@@ -72,6 +72,7 @@ impl GeneratedReader {
                 split: split.id.clone(),
                 bytes: records.get_array_memory_size() as u64,
                 records,
+                kinds: None,
                 dead_letters: Vec::new(),
                 position: json!({ "next": split.next }),
             });

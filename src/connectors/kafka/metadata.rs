@@ -9,12 +9,9 @@ use arrow::array::{
     TimestampMillisecondBuilder,
 };
 use arrow::datatypes::{ArrowNativeType, SchemaRef, TimestampMillisecondType};
-use indexmap::IndexMap;
 
-use crate::connectors::{MetadataDoc, split_metadata};
-use crate::formats::{Decoder, Fetch, RowError};
+use crate::connectors::MetadataDoc;
 use crate::kafka::{Header, Message};
-use crate::runtime::{Error, Result};
 
 const TIMESTAMP: &str = "timestamp";
 const HEADERS: &str = "headers";
@@ -45,6 +42,10 @@ pub(super) const DOCS: &[MetadataDoc] = &[
         )
     },
     MetadataDoc {
+        is_nullable: true,
+        ..MetadataDoc::read_only("key", "BYTES", "The key as it is.")
+    },
+    MetadataDoc {
         is_writable: true,
         ..MetadataDoc::read_only(
             HEADERS,
@@ -54,85 +55,37 @@ pub(super) const DOCS: &[MetadataDoc] = &[
     },
 ];
 
-/// Makes rows of records: the columns of their values, and behind them the metadata.
-pub(super) struct RowBuilder {
-    decoder: Box<dyn Decoder>,
-    metadata: Option<MetadataBuilder>,
-}
-
-impl RowBuilder {
-    /// A builder of rows of `schema`, whose columns `metadata` has by name with their
-    /// keys, if they are metadata; `make_decoder` makes a decoder of the others.
-    pub fn new(
-        schema: &SchemaRef,
-        metadata: &IndexMap<String, String>,
-        make_decoder: impl FnOnce(&SchemaRef) -> Box<dyn Decoder>,
-    ) -> Result<Self> {
-        let (decoded, keys) = split_metadata(schema, metadata);
-        let columns = keys.iter().map(|key| {
-            let unknown = || Error::Fatal(format!("Kafka has no metadata '{key}'"));
-            Column::new(key).ok_or_else(unknown)
-        });
-        let columns = columns.collect::<Result<Vec<_>>>()?;
-        let metadata = (!columns.is_empty()).then(|| MetadataBuilder {
-            schema: Arc::clone(schema),
-            columns,
-            rows: 0,
-        });
-        Ok(Self {
-            decoder: make_decoder(&decoded),
-            metadata,
-        })
-    }
-
-    /// Appends the row of a record, if `value` holds one.
-    pub fn push(
-        &mut self,
-        message: Message<'_>,
-        value: &[u8],
-    ) -> std::result::Result<(), RowError> {
-        self.decoder.push(value)?;
-        if let Some(metadata) = &mut self.metadata
-            && metadata.rows < self.decoder.num_rows()
-        {
-            metadata.push(message);
-        }
-        Ok(())
-    }
-
-    /// What has to be had before the record can be judged that was refused last.
-    pub fn missing(&mut self) -> Option<Fetch> {
-        self.decoder.missing()
-    }
-
-    /// Takes the rows since the last call.
-    pub fn finish(&mut self) -> RecordBatch {
-        let decoded = self.decoder.finish();
-        match &mut self.metadata {
-            Some(metadata) => metadata.finish(&decoded),
-            None => decoded,
-        }
-    }
-}
-
 /// The metadata of the rows that were decoded.
-struct MetadataBuilder {
+pub(super) struct MetadataBuilder {
     /// All columns, those that are decoded in front.
     schema: SchemaRef,
     columns: Vec<Column>,
-    rows: usize,
 }
 
 impl MetadataBuilder {
-    fn push(&mut self, message: Message<'_>) {
+    /// A builder of the metadata with these keys, the last columns of `schema`; `None` if
+    /// there are none.
+    pub fn new(schema: &SchemaRef, keys: &[String]) -> Result<Option<Self>, String> {
+        let columns = keys.iter().map(|key| {
+            let unknown = || format!("Kafka has no metadata '{key}'");
+            Column::new(key).ok_or_else(unknown)
+        });
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        Ok((!columns.is_empty()).then(|| Self {
+            schema: Arc::clone(schema),
+            columns,
+        }))
+    }
+
+    /// Appends the metadata of a record.
+    pub fn push(&mut self, message: Message<'_>) {
         for column in &mut self.columns {
             column.push(message);
         }
-        self.rows += 1;
     }
 
-    fn finish(&mut self, decoded: &RecordBatch) -> RecordBatch {
-        self.rows = 0;
+    /// Takes the metadata since the last call, behind the decoded columns.
+    pub fn finish(&mut self, decoded: &RecordBatch) -> RecordBatch {
         let metadata = self.columns.iter_mut().map(Column::finish);
         let columns = decoded.columns().iter().cloned().chain(metadata);
         let whole = RecordBatch::try_new(Arc::clone(&self.schema), columns.collect());
@@ -149,6 +102,7 @@ enum Column {
     TimestampType(StringBuilder),
     LeaderEpoch(Int32Builder),
     Headers(Box<MapBuilder<StringBuilder, BinaryBuilder>>),
+    Key(BinaryBuilder),
 }
 
 impl Column {
@@ -159,6 +113,7 @@ impl Column {
             "offset" => Self::Offset(Int64Builder::new()),
             TIMESTAMP => Self::Timestamp(TimestampMillisecondBuilder::new()),
             "timestamp-type" => Self::TimestampType(StringBuilder::new()),
+            "key" => Self::Key(BinaryBuilder::new()),
             "leader-epoch" => Self::LeaderEpoch(Int32Builder::new()),
             HEADERS => {
                 let names = MapFieldNames {
@@ -182,6 +137,7 @@ impl Column {
             Self::Timestamp(column) => column.append_value(message.timestamp()),
             Self::TimestampType(column) => column.append_value(message.timestamp_type()),
             Self::LeaderEpoch(column) => column.append_option(message.leader_epoch()),
+            Self::Key(column) => column.append_option(message.key()),
             Self::Headers(column) => {
                 // A map has a key once.
                 let headers: BTreeMap<_, _> = message.headers().collect();
@@ -202,6 +158,7 @@ impl Column {
             Self::Offset(column) => Arc::new(column.finish()),
             Self::Timestamp(column) => Arc::new(column.finish()),
             Self::Headers(column) => Arc::new(column.finish()),
+            Self::Key(column) => Arc::new(column.finish()),
         }
     }
 }

@@ -1,15 +1,13 @@
 //! The options of the connector, checked.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::datatypes::{Schema, SchemaRef};
-use indexmap::IndexMap;
 use regex::Regex;
 
 use super::TableOptions;
-use crate::formats::{self, FormatRef, OptionError, Options};
+use super::parts::{Given, Parts, TableKind};
+use crate::formats::{OptionError, Options};
 use crate::kafka::{Lost, Properties};
 
 /// What a source does.
@@ -17,7 +15,7 @@ use crate::kafka::{Lost, Properties};
 pub(super) struct SourceOptions {
     pub topics: Topics,
     pub properties: Properties,
-    pub format: FormatRef,
+    pub parts: Parts,
     pub startup: Startup,
     pub bound: Option<Bound>,
     pub lost: Lost,
@@ -56,21 +54,11 @@ pub(super) enum Bound {
 pub(super) struct SinkOptions {
     pub topic: String,
     pub properties: Properties,
-    pub value: Part,
-    pub key: Option<Part>,
+    pub parts: Parts,
     /// The keys of the metadata, whose columns are behind those of the record.
     pub metadata: Vec<String>,
     pub guarantee: Guarantee,
     pub partitioner: Partitioner,
-}
-
-/// How the key or the value of a record is made.
-#[derive(Clone)]
-pub(super) struct Part {
-    pub format: FormatRef,
-    /// The columns of the table that it holds.
-    pub columns: Vec<usize>,
-    pub schema: SchemaRef,
 }
 
 /// What is promised of the rows of a sink.
@@ -106,42 +94,24 @@ const SOURCE_KEYS: [&str; 10] = [
 ];
 
 /// Keys that only matter when the table is written.
-const SINK_KEYS: [&str; 5] = [
+const SINK_KEYS: [&str; 3] = [
     "sink.delivery-guarantee",
     "sink.partitioner",
     "sink.transactional-id-prefix",
-    "key.format",
-    "key.fields",
-];
-
-/// Flink's options of the connector that cannot be had here, and why.
-const REFUSED: [(&str, &str); 4] = [
-    (
-        "key.fields-prefix",
-        "is not supported yet; name the columns as the key's fields are named",
-    ),
-    (
-        "sink.parallelism",
-        "a sink has as many tasks as the pipeline has; set --workers",
-    ),
-    (
-        "scan.parallelism",
-        "a source has as many tasks as the pipeline has; set --workers",
-    ),
-    (
-        "sink.buffering",
-        "is not supported yet; leave it out: rows wait in the transaction",
-    ),
 ];
 
 impl SourceOptions {
     /// The options of a table that is read.
-    pub(super) fn new(table: &TableOptions) -> Result<Self, Vec<OptionError>> {
-        Given::of(table).read(|options| {
+    pub(super) fn new(table: &TableOptions, kind: TableKind) -> Result<Self, Vec<OptionError>> {
+        Given::of(table).read(kind, |options| {
             let topics = topics(options);
             let properties = properties(options);
-            let format = formats::format(options, &table.schema);
-            let startup = startup(options, &properties);
+            let parts = Parts::read(options, table, kind);
+            let startup = match kind {
+                TableKind::Append => startup(options, &properties),
+                // A key's value may be older than any other place.
+                TableKind::Upsert => Startup::Earliest,
+            };
             let bound = bound(options);
             let interval = options.duration("scan.topic-partition-discovery.interval");
             let interval = interval.unwrap_or(Duration::from_mins(5));
@@ -151,18 +121,12 @@ impl SourceOptions {
                 ("latest", Lost::Latest),
             ];
             let lost = options.choice("scan.offset-out-of-range", &lost, Lost::Fail);
-            if options.text("value.fields-include") == Some("EXCEPT_KEY") {
-                options.reject(
-                    "value.fields-include",
-                    "columns of a key cannot be read yet; leave it out and read the value",
-                );
-            }
             note_other_side(options, &SINK_KEYS);
             let bounded = bound.is_some();
             Some(Self {
                 topics: topics?,
                 properties,
-                format: format?,
+                parts: parts?,
                 startup,
                 bound,
                 lost,
@@ -174,9 +138,8 @@ impl SourceOptions {
 
 impl SinkOptions {
     /// The options of a table that is written.
-    pub(super) fn new(table: &TableOptions) -> Result<Self, Vec<OptionError>> {
-        let key = Given::key_of(table);
-        Given::of(table).read(|options| {
+    pub(super) fn new(table: &TableOptions, kind: TableKind) -> Result<Self, Vec<OptionError>> {
+        Given::of(table).read(kind, |options| {
             let topic = match topics(options) {
                 Some(Topics::Named(names)) if names.len() == 1 => names.into_iter().next(),
                 Some(Topics::Named(_)) => {
@@ -189,23 +152,7 @@ impl SinkOptions {
                 }
                 None => None,
             };
-            let key_columns = key_columns(options, &table.schema);
-            let except_key = options.choice(
-                "value.fields-include",
-                &[("ALL", false), ("EXCEPT_KEY", true)],
-                false,
-            );
-            let key = key_part(options, key, key_columns.as_deref(), &table.schema);
-            let all = 0..table.schema.fields().len();
-            let in_key = |column: &usize| {
-                except_key && key_columns.as_ref().is_some_and(|key| key.contains(column))
-            };
-            let columns: Vec<_> = all.filter(|column| !in_key(column)).collect();
-            if columns.is_empty() {
-                options.reject("value.fields-include", "no column is left for the value");
-            }
-            let schema = projected(&table.schema, &columns);
-            let format = formats::format(options, &schema);
+            let parts = Parts::read(options, table, kind);
             let guarantees = [
                 ("exactly-once", Guarantee::ExactlyOnce),
                 ("at-least-once", Guarantee::AtLeastOnce),
@@ -222,102 +169,12 @@ impl SinkOptions {
                 properties: properties(options),
                 guarantee: options.choice(guarantee_key, &guarantees, Guarantee::ExactlyOnce),
                 partitioner: options.choice(partitioner_key, &partitioners, Partitioner::Default),
-                key,
                 metadata: table.metadata.values().cloned().collect(),
-                value: Part {
-                    format: format?,
-                    columns,
-                    schema,
-                },
+                parts: parts?,
                 topic: topic?,
             };
             Some(sink)
         })
-    }
-}
-
-/// The options of a table, with those of a format under the names that they have there.
-struct Given {
-    values: IndexMap<String, String>,
-    /// From a name there to the name in the table.
-    names: BTreeMap<String, String>,
-}
-
-impl Given {
-    /// `value.format` and `value.json.…` are `format` and `json.…`.
-    fn of(table: &TableOptions) -> Self {
-        let mut given = Self {
-            values: IndexMap::new(),
-            names: BTreeMap::new(),
-        };
-        for (key, value) in &table.options {
-            let inner = key
-                .strip_prefix("value.")
-                .filter(|inner| *inner != "fields-include");
-            let of_key = key.starts_with("key.") && !["key.format", "key.fields"].contains(&&**key);
-            if of_key {
-                continue;
-            }
-            let name = inner.unwrap_or(key);
-            given.names.insert(name.to_owned(), key.clone());
-            given.values.insert(name.to_owned(), value.clone());
-        }
-        given.name_subject(table, "value");
-        given
-    }
-
-    /// `key.format` and `key.json.…`, by the same rule; `None` if records have no key.
-    fn key_of(table: &TableOptions) -> Option<Self> {
-        table.options.get("key.format")?;
-        let mut given = Self {
-            values: IndexMap::new(),
-            names: BTreeMap::new(),
-        };
-        for (key, value) in &table.options {
-            if let Some(inner) = key.strip_prefix("key.").filter(|inner| *inner != "fields") {
-                given.names.insert(inner.to_owned(), key.clone());
-                given.values.insert(inner.to_owned(), value.clone());
-            }
-        }
-        given.name_subject(table, "key");
-        Some(given)
-    }
-
-    /// The schema of a topic's keys or values is registered under the topic's name,
-    /// unless another subject is given.
-    fn name_subject(&mut self, table: &TableOptions, part: &str) {
-        let topic = table
-            .options
-            .get("topic")
-            .filter(|topic| !topic.contains(';'));
-        let subject = self
-            .values
-            .get("format")
-            .and_then(|name| formats::subject_option(name));
-        let (Some(topic), Some(subject)) = (topic, subject) else {
-            return;
-        };
-        let subject = self.values.entry(subject);
-        subject.or_insert_with(|| format!("{}-{part}", topic.trim()));
-    }
-
-    fn read<T>(&self, read: impl FnOnce(&mut Options) -> Option<T>) -> Result<T, Vec<OptionError>> {
-        let mut options = Options::new(&self.values);
-        let made = read(&mut options);
-        for (key, why) in REFUSED {
-            options.refuse(key, why);
-        }
-        let renamed = |mut error: OptionError| {
-            if let Some(name) = error.key.as_ref().and_then(|key| self.names.get(key)) {
-                let key = error.key.replace(name.clone()).unwrap_or_default();
-                let (from, to) = (format!("'{key}'"), format!("'{name}'"));
-                error.message = error.message.replacen(&from, &to, 1);
-            }
-            error
-        };
-        let finished = options.finish();
-        finished.map_err(|errors| errors.into_iter().map(renamed).collect::<Vec<_>>())?;
-        Ok(made.expect("what is missing was rejected"))
     }
 }
 
@@ -326,7 +183,6 @@ fn note_other_side(options: &mut Options, keys: &[&str]) {
     for key in keys {
         options.text(key);
     }
-    options.text("value.fields-include");
 }
 
 fn topics(options: &mut Options) -> Option<Topics> {
@@ -461,58 +317,4 @@ fn offsets(options: &mut Options, key: &str, wanted: bool, mode: &str) -> BTreeM
         );
         BTreeMap::new()
     })
-}
-
-/// The columns of `key.fields`.
-fn key_columns(options: &mut Options, schema: &SchemaRef) -> Option<Vec<usize>> {
-    let format = options.text("key.format");
-    let fields = match (format, options.text("key.fields")) {
-        (None, None) => return None,
-        (Some(_), None) => {
-            options.reject("key.format", "needs 'key.fields'");
-            return None;
-        }
-        (None, Some(_)) => {
-            options.reject("key.fields", "needs 'key.format'");
-            return None;
-        }
-        (Some(_), Some(fields)) => fields,
-    };
-    let mut columns = Vec::new();
-    for name in fields.split(';').map(str::trim) {
-        match schema.index_of(name) {
-            Ok(column) => columns.push(column),
-            Err(_) => options.reject("key.fields", format!("the table has no column '{name}'")),
-        }
-    }
-    Some(columns)
-}
-
-fn key_part(
-    options: &mut Options,
-    given: Option<Given>,
-    columns: Option<&[usize]>,
-    table: &SchemaRef,
-) -> Option<Part> {
-    let columns = columns?;
-    let schema = projected(table, columns);
-    let format = given?.read(|options| formats::format(options, &schema));
-    match format {
-        Ok(format) => Some(Part {
-            format,
-            columns: columns.to_vec(),
-            schema,
-        }),
-        Err(errors) => {
-            for error in errors {
-                options.reject_table(error.message);
-            }
-            None
-        }
-    }
-}
-
-fn projected(schema: &SchemaRef, columns: &[usize]) -> SchemaRef {
-    let fields = columns.iter().map(|&column| schema.field(column).clone());
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

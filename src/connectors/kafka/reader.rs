@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::metadata::RowBuilder;
 use super::options::SourceOptions;
+use super::rows::RowBuilder;
 use super::source::{PartitionPosition, PartitionSpec};
 use super::{blocking, failed};
 use crate::failpoint::{self, Plant};
@@ -108,9 +108,11 @@ impl KafkaReader {
         if end.offset > reading.next {
             reading.next = end.offset;
             let position = PartitionPosition { offset: end.offset };
+            let none = self.rows.finish();
             self.events.push_back(SourceEvent::Rows {
                 split: reading.split.clone(),
-                records: self.rows.finish(),
+                records: none.records,
+                kinds: none.kinds,
                 dead_letters: Vec::new(),
                 bytes: 0,
                 position: position.to_value(),
@@ -171,38 +173,40 @@ fn read(
             reading.next = offset;
             break;
         }
-        // A record without a value is no row of an append-only table.
-        if let Some(value) = message.payload() {
-            if let Err(error) = rows.push(message, value) {
-                missing = rows.missing();
-                if missing.is_some() {
-                    break;
-                }
-                dead_letters.push(DeadLetter {
-                    origin: table.to_owned(),
-                    reason: error.0,
-                    position: Some(Position {
-                        split: reading.split.clone(),
-                        offset: u64::try_from(offset).unwrap_or(0),
-                    }),
-                    bytes: value.to_vec(),
-                });
+        let record = message.payload().or(message.key()).unwrap_or_default();
+        if let Err(error) = rows.push(message) {
+            missing = rows.missing();
+            if missing.is_some() {
+                break;
             }
-            bytes += value.len() as u64;
+            dead_letters.push(DeadLetter {
+                origin: table.to_owned(),
+                reason: error.0,
+                position: Some(Position {
+                    split: reading.split.clone(),
+                    offset: u64::try_from(offset).unwrap_or(0),
+                }),
+                bytes: record.to_vec(),
+            });
         }
+        bytes += record.len() as u64;
         reading.next = offset + 1;
         taken += 1;
         messages.pass();
     }
-    let event = (taken > 0).then(|| SourceEvent::Rows {
-        split: reading.split.clone(),
-        records: rows.finish(),
-        dead_letters,
-        bytes,
-        position: PartitionPosition {
+    let event = (taken > 0).then(|| {
+        let read = rows.finish();
+        let position = PartitionPosition {
             offset: reading.next,
+        };
+        SourceEvent::Rows {
+            split: reading.split.clone(),
+            records: read.records,
+            kinds: read.kinds,
+            dead_letters,
+            bytes,
+            position: position.to_value(),
         }
-        .to_value(),
     });
     (event, missing)
 }

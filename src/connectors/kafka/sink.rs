@@ -1,25 +1,23 @@
 //! Writes rows as records.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{RecordBatch, UInt64Array};
-use arrow::compute::take_record_batch;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::metadata::WrittenMetadata;
-use super::options::{Guarantee, Part, Partitioner, SinkOptions};
+use super::options::{Guarantee, Partitioner, SinkOptions};
+use super::parts::TableKind;
+use super::record_encoder::{Encoded, RecordEncoder};
 use super::{JobContext, JobTransaction, OptionError, TableOptions, blocking, failed};
-use crate::connectors::lines;
 use crate::failpoint::{self, Plant, Step};
-use crate::formats::{EncodedRecords, Encoder, row_to_json};
 use crate::kafka::{Identity, Producer, Record};
 use crate::runtime::{
     Committer, Error, Prepared, Result, Sink, SinkFactory, SinkTask, Transaction, Written,
 };
-use crate::stream::{Barrier, BarrierKind, Batch, DeadLetter};
+use crate::stream::{Barrier, BarrierKind, Batch, ChangeKind, ChangelogMode, DeadLetter};
 
 /// How many rows are encoded at once.
 const ENCODED_ROWS: usize = 1_024;
@@ -31,11 +29,12 @@ const KEPT_BYTES_MAX: usize = 16 << 20;
 const FLUSH_PATIENCE: Duration = Duration::from_mins(1);
 
 /// The sink of a table.
-pub(in crate::connectors) fn sink(
+pub(super) fn sink(
     table: &TableOptions,
     job: &JobContext,
+    kind: TableKind,
 ) -> std::result::Result<Arc<dyn SinkFactory>, Vec<OptionError>> {
-    let options = SinkOptions::new(table)?;
+    let options = SinkOptions::new(table, kind)?;
     if options.guarantee == Guarantee::ExactlyOnce {
         let identity = Identity {
             job: job.job,
@@ -84,12 +83,7 @@ impl SinkFactory for KafkaSinkFactory {
             }
         };
         Ok(Box::new(KafkaSink {
-            encoder: RecordEncoder {
-                table: self.table.clone(),
-                value: HalfEncoder::new(&options.value),
-                key: options.key.as_ref().map(HalfEncoder::new),
-                metadata: options.metadata.clone(),
-            },
+            encoder: RecordEncoder::new(&self.table, &options.parts, &options.metadata),
             target: Target {
                 topic: options.topic.clone(),
                 partitioner: options.partitioner,
@@ -98,6 +92,10 @@ impl SinkFactory for KafkaSinkFactory {
             },
             way,
         }))
+    }
+
+    fn changelog_mode(&self) -> ChangelogMode {
+        self.options.parts.changelog_mode()
     }
 
     fn committer(&self) -> Option<Arc<dyn Committer>> {
@@ -151,20 +149,6 @@ impl Gate {
     }
 }
 
-/// Records of some rows.
-struct Encoded {
-    keys: Option<EncodedRecords>,
-    values: EncodedRecords,
-    metadata: WrittenMetadata,
-}
-
-impl Encoded {
-    fn bytes(&self) -> usize {
-        let keys = self.keys.as_ref().map_or(0, |keys| keys.bytes().len());
-        keys + self.values.bytes().len() + self.metadata.bytes()
-    }
-}
-
 /// Where records go.
 struct Target {
     topic: String,
@@ -184,16 +168,15 @@ impl KafkaSink {
         table: &str,
     ) -> Result<Vec<DeadLetter>> {
         target.ask(producer).await?;
-        let mut keys = encoded.keys.as_ref().map(EncodedRecords::iter);
         let mut dead_letters = Vec::new();
-        for (row, value) in encoded.values.iter().enumerate() {
+        for (row, key, value) in encoded.records() {
             let headers = encoded.metadata.headers(row);
             let partition = target.next_partition();
             let record = Record {
                 topic: &target.topic,
                 partition,
-                key: keys.as_mut().and_then(Iterator::next),
-                value: Some(value),
+                key,
+                value,
                 timestamp: encoded.metadata.timestamp(row),
                 headers: &headers,
             };
@@ -202,7 +185,7 @@ impl KafkaSink {
                     origin: table.to_owned(),
                     reason: refused.to_string(),
                     position: None,
-                    bytes: value.to_vec(),
+                    bytes: value.or(key).unwrap_or_default().to_vec(),
                 });
             }
         }
@@ -254,12 +237,11 @@ impl KafkaSink {
 impl Sink for KafkaSink {
     async fn write(&mut self, batch: Batch) -> Result<Written> {
         let mut written = Written::default();
-        let rows = batch.records.num_rows();
         self.encoder.be_ready().await?;
-        for start in (0..rows).step_by(ENCODED_ROWS) {
-            let some = batch.records.slice(start, ENCODED_ROWS.min(rows - start));
+        for rows in parts_of(&batch) {
+            let some = batch.slice(rows.start, rows.len());
             let (encoded, refused) = self.encoder.encode(&some)?;
-            written.bytes += encoded.values.bytes().len();
+            written.bytes += encoded.bytes();
             written.dead_letters.extend(refused);
             written.dead_letters.extend(self.put(encoded).await?);
         }
@@ -297,6 +279,20 @@ impl Sink for KafkaSink {
     }
 }
 
+/// The rows that are encoded at once. What takes the place of a row stays with it.
+fn parts_of(batch: &Batch) -> impl Iterator<Item = Range<usize>> {
+    let rows = batch.num_rows();
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let start = next;
+        next = rows.min(start + ENCODED_ROWS);
+        if next < rows && batch.kind(next - 1) == ChangeKind::UpdateBefore {
+            next += 1;
+        }
+        (start < rows).then_some(start..next)
+    })
+}
+
 impl Target {
     /// Asks once how many partitions there are, which also tells a wrong name.
     async fn ask(&mut self, producer: &Arc<Producer>) -> Result<()> {
@@ -318,129 +314,5 @@ impl Target {
                 Some(self.turn)
             }
         }
-    }
-}
-
-/// Turns rows into keys, values and metadata.
-struct RecordEncoder {
-    table: String,
-    value: HalfEncoder,
-    key: Option<HalfEncoder>,
-    /// The keys of the metadata.
-    metadata: Vec<String>,
-}
-
-/// Turns some columns of rows into keys, or into values.
-struct HalfEncoder {
-    encoder: Box<dyn Encoder>,
-    columns: Vec<usize>,
-}
-
-impl HalfEncoder {
-    fn new(part: &Part) -> Self {
-        Self {
-            encoder: part.format.encoder(&part.schema),
-            columns: part.columns.clone(),
-        }
-    }
-
-    /// The records of rows, and the rows that have none.
-    fn encode(
-        &mut self,
-        records: &RecordBatch,
-        table: &str,
-    ) -> Result<(EncodedRecords, Vec<DeadLetter>)> {
-        let mut encoded = EncodedRecords::default();
-        let columns = records.project(&self.columns);
-        let columns = columns.map_err(|error| Error::Fatal(error.to_string()))?;
-        let refused = lines::encode(self.encoder.as_mut(), &columns, table, &mut encoded);
-        Ok((encoded, refused))
-    }
-}
-
-impl RecordEncoder {
-    /// Gets what has to be had before rows can be encoded. Waiting here is backpressure.
-    async fn be_ready(&mut self) -> Result<()> {
-        for half in std::iter::once(&mut self.value).chain(&mut self.key) {
-            if let Some(missing) = half.encoder.missing() {
-                let fetched = missing.await;
-                fetched.map_err(|error| Error::Fatal(error.to_string()))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn encode(&mut self, records: &RecordBatch) -> Result<(Encoded, Vec<DeadLetter>)> {
-        let (encoded, refused) = self.encode_all(records)?;
-        let is_plain = self.key.is_none() && self.metadata.is_empty();
-        if refused.is_empty() || is_plain {
-            return Ok((encoded, refused));
-        }
-        self.encode_each(records)
-    }
-
-    /// The records of rows, and the rows that lack a part of one.
-    fn encode_all(&mut self, records: &RecordBatch) -> Result<(Encoded, Vec<DeadLetter>)> {
-        let (values, mut refused) = self.value.encode(records, &self.table)?;
-        let mut keys = None;
-        if let Some(key) = &mut self.key {
-            let (encoded, refused_keys) = key.encode(records, &self.table)?;
-            refused.extend(refused_keys);
-            keys = Some(encoded);
-        }
-        let metadata = WrittenMetadata::of(records, &self.metadata);
-        if let Some(reason) = metadata.refused() {
-            refused.push(DeadLetter {
-                origin: self.table.clone(),
-                reason: reason.to_owned(),
-                position: None,
-                bytes: Vec::new(),
-            });
-        }
-        let encoded = Encoded {
-            keys,
-            values,
-            metadata,
-        };
-        Ok((encoded, refused))
-    }
-
-    /// Row by row, so that the parts of a record stay together where some row lacks one
-    /// of them.
-    fn encode_each(&mut self, records: &RecordBatch) -> Result<(Encoded, Vec<DeadLetter>)> {
-        let (mut keys, mut values) = (EncodedRecords::default(), EncodedRecords::default());
-        let (mut whole, mut dead_letters) = (Vec::new(), Vec::new());
-        for row in 0..records.num_rows() {
-            let (one, refused) = self.encode_all(&records.slice(row, 1))?;
-            if let Some(mut letter) = refused.into_iter().next() {
-                letter.bytes = row_to_json(records, row);
-                dead_letters.push(letter);
-                continue;
-            }
-            if let Some(key) = &one.keys {
-                copy(key, &mut keys);
-            }
-            copy(&one.values, &mut values);
-            whole.push(u64::try_from(row).unwrap_or(u64::MAX));
-        }
-        let whole = take_record_batch(records, &UInt64Array::from(whole));
-        let whole = whole.map_err(|error| Error::Fatal(error.to_string()))?;
-        let encoded = Encoded {
-            keys: self.key.is_some().then_some(keys),
-            values,
-            metadata: WrittenMetadata::of(&whole, &self.metadata),
-        };
-        Ok((encoded, dead_letters))
-    }
-}
-
-/// Appends the records of one to another.
-fn copy(from: &EncodedRecords, to: &mut EncodedRecords) {
-    for record in from.iter() {
-        let pushed: Result<(), std::convert::Infallible> = to.push(|bytes| {
-            bytes.extend_from_slice(record);
-            Ok(())
-        });
-        let Ok(()) = pushed;
     }
 }

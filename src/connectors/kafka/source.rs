@@ -7,20 +7,23 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::enumerator::KafkaEnumerator;
-use super::metadata::RowBuilder;
 use super::options::SourceOptions;
+use super::parts::TableKind;
 use super::position_reporter::GroupOffsets;
 use super::reader::KafkaReader;
+use super::rows::RowBuilder;
 use super::{JobContext, OptionError, TableOptions};
 use crate::runtime::{Enumerator, PositionReporter, Result, SourceFactory, SourceReader};
+use crate::stream::ChangelogMode;
 
 /// The source of a table.
-pub(in crate::connectors) fn source(
+pub(super) fn source(
     table: &TableOptions,
     job: &JobContext,
+    kind: TableKind,
 ) -> std::result::Result<Arc<dyn SourceFactory>, Vec<OptionError>> {
     Ok(Arc::new(KafkaSource {
-        options: Arc::new(SourceOptions::new(table)?),
+        options: Arc::new(SourceOptions::new(table, kind)?),
         name: table.name.clone(),
         table: Arc::clone(&table.schema),
         metadata: table.metadata.clone(),
@@ -47,15 +50,18 @@ impl SourceFactory for KafkaSource {
     }
 
     fn reader(&self, schema: &SchemaRef) -> Result<Box<dyn SourceReader>> {
-        let rows = RowBuilder::new(schema, &self.metadata, |decoded| {
-            self.options.format.decoder(&self.table, decoded)
-        })?;
+        let parts = &self.options.parts;
+        let rows = RowBuilder::new(schema, &self.table, &self.metadata, parts)?;
         let reader = KafkaReader::new(&self.options, &self.name, &self.group, rows)?;
         Ok(Box::new(reader))
     }
 
     fn bounded(&self) -> bool {
         self.options.bound.is_some()
+    }
+
+    fn changelog_mode(&self) -> ChangelogMode {
+        self.options.parts.changelog_mode()
     }
 
     fn can_pause(&self) -> bool {

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 
 use super::*;
 
+mod changes;
 mod decode_csv;
 mod decode_json;
 mod decode_nested;
@@ -200,7 +201,7 @@ fn wrong_options_are_named() {
         ),
         (
             &[("format", "parquet")],
-            "option 'format': unknown format 'parquet'; there are 'json', 'csv', 'raw', 'avro', 'protobuf', 'avro-confluent', 'protobuf-confluent', 'json-registry'",
+            "option 'format': unknown format 'parquet'; there are 'json', 'csv', 'raw', 'avro', 'protobuf', 'avro-confluent', 'protobuf-confluent', 'json-registry', 'debezium-json'",
         ),
         (
             &[("format", "json"), ("json.ignore-parse-errors", "true")],

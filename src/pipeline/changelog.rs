@@ -1,0 +1,454 @@
+//! Which changes each edge of a dataflow carries, and whether those who read them can take
+//! them.
+//!
+//! A source says what its records say of rows. Where these only tell what a key has come to,
+//! a [`NodeKind::ChangelogNormalize`] is put behind it, so that everything further on sees
+//! whole rows. Whatever cannot take changes is refused with the table from which they come.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+
+use super::ends::{Ends, sink_of, source_of};
+use crate::connectors::JobContext;
+use crate::expr::Expression;
+use crate::operators::ChangelogNormalize;
+use crate::plan::{Dataflow, Diagnostic, Node, NodeKind, Table};
+use crate::stream::{ChangelogMode, OperatorId};
+
+/// The dataflow with the changes of its edges, and with what they need.
+///
+/// # Errors
+/// Every node that cannot take the changes that come to it.
+///
+/// # Panics
+/// If a connector is refused; they have to be checked before.
+pub(super) fn with_changes(
+    dataflow: &Dataflow,
+    ends: &dyn Ends,
+    job: &JobContext,
+) -> Result<Dataflow, Vec<Diagnostic>> {
+    let mut rewriting = Rewriting {
+        ends,
+        job,
+        nodes: Vec::new(),
+        streams: Vec::new(),
+        errors: Vec::new(),
+    };
+    for node in &dataflow.nodes {
+        let stream = rewriting.node(node);
+        rewriting.streams.push(stream);
+    }
+    if !rewriting.errors.is_empty() {
+        return Err(rewriting.errors);
+    }
+    let nodes = rewriting.nodes;
+    Ok(Dataflow { nodes })
+}
+
+/// What comes out of a node of the old dataflow.
+#[derive(Clone)]
+struct Stream {
+    /// The node of the new one.
+    id: OperatorId,
+    changes: ChangelogMode,
+    /// The columns by which its rows are known, if rows change.
+    key: Option<Vec<usize>>,
+    /// The table whose rows change.
+    origin: Option<Arc<Table>>,
+}
+
+struct Rewriting<'a> {
+    ends: &'a dyn Ends,
+    job: &'a JobContext,
+    nodes: Vec<Node>,
+    /// By the place of the old node.
+    streams: Vec<Stream>,
+    errors: Vec<Diagnostic>,
+}
+
+impl Rewriting<'_> {
+    fn node(&mut self, node: &Node) -> Stream {
+        let inputs = node.inputs.iter();
+        let inputs: Vec<_> = inputs
+            .map(|input| self.streams[input.0 as usize].clone())
+            .collect();
+        match &node.kind {
+            NodeKind::Source { table, .. } => return self.source(node, table),
+            NodeKind::WindowAssign { .. } | NodeKind::WindowAggregate { .. } => {
+                self.refuse_windows(&inputs[0]);
+            }
+            NodeKind::Sink { table } => self.check_sink(table, &inputs[0]),
+            _ => (),
+        }
+        let id = self.push(node, inputs.iter().map(|input| input.id).collect());
+        let changing = inputs.iter().max_by_key(|input| input.changes);
+        let changes = changing.map_or(ChangelogMode::InsertOnly, |input| input.changes);
+        self.nodes[id.0 as usize].changes = changes;
+        Stream {
+            id,
+            changes,
+            key: key_behind(&node.kind, &inputs),
+            origin: changing.and_then(|input| input.origin.clone()),
+        }
+    }
+
+    fn push(&mut self, node: &Node, inputs: Vec<OperatorId>) -> OperatorId {
+        let id = u32::try_from(self.nodes.len()).expect("a program's text is far shorter");
+        let id = OperatorId(id);
+        let node = node.clone();
+        self.nodes.push(Node { id, inputs, ..node });
+        id
+    }
+
+    fn source(&mut self, node: &Node, table: &Arc<Table>) -> Stream {
+        let source = source_of(self.ends, table, self.job);
+        let changes = source.map_or(ChangelogMode::InsertOnly, |source| {
+            source.factory.changelog_mode()
+        });
+        if changes == ChangelogMode::Upsert {
+            return self.normalized(node, table);
+        }
+        let id = self.push(node, Vec::new());
+        self.nodes[id.0 as usize].changes = changes;
+        let changing = changes != ChangelogMode::InsertOnly;
+        Stream {
+            id,
+            changes,
+            key: key_of(table, &node.schema).filter(|_| changing),
+            origin: changing.then(|| Arc::clone(table)),
+        }
+    }
+
+    /// A source whose records say what keys have come to: it reads the key in any case, which
+    /// is in front of its columns, and the last row of each key is kept behind it.
+    fn normalized(&mut self, node: &Node, table: &Arc<Table>) -> Stream {
+        let (source, chosen) = keyed(node, table);
+        if !ChangelogNormalize::supports(&source.schema) {
+            self.errors.push(Diagnostic {
+                span: table.span,
+                message: format!(
+                    "table {}: rows with a column of type MAP cannot be kept by key yet",
+                    table.name
+                ),
+                hint: Some("read it as STRING".to_owned()),
+            });
+        }
+        let read = Arc::clone(&source.schema);
+        let id = self.push(&with_nulls(&source, table), Vec::new());
+        self.nodes[id.0 as usize].changes = ChangelogMode::Upsert;
+        let keys = table.primary_key.len();
+        let normalize = Node {
+            kind: NodeKind::ChangelogNormalize { keys },
+            schema: Arc::clone(&read),
+            ..node.clone()
+        };
+        let id = self.push(&normalize, vec![id]);
+        self.nodes[id.0 as usize].changes = ChangelogMode::Retract;
+        let columns: Vec<_> = chosen
+            .iter()
+            .map(|&place| Expression::column(&read, place))
+            .collect();
+        let project = Node {
+            kind: NodeKind::Project { columns },
+            ..node.clone()
+        };
+        let id = self.push(&project, vec![id]);
+        self.nodes[id.0 as usize].changes = ChangelogMode::Retract;
+        Stream {
+            id,
+            changes: ChangelogMode::Retract,
+            key: key_of(table, &node.schema),
+            origin: Some(Arc::clone(table)),
+        }
+    }
+
+    fn refuse_windows(&mut self, input: &Stream) {
+        if let Some(table) = &input.origin {
+            self.errors.push(Diagnostic {
+                span: table.span,
+                message: format!(
+                    "rows of table {} change ({}), and windows can only take rows that are added (+I)",
+                    table.name, input.changes
+                ),
+                hint: None,
+            });
+        }
+    }
+
+    fn check_sink(&mut self, table: &Table, input: &Stream) {
+        let Ok(sink) = sink_of(self.ends, table, self.job) else {
+            return;
+        };
+        let Some(origin) = &input.origin else {
+            return;
+        };
+        let takes = sink.changelog_mode();
+        let by_key = takes == ChangelogMode::Upsert;
+        let (message, hint) = if takes == ChangelogMode::InsertOnly {
+            let hint =
+                "write them to 'upsert-kafka' or 'print', or with the format 'debezium-json'";
+            let message = format!(
+                "takes only rows that are added (+I), and those of {} change",
+                origin.name
+            );
+            (message, hint)
+        } else if by_key && !is_key(table, input) {
+            let hint = "give it the same PRIMARY KEY, and pass its columns on as they are";
+            let message = format!(
+                "has another key than {}, so that changes of one row may overtake each other",
+                origin.name
+            );
+            (message, hint)
+        } else {
+            return;
+        };
+        self.errors.push(Diagnostic {
+            span: table.span,
+            message: format!("table {}: {message} ({})", table.name, input.changes),
+            hint: Some(hint.to_owned()),
+        });
+    }
+}
+
+/// Whether rows are known by the key of `table`.
+fn is_key(table: &Table, input: &Stream) -> bool {
+    let schema = table.physical_schema();
+    let own = table
+        .primary_key
+        .iter()
+        .map(|name| schema.index_of(name).ok());
+    let own: Option<Vec<_>> = own.collect();
+    let (Some(mut own), Some(mut of_input)) = (own, input.key.clone()) else {
+        return false;
+    };
+    own.sort_unstable();
+    of_input.sort_unstable();
+    own == of_input
+}
+
+/// Where the key of the rows is behind a node.
+fn key_behind(kind: &NodeKind, inputs: &[Stream]) -> Option<Vec<usize>> {
+    let key = inputs.first()?.key.as_ref()?;
+    match kind {
+        NodeKind::Filter { .. } => Some(key.clone()),
+        NodeKind::Project { columns } => {
+            let place_of = |column: &usize| {
+                let mut places = columns.iter();
+                places.position(|expression| expression.as_column() == Some(*column))
+            };
+            key.iter().map(place_of).collect()
+        }
+        _ => None,
+    }
+}
+
+/// The columns of a table's key in `schema`.
+fn key_of(table: &Table, schema: &SchemaRef) -> Option<Vec<usize>> {
+    let places = table
+        .primary_key
+        .iter()
+        .map(|name| schema.index_of(name).ok());
+    let places: Option<Vec<_>> = places.collect();
+    places.filter(|places| !places.is_empty())
+}
+
+/// The source with the key's columns in front, and where its own columns are now.
+fn keyed(node: &Node, table: &Table) -> (Node, Vec<usize>) {
+    let NodeKind::Source {
+        table: declared,
+        decoded,
+        columns,
+        watermark,
+    } = &node.kind
+    else {
+        unreachable!("the caller looks at the kind");
+    };
+    let record = table.record_schema();
+    let is_needed = |field: &&FieldRef| {
+        decoded.index_of(field.name()).is_ok() || table.primary_key.contains(field.name())
+    };
+    // A row may be read in part, so a field that is decoded is taken as it is.
+    let as_decoded = |field: &FieldRef| match decoded.field_with_name(field.name()) {
+        Ok(own) => Arc::new(own.clone()),
+        Err(_) => Arc::clone(field),
+    };
+    let fields: Vec<_> = record
+        .fields()
+        .iter()
+        .filter(is_needed)
+        .map(as_decoded)
+        .collect();
+    let wider: SchemaRef = Arc::new(Schema::new(fields));
+    let place_of = |name: &str| wider.index_of(name).expect("a column that is decoded");
+    let moved: Vec<_> = decoded
+        .fields()
+        .iter()
+        .map(|field| place_of(field.name()))
+        .collect();
+    let keys = table.primary_key.iter().map(|name| place_of(name));
+    let mut all: Vec<_> = keys
+        .map(|place| Expression::column(&wider, place))
+        .collect();
+    let mut names = table.primary_key.clone();
+    let mut chosen = Vec::new();
+    for (column, field) in columns.iter().zip(node.schema.fields()) {
+        let column = column.rebased(&moved);
+        let known = all[..table.primary_key.len()]
+            .iter()
+            .position(|key| column.as_column() == key.as_column() && column.as_column().is_some());
+        chosen.push(known.unwrap_or(all.len()));
+        if known.is_none() {
+            all.push(column);
+            names.push(field.name().clone());
+        }
+    }
+    let fields = all.iter().zip(names).map(|(column, name)| {
+        let of_column = column.field();
+        Field::new(name, column.data_type().clone(), of_column.is_nullable())
+    });
+    let source = Node {
+        schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
+        kind: NodeKind::Source {
+            table: Arc::clone(declared),
+            decoded: wider,
+            columns: all,
+            watermark: watermark
+                .as_ref()
+                .map(|watermark| watermark.rebased(&moved)),
+        },
+        ..node.clone()
+    };
+    (source, chosen)
+}
+
+/// The source with nulls in all columns but the key's: a deletion has nothing else.
+fn with_nulls(source: &Node, table: &Table) -> Node {
+    let nullable = |schema: &SchemaRef| -> SchemaRef {
+        let fields = schema.fields().iter().map(|field| {
+            let in_key = table.primary_key.contains(field.name());
+            Field::clone(field).with_nullable(field.is_nullable() || !in_key)
+        });
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    };
+    let mut source = source.clone();
+    source.schema = nullable(&source.schema);
+    if let NodeKind::Source { decoded, .. } = &mut source.kind {
+        *decoded = nullable(decoded);
+    }
+    source
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crate::pipeline::compile;
+    use crate::sql::SourceFile;
+
+    const TABLES: &str = "
+        CREATE TABLE users (region STRING, id BIGINT, name STRING NOT NULL, age INT,
+            at TIMESTAMP(3), shown AS UPPER(name), written TIMESTAMP(3) METADATA FROM 'timestamp',
+            WATERMARK FOR at AS at, PRIMARY KEY (id) NOT ENFORCED)
+          WITH ('connector' = 'upsert-kafka', 'topic' = 'users', 'key.format' = 'json',
+            'value.format' = 'json', 'properties.bootstrap.servers' = 'localhost:9092');
+        CREATE TABLE orders (id BIGINT, price INT, PRIMARY KEY (id) NOT ENFORCED)
+          WITH ('connector' = 'kafka', 'topic' = 'orders', 'format' = 'debezium-json',
+            'scan.startup.mode' = 'earliest-offset', 'properties.bootstrap.servers' = 'localhost:9092');
+        CREATE TABLE names (id BIGINT, name STRING, PRIMARY KEY (id) NOT ENFORCED)
+          WITH ('connector' = 'upsert-kafka', 'topic' = 'names', 'key.format' = 'json',
+            'value.format' = 'json', 'properties.bootstrap.servers' = 'localhost:9092');
+        CREATE TABLE by_name (id BIGINT, name STRING, PRIMARY KEY (name) NOT ENFORCED)
+          WITH ('connector' = 'upsert-kafka', 'topic' = 'by-name', 'key.format' = 'json',
+            'value.format' = 'json', 'properties.bootstrap.servers' = 'localhost:9092');
+        CREATE TABLE added (id BIGINT) WITH ('connector' = 'filesystem', 'path' = '/out', 'format' = 'json');
+        CREATE TABLE changed (id BIGINT)
+          WITH ('connector' = 'filesystem', 'path' = '/out', 'format' = 'debezium-json');
+        CREATE TABLE plain (id BIGINT, name STRING) WITH ('connector' = 'datagen', 'number-of-rows' = '3');
+    ";
+
+    /// The plan, a line a node, or what is wrong.
+    fn plan(text: &str) -> Vec<String> {
+        let file = SourceFile {
+            name: "changes.sql".to_owned(),
+            text: format!("{TABLES}{text};"),
+        };
+        match compile(&[file], &BTreeMap::new()) {
+            Ok(program) => {
+                let plan = program.dataflow.to_string();
+                plan.lines().map(str::to_owned).collect()
+            }
+            Err(errors) => errors.into_iter().map(|error| error.message).collect(),
+        }
+    }
+
+    #[test]
+    fn the_plan_says_which_changes_an_edge_carries() {
+        for (text, expected) in [
+            (
+                "INSERT INTO added SELECT id FROM plain",
+                &[
+                    "#0 Source plain (datagen): decode [id@0], columns [id@0] -> (id BIGINT)",
+                    "#1 Sink of #0 added (filesystem) -> (id BIGINT)",
+                ][..],
+            ),
+            (
+                "INSERT INTO changed SELECT id FROM orders WHERE price > 1",
+                &[
+                    "#0 Source orders (kafka): decode [id@0, price@1], columns [id@0, price@1], changes [+I, -U, +U, -D] -> (id BIGINT NOT NULL, price INT)",
+                    "#1 Filter of #0: price@1 > 1, changes [+I, -U, +U, -D] -> (id BIGINT NOT NULL, price INT)",
+                    "#2 Project of #1: id@0, changes [+I, -U, +U, -D] -> (id BIGINT)",
+                    "#3 Sink of #2 changed (filesystem), changes [+I, -U, +U, -D] -> (id BIGINT)",
+                ],
+            ),
+            // The key is read though nobody asks for it; what a deletion lacks may be null.
+            (
+                "SELECT name, shown, written FROM users",
+                &[
+                    "#0 Source users (upsert-kafka): decode [id@1, name@2, at@4], metadata [written 'timestamp'], columns [id@0, name@1, upper(name@1), written@3], watermark at@2, changes [+I, +U, -D] -> (id BIGINT NOT NULL, name STRING, shown STRING, written TIMESTAMP(3))",
+                    "#1 ChangelogNormalize of #0: keys [id@0], state: the last row by key, changes [+I, -U, +U, -D] -> (id BIGINT NOT NULL, name STRING NOT NULL, shown STRING, written TIMESTAMP(3))",
+                    "#2 Project of #1: name@1, shown@2, written@3, changes [+I, -U, +U, -D] -> (name STRING NOT NULL, shown STRING, written TIMESTAMP(3))",
+                    "#3 Print of #2, changes [+I, -U, +U, -D] -> (name STRING NOT NULL, shown STRING, written TIMESTAMP(3))",
+                ],
+            ),
+        ] {
+            assert_eq!(plan(text), expected, "{text}");
+        }
+        let copied = plan("INSERT INTO names SELECT id, name FROM users WHERE age > 17");
+        let sink = "changes [+I, -U, +U, -D] -> (id BIGINT NOT NULL, name STRING)";
+        assert!(
+            copied.last().is_some_and(|line| line.ends_with(sink)),
+            "{copied:#?}"
+        );
+    }
+
+    #[test]
+    fn who_cannot_take_changes_refuses_them() {
+        const WINDOW: &str = "SELECT window_start, COUNT(*) FROM TABLE(TUMBLE(TABLE users, \
+                              DESCRIPTOR(at), INTERVAL '1' HOUR)) GROUP BY window_start, window_end";
+        for (text, expected) in [
+            (
+                "INSERT INTO added SELECT id FROM orders",
+                "table added: takes only rows that are added (+I), and those of orders change (+I, -U, +U, -D)",
+            ),
+            (
+                "INSERT INTO by_name SELECT id, name FROM users",
+                "table by_name: has another key than users, so that changes of one row may overtake each other (+I, -U, +U, -D)",
+            ),
+            (
+                "INSERT INTO names SELECT id + 1, name FROM users",
+                "table names: has another key than users, so that changes of one row may overtake each other (+I, -U, +U, -D)",
+            ),
+            (
+                WINDOW,
+                "rows of table users change (+I, -U, +U, -D), and windows can only take rows that are added (+I)",
+            ),
+        ] {
+            assert_eq!(plan(text), [expected], "{text}");
+        }
+        assert_eq!(
+            plan("INSERT INTO by_name SELECT id, name FROM plain").len(),
+            2
+        );
+    }
+}
