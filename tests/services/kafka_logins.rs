@@ -227,7 +227,7 @@ fn what_cannot_come_right_ends_the_job_with_a_sentence() {
     for_all(&cases, |(listener, options, expected)| {
         // A restart is allowed, and would not help.
         let ended = run(listener, options, input(), &variables);
-        let (_, error) = ended.stderr.rsplit_once("error: ").unwrap_or_default();
+        let error = ended.stderr.split_once("\nerror: ").unwrap_or_default().1;
         let is_right = ended.status == 1 && error.contains(expected);
         let is_restarted = ended.stderr.contains("restarting");
         if is_right && !is_restarted && !ended.stderr.contains("canary") {

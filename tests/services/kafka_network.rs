@@ -160,7 +160,12 @@ fn a_commit_between_two_looks(plant: &str) -> Result<(), String> {
 fn a_commit_that_comes_late_counts() {
     let _turn = turn();
     assert_eq!(a_commit_between_two_looks(""), Ok(()));
-    let failure = a_commit_between_two_looks("FirstMarkerCounts").unwrap_err();
+    // Before it is killed, the client may have sent the commit once more, which got through.
+    let tries = (0..5).map(|_| a_commit_between_two_looks("FirstMarkerCounts"));
+    let failure = tries
+        .filter_map(Result::err)
+        .next()
+        .expect("a bug that is seen");
     assert!(failure.contains("doubled"), "{failure}");
 }
 
@@ -174,7 +179,10 @@ fn a_transaction_that_took_too_long_is_made_again() {
     job.write(3_000);
     let mut running = job.start(&["--set", "restart-strategy.type=exponential-delay"], &[]);
     job.wait_for_all();
+    // Rows that are on their way.
+    proxy.hold_next(Api::Produce);
     job.write(3_000);
+    proxy.wait_until_held(&[]);
     proxy.cut();
     running.wait_until_said("restart");
     proxy.mend();

@@ -47,7 +47,7 @@ fn works(program: &str, rights: &[Right<'_>]) {
 /// Checks that the job ends with this sentence, and is not tried again.
 fn is_refused(program: &str, rights: &[Right<'_>], expected: &str) {
     let ended = run(program, rights);
-    let (_, error) = ended.stderr.rsplit_once("error: ").unwrap_or_default();
+    let error = ended.stderr.split_once("\nerror: ").unwrap_or_default().1;
     let is_right = ended.status == 1 && error.contains(expected);
     assert!(is_right, "{rights:?}: not {expected:?}: {}", ended.stderr);
     assert!(!ended.stderr.contains("restarting"), "{}", ended.stderr);
