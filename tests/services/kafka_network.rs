@@ -161,10 +161,8 @@ fn a_commit_that_comes_late_counts() {
     let _turn = turn();
     assert_eq!(a_commit_between_two_looks(""), Ok(()));
     // Before it is killed, the client may have sent the commit once more, which got through.
-    let tries = (0..5).map(|_| a_commit_between_two_looks("FirstMarkerCounts"));
-    let failure = tries
-        .filter_map(Result::err)
-        .next()
+    let failure = (0..5)
+        .find_map(|_| a_commit_between_two_looks("FirstMarkerCounts").err())
         .expect("a bug that is seen");
     assert!(failure.contains("doubled"), "{failure}");
 }
