@@ -12,6 +12,7 @@ mod check;
 mod connectors;
 mod dead_letters;
 mod explain;
+mod kafka;
 mod logging;
 mod program;
 mod progress;
@@ -36,6 +37,7 @@ Examples:
   thalweg explain pipeline.sql              show what would run
   thalweg dead-letters list                 show the rows that could not be processed
   thalweg connectors show filesystem        show options, guarantees and an example
+  thalweg kafka transactions list --bootstrap-server localhost:9092
 
 Exit status: 0 finished or stopped cleanly, 1 the pipeline failed, 2 the input was wrong.";
 
@@ -53,6 +55,9 @@ enum Command {
     /// Look up connectors: options, defaults, guarantees, an example to copy
     #[command(subcommand)]
     Connectors(connectors::Command),
+    /// Look at what jobs have in Kafka, and set it right
+    #[command(subcommand)]
+    Kafka(kafka::Command),
 }
 
 /// Why a command did not do what it was asked to, in a sentence or a page.
@@ -91,6 +96,7 @@ fn status(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::DeadLetters(command) => dead_letters::run(&command),
         Command::Connectors(command) => connectors::run(&command),
+        Command::Kafka(command) => kafka::run(&command),
     };
     match done {
         Ok(()) => 0,
@@ -149,6 +155,22 @@ mod tests {
         assert_eq!(status_of(&["run", "--set", "novalue", file]), 2);
         assert_eq!(status_of(&["run", "--abandon", file]), 2);
         assert_eq!(status_of(&["connectors", "show", "carrier-pigeon"]), 2);
+        for wrong in [
+            &["list"][..],
+            &["list", "--bootstrap-server", ""],
+            &["list", "--bootstrap-server", "h:1", "--property", "acks"],
+            &[
+                "list",
+                "--bootstrap-server",
+                "h:1",
+                "--property",
+                "plugin.library.paths=x",
+            ],
+            &["abort", "--bootstrap-server", "h:1", "flink-1"],
+        ] {
+            let all = [&["kafka", "transactions"], wrong].concat();
+            assert_eq!(status_of(&all), 2, "{wrong:?}");
+        }
         assert_eq!(
             status_of(&["dead-letters", "list", "--data-dir", "no/such"]),
             2

@@ -3,11 +3,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::client::Client;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::Offset;
 use regex::Regex;
@@ -159,6 +160,20 @@ impl Cluster {
             });
         }
         Ok(committed)
+    }
+
+    /// Asks something else.
+    ///
+    /// # Errors
+    /// If the cluster cannot be asked.
+    pub(super) fn ask<T>(
+        &self,
+        doing: &str,
+        question: impl Fn(&Client<Context>, Duration) -> KafkaResult<T>,
+    ) -> Result<T> {
+        let client = self.client.client();
+        self.context
+            .ask(doing, |patience| question(client, patience))
     }
 
     /// Commits the next offset of partitions for the group, which nobody may have joined.

@@ -268,6 +268,18 @@ impl Transaction {
     }
 }
 
+/// Ends what a node has open, and shuts its process out if there is one: that begins anew with
+/// its last checkpoint. It blocks until the outcome is final.
+///
+/// # Errors
+/// If the cluster cannot be reached or refuses.
+pub fn abort_transaction(properties: &Properties, identity: &Identity) -> Result<()> {
+    let mut configuration = properties.configuration()?;
+    configuration.set("transactional.id", &identity.transactional_id());
+    let producer = Producer::with_configuration(configuration, "the transaction")?;
+    fence(&producer, PATIENCE)
+}
+
 /// Shuts earlier producers of the same transactional id out.
 fn fence(producer: &Producer, patience: Duration) -> Result<()> {
     let begun = producer.client.init_transactions(patience);

@@ -10,6 +10,8 @@ mod kafka_logins;
 mod kafka_metadata;
 #[cfg(feature = "failpoints")]
 mod kafka_network;
+#[cfg(feature = "failpoints")]
+mod kafka_operating;
 mod kafka_oracle;
 mod kafka_ownership;
 mod kafka_rights;

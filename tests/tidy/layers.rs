@@ -116,6 +116,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "formats",
             "state",
             "expr",
+            "kafka",
             "checkpoint",
             "plan",
             "sql",
