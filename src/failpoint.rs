@@ -39,6 +39,16 @@ pub enum Step {
     BeforeClaim,
     /// It was, and the state does not know it.
     AfterClaim,
+    /// Decided segments of an outbox are to get their visible names.
+    BeforeOutbox,
+    /// They have them, and the state does not know it.
+    AfterOutbox,
+    /// A sender has noted what it is about to send.
+    BeforeSend,
+    /// It was sent, and is to be deleted.
+    BeforeDelete,
+    /// It was deleted.
+    AfterDelete,
 }
 
 /// A bug that a test plants, to see that it is caught.
@@ -64,6 +74,10 @@ pub enum Plant {
     ForgetPositions,
     /// A partition is read on behind the record where it should be.
     SkipRecord,
+    /// An outbox sends what is prepared and not yet decided.
+    SendUndecided,
+    /// A sender begins behind what it knows for certain, whatever the marker says.
+    ForgetSent,
     /// A producer is used again though copies of its requests may be on their way.
     LateRequests,
     /// No bug: every marker is old, so that it is written again whenever nothing changes.

@@ -17,7 +17,8 @@ use metrics_exporter_prometheus::formatting::{
 };
 
 use super::vocabulary::{JobState, flink_state};
-use crate::metrics::TaskMetrics;
+use crate::clock;
+use crate::metrics::{OutboxMetrics, TaskMetrics};
 use crate::pipeline::JobStatus;
 use crate::stream::EventTime;
 
@@ -32,6 +33,7 @@ fn exposition(job: &JobStatus) -> String {
     describe_process(&mut page);
     describe_job(&mut page, job);
     describe_tasks(&mut page, job);
+    describe_outboxes(&mut page, job);
     page.text
 }
 
@@ -251,6 +253,39 @@ fn describe_tasks(page: &mut Page, job: &JobStatus) {
         "The watermark that the task last sent on, since the Unix epoch; +Inf at the end of input.",
         watermarks,
     );
+}
+
+/// A figure of an outbox: its name, what it means, and how to read it.
+type OutboxGauge = (&'static str, &'static str, fn(&OutboxMetrics) -> f64);
+
+const OUTBOX_GAUGES: [OutboxGauge; 3] = [
+    (
+        "thalweg_outbox_bytes",
+        "What waits in the outbox until Kafka has taken it.",
+        |outbox| float(outbox.bytes.load(Ordering::Relaxed)),
+    ),
+    ("thalweg_outbox_records", "The records in it.", |outbox| {
+        float(outbox.records.load(Ordering::Relaxed))
+    }),
+    (
+        "thalweg_outbox_oldest_seconds",
+        "How long the oldest decided records have waited.",
+        |outbox| {
+            let now = clock::now().millis();
+            let waited = outbox.oldest().map_or(0, |at| now - at.millis());
+            seconds(waited.max(0))
+        },
+    ),
+];
+
+fn describe_outboxes(page: &mut Page, job: &JobStatus) {
+    for (name, help, value) in OUTBOX_GAUGES {
+        let samples = job.outboxes.iter().map(|outbox| {
+            let table = Label::new("table", outbox.table.clone());
+            (vec![table], value(outbox))
+        });
+        page.family(name, Kind::Gauge, help, samples);
+    }
 }
 
 fn labels(task: &TaskMetrics) -> Vec<Label> {

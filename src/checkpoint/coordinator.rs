@@ -48,6 +48,9 @@ pub enum Event {
     PublishFailed(CheckpointId),
     /// A source task has read everything that there will ever be.
     AtEnd(TaskId),
+    /// Whether an output is full of what was decided: then no checkpoint begins that would
+    /// add to it. The last one does.
+    OutputFull(bool),
     /// The job is to stop at its next checkpoint.
     StopRequested,
 }
@@ -162,6 +165,7 @@ pub struct Coordinator {
     next: CheckpointId,
     phase: Phase,
     stop_requested: bool,
+    output_is_full: bool,
     ending: Option<Ending>,
     publications: Vec<Publication>,
     /// Published, but not durably noted.
@@ -199,6 +203,7 @@ impl Coordinator {
             next: restored.next(),
             phase: Phase::Waiting,
             stop_requested: false,
+            output_is_full: false,
             ending: None,
             publications: Vec::new(),
             confirmed: BTreeSet::new(),
@@ -250,6 +255,7 @@ impl Coordinator {
             Event::AtEnd(task) => {
                 self.reading.remove(&task);
             }
+            Event::OutputFull(is_full) => self.output_is_full = is_full,
             Event::StopRequested => self.stop_requested = true,
         }
         self.go_on(&mut actions);
@@ -288,7 +294,8 @@ impl Coordinator {
     }
 
     fn is_due(&self) -> bool {
-        self.now_ms >= self.started_ms.saturating_add(self.timing.interval_ms)
+        !self.output_is_full
+            && self.now_ms >= self.started_ms.saturating_add(self.timing.interval_ms)
             && self.now_ms >= self.ended_ms.saturating_add(self.timing.min_pause_ms)
     }
 

@@ -121,6 +121,24 @@ fn a_slow_checkpoint_is_followed_by_a_pause() {
 }
 
 #[test]
+fn a_full_output_holds_up_all_checkpoints_but_the_last() {
+    use BarrierKind::{Interval, Last};
+    check(&[
+        (Event::OutputFull(true), vec![]),
+        (Event::Tick(100), vec![]),
+        (Event::OutputFull(false), vec![inject(5, Interval)]),
+        (Event::OutputFull(true), vec![]),
+        (ack(SOURCE, 5, false), vec![]),
+        (
+            ack(SINK, 5, false),
+            vec![Action::SkipEmpty(CheckpointId(5))],
+        ),
+        (Event::Tick(200), vec![]),
+        (Event::StopRequested, vec![inject(5, Last)]),
+    ]);
+}
+
+#[test]
 fn the_job_finishes_only_when_everything_is_published() {
     let five = CheckpointId(5);
     let coordinator = check(&[

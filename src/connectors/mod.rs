@@ -4,6 +4,7 @@
 //! traits; it knows nothing of SQL or of the plan. A new one is a folder or a
 //! file here, a line in `registry.rs`, and its descriptor.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::stream::OperatorId;
 mod blackhole;
 mod console;
 mod datagen;
+mod directories;
 mod filesystem;
 mod generated;
 mod kafka;
@@ -29,7 +31,7 @@ mod testing;
 
 pub use crate::formats::{OptionDefault, OptionDoc, OptionError};
 pub use console::{ConsoleFormat, console};
-pub use kafka::JobTransaction;
+pub use kafka::{JobTransaction, remove_outboxes};
 pub use registry::{Descriptor, MetadataDoc, descriptors, metadata_of, sink, source};
 
 /// A table as a connector sees it.
@@ -72,6 +74,8 @@ pub struct JobContext {
     pub node: String,
     /// The plan node: two sinks that write one place keep apart by it.
     pub operator: OperatorId,
+    /// The job's data directory.
+    pub data_dir: PathBuf,
     /// The transaction of this life of the job, which its Kafka sinks share.
     pub transaction: Arc<JobTransaction>,
 }
@@ -85,6 +89,7 @@ impl JobContext {
             pipeline,
             node: String::new(),
             operator,
+            data_dir: PathBuf::new(),
             transaction: Arc::new(JobTransaction::new(Duration::ZERO)),
         }
     }

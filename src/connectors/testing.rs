@@ -1,5 +1,6 @@
 //! Tables and a job for the tests of connectors.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ pub(super) fn job() -> JobContext {
         pipeline: "p".to_owned(),
         node: "node-0".to_owned(),
         operator: OperatorId(0),
+        data_dir: PathBuf::new(),
         transaction: Arc::new(JobTransaction::new(Duration::ZERO)),
     }
 }

@@ -31,7 +31,7 @@ pub use consumer::{Consumer, Lost, PartitionEnd, Polled};
 pub use error::{Error, Result};
 pub use marker::Identity;
 pub use operating::{NodeTransactions, job_transactions};
-pub use producer::{Header, Producer, Record};
+pub use producer::{Header, Producer, Record, Refused};
 pub use properties::{Properties, PropertyError};
 pub use queue::{Message, Messages};
 pub use transaction::{Transaction, abort_transaction};

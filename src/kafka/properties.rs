@@ -37,6 +37,9 @@ impl std::fmt::Debug for Properties {
     }
 }
 
+/// The library's default of it.
+const RECORD_BYTES_MAX: usize = 1_000_000;
+
 impl Properties {
     /// Takes a property of a table in (`properties.` is gone from its name).
     ///
@@ -128,6 +131,13 @@ impl Properties {
             name: library.to_owned(),
             text: value.to_owned(),
         });
+    }
+
+    /// How long the client lets a record be.
+    pub fn record_bytes_max(&self) -> usize {
+        let given = self.get("message.max.bytes");
+        let given = given.and_then(|text| text.parse().ok());
+        given.unwrap_or(RECORD_BYTES_MAX)
     }
 
     /// The value of a property by the library's name, as it was given.

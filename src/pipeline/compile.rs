@@ -29,12 +29,13 @@ pub struct CheckedProgram {
 
 /// Options that say how fast, how often or what to do in need; they may change between two
 /// runs.
-const TUNING: [&str; 6] = [
+const TUNING: [&str; 7] = [
     "scan.idle-timeout",
     "scan.offset-out-of-range",
     "scan.topic-partition-discovery.interval",
     "scan.watermark.alignment.",
     "scan.watermark.max-jump",
+    "sink.buffering.max-size",
     "sink.rolling-policy.",
 ];
 

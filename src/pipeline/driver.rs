@@ -14,7 +14,7 @@ use super::status::Status;
 use crate::checkpoint::{Action, Coordinator, Event, TaskId};
 use crate::failpoint::{self, Plant, Step};
 use crate::runtime::{
-    Command, Committer, Error, PositionReporter, Report, Result, SplitQueue, TaskSnapshot,
+    Command, Committer, Error, Outbox, PositionReporter, Report, Result, SplitQueue, TaskSnapshot,
     Transaction,
 };
 use crate::state::{Checkpoint, OpenOutputs, Store, StoreHandle, Written};
@@ -58,6 +58,8 @@ pub struct Driver {
     /// The transaction whose commit decides, and the claim with which it does; `None` if
     /// the state's commit decides.
     pub transaction: Option<(Arc<dyn Transaction>, Claim)>,
+    /// Where decided rows wait until another system takes them.
+    pub outboxes: Vec<Arc<dyn Outbox>>,
     /// Who tells the sources' own tools how far the job has come.
     pub reporters: BTreeMap<OperatorId, Arc<dyn PositionReporter>>,
     /// What others see of it.
@@ -79,6 +81,8 @@ struct Driving {
     positions: Positions,
     /// The last decided checkpoint, and when its marker was written.
     marker: (CheckpointId, Instant),
+    /// Whether an outbox is full.
+    output_is_full: bool,
     /// When a task first noticed that another one has ended.
     neighbour_ended: Option<Instant>,
 }
@@ -115,6 +119,7 @@ impl Driver {
             work: JoinSet::new(),
             positions,
             marker: (restored, now),
+            output_is_full: false,
             neighbour_ended: None,
         };
         let ended = driving.drive().await;
@@ -166,7 +171,15 @@ impl Driving {
         }
     }
 
-    fn tick(&self) -> Result<Event> {
+    fn tick(&mut self) -> Result<Event> {
+        let mut is_full = false;
+        for outbox in &self.driver.outboxes {
+            is_full |= outbox.is_full()?;
+        }
+        if is_full != self.output_is_full {
+            self.output_is_full = is_full;
+            return Ok(Event::OutputFull(is_full));
+        }
         match self.neighbour_ended {
             Some(since) if since.elapsed() >= CAUSE_WAIT => {
                 let silent = "a task has ended without a reason".to_owned();
@@ -254,6 +267,7 @@ impl Driving {
         match action {
             Action::InjectBarrier(barrier) => {
                 self.part_began = Instant::now();
+                self.expect_barrier(true);
                 for command in self.driver.commands.values() {
                     // A task that has gone reports why.
                     let _ = command.send(Command::Barrier(barrier));
@@ -262,8 +276,12 @@ impl Driving {
             Action::Commit {
                 checkpoint,
                 confirmed,
-            } => self.commit(checkpoint, confirmed),
+            } => {
+                self.expect_barrier(false);
+                self.commit(checkpoint, confirmed);
+            }
             Action::SkipEmpty(_) => {
+                self.expect_barrier(false);
                 self.parts.clear();
                 self.skipped().await?;
                 // An idle job has time to tidy up.
@@ -287,6 +305,12 @@ impl Driving {
             Action::Fail(failure) => return Err(Error::Retryable(failure.to_string())),
         }
         Ok(None)
+    }
+
+    fn expect_barrier(&self, is_coming: bool) {
+        for outbox in &self.driver.outboxes {
+            outbox.expect_barrier(is_coming);
+        }
     }
 
     /// Tells how far the job has come, if nobody is at it.

@@ -23,7 +23,7 @@ use crate::checkpoint::{self, Coordinator, Refusal, Start, TaskId, Timing};
 use crate::clock;
 use crate::connectors::{self, ConsoleFormat, JobContext, JobTransaction};
 use crate::plan::NodeKind;
-use crate::runtime::{Committer, Error, Result, SinkFactory, Transaction};
+use crate::runtime::{Committer, Error, Outbox, Result, SinkFactory, Transaction};
 use crate::state::{
     DeadLetterWriter, Decider, Finished, Header, OpenOptions, Store, StoreHandle,
     recover_dead_letters,
@@ -32,6 +32,12 @@ use crate::stream::{CheckpointId, Claim, KeyGroups, OperatorId};
 
 /// How long closing the state may take once the job is to stop.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a stop goes on sending what waits in an outbox.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long ending a job for good may take to send what waits in its outbox.
+const SEND_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What one life needs.
 pub struct Life<'a> {
@@ -155,12 +161,14 @@ impl Life<'_> {
         }
         let ends = Ends {
             committers: committers_of(&sinks),
+            outboxes: outboxes_of(&sinks),
             sinks,
             shared,
             transaction,
         };
         settle(store, &ends.committers).await?;
         let ended = self.run(store, &header, restored, &ends).await;
+        self.end_outboxes(&ends.outboxes).await;
         // Also after a failure: until the next life readers would wait for what is open.
         if let Some((transaction, _)) = &ends.transaction {
             transaction.end().await;
@@ -185,7 +193,7 @@ impl Life<'_> {
             dataflow: &self.program.dataflow,
             sinks: &ends.sinks,
             ends: &*self.program.ends,
-            context: &|operator| context(header, operator, &ends.shared),
+            context: &|operator| self.context(header, operator, &ends.shared),
             parallelism: self.parallelism,
             key_groups: header.key_groups,
             restored,
@@ -194,6 +202,12 @@ impl Life<'_> {
         })
         .await?;
         self.show(&job, restored);
+        for outbox in &ends.outboxes {
+            outbox.start();
+        }
+        let outboxes = ends.outboxes.iter().map(|outbox| outbox.metrics());
+        self.status
+            .update(|status| status.outboxes = outboxes.collect());
         let (running, controls) = RunningTasks::start(job, &self.status);
         let driver = Driver {
             coordinator: Coordinator::new(
@@ -210,6 +224,7 @@ impl Life<'_> {
             decided: controls.decided,
             committers: ends.committers.clone(),
             transaction: ends.transaction.clone(),
+            outboxes: ends.outboxes.clone(),
             reporters: controls.reporters,
             status: Arc::clone(&self.status),
             stop: self.stop.clone(),
@@ -219,10 +234,36 @@ impl Life<'_> {
         match ended? {
             Ended::Stopped => Ok(LifeEnd::Stopped),
             Ended::Finished => {
+                if !self.drained(&ends.outboxes).await? {
+                    return Ok(LifeEnd::Stopped);
+                }
                 let finished = self.finished(store).await?;
                 Ok(LifeEnd::Finished(finished))
             }
         }
+    }
+
+    /// Waits until everything that was decided is sent; whether it was before the job is
+    /// to stop.
+    async fn drained(&self, outboxes: &[Arc<dyn Outbox>]) -> Result<bool> {
+        for outbox in outboxes {
+            tokio::select! {
+                drained = outbox.drained() => drained?,
+                () = self.stop.cancelled() => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends no more, but for what can be sent soon if the job was stopped.
+    async fn end_outboxes(&self, outboxes: &[Arc<dyn Outbox>]) {
+        let patience = if self.stop.is_cancelled() {
+            DRAIN_PATIENCE.min(self.grace / 2)
+        } else {
+            Duration::ZERO
+        };
+        let ending = outboxes.iter().map(|outbox| outbox.end(patience));
+        futures::future::join_all(ending).await;
     }
 
     /// Ends the job whose state is here: publishes what it has decided, discards
@@ -248,6 +289,7 @@ impl Life<'_> {
                     settle_decision(store, &**transaction).await?;
                 }
                 settle(store, &committers_of(&sinks)).await?;
+                self.send_all(&outboxes_of(&sinks)).await?;
                 if let Some(transaction) = transaction {
                     transaction.end().await;
                 }
@@ -262,9 +304,28 @@ impl Life<'_> {
         }
         tracing::info!(job = %job.header.job, "ended the old job");
         store.call(Store::remove_job).await?;
+        // Those that a crash leaves here bear the name of a job that is no more.
+        connectors::remove_outboxes(&self.directory)
+            .map_err(|error| Error::Retryable(format!("cannot remove the outbox: {error}")))?;
         // In this order: letters that no state knows are removed at every start.
         recover_dead_letters(&self.directory, &[])?;
         Ok(())
+    }
+
+    /// Sends what an earlier life has left in its outboxes.
+    async fn send_all(&self, outboxes: &[Arc<dyn Outbox>]) -> Result<()> {
+        for outbox in outboxes {
+            outbox.start();
+        }
+        let drained = tokio::time::timeout(SEND_PATIENCE, self.drained(outboxes)).await;
+        self.end_outboxes(outboxes).await;
+        match drained {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(false)) | Err(_) => Err(Error::Fatal(format!(
+                "the old job's outbox was not sent within {SEND_PATIENCE:?}; start the job again                  when Kafka can be reached, or add --abandon to leave those rows behind"
+            ))),
+        }
     }
 
     /// How many splits a finished job would find now that it has not read.
@@ -355,7 +416,7 @@ impl Life<'_> {
         for node in &self.program.dataflow.nodes {
             let sink = match &node.kind {
                 NodeKind::Sink { table } => {
-                    let context = context(header, node.id, shared);
+                    let context = self.context(header, node.id, shared);
                     sink_of(&*self.program.ends, table, &context)
                 }
                 NodeKind::Print => {
@@ -371,6 +432,22 @@ impl Life<'_> {
             sinks.insert(node.id, sink);
         }
         Ok(sinks)
+    }
+
+    fn context(
+        &self,
+        header: &Header,
+        operator: OperatorId,
+        shared: &Arc<JobTransaction>,
+    ) -> JobContext {
+        JobContext {
+            job: header.job,
+            pipeline: header.pipeline.clone(),
+            node: header.node.clone(),
+            operator,
+            data_dir: self.directory.clone(),
+            transaction: Arc::clone(shared),
+        }
     }
 
     fn input_schema(&self, node: &crate::plan::Node) -> &arrow::datatypes::SchemaRef {
@@ -410,18 +487,13 @@ impl Life<'_> {
 struct Ends {
     sinks: BTreeMap<OperatorId, Arc<dyn SinkFactory>>,
     committers: BTreeMap<OperatorId, Arc<dyn Committer>>,
+    outboxes: Vec<Arc<dyn Outbox>>,
     shared: Arc<JobTransaction>,
     transaction: Option<(Arc<dyn Transaction>, Claim)>,
 }
 
-fn context(header: &Header, operator: OperatorId, shared: &Arc<JobTransaction>) -> JobContext {
-    JobContext {
-        job: header.job,
-        pipeline: header.pipeline.clone(),
-        node: header.node.clone(),
-        operator,
-        transaction: Arc::clone(shared),
-    }
+fn outboxes_of(sinks: &BTreeMap<OperatorId, Arc<dyn SinkFactory>>) -> Vec<Arc<dyn Outbox>> {
+    sinks.values().filter_map(|sink| sink.outbox()).collect()
 }
 
 fn committers_of(

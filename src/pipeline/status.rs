@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::clock;
-use crate::metrics::TaskMetrics;
+use crate::metrics::{OutboxMetrics, TaskMetrics};
 use crate::stream::CheckpointId;
 
 /// What a job is doing.
@@ -45,6 +45,8 @@ pub struct JobStatus {
     pub end_time_ms: Option<i64>,
     /// The counters of its tasks.
     pub tasks: Vec<Arc<TaskMetrics>>,
+    /// What waits in its outboxes.
+    pub outboxes: Vec<Arc<OutboxMetrics>>,
     /// Its stages.
     pub stages: Vec<VertexStatus>,
     /// Its checkpoints.

@@ -10,6 +10,7 @@ mod check;
 mod error;
 mod operator;
 mod operator_task;
+mod outbox;
 mod report;
 mod sink;
 mod source;
@@ -25,6 +26,7 @@ pub use alignment::Alignment;
 pub use error::{Error, Result};
 pub use operator::{Operator, Output, Progress};
 pub use operator_task::OperatorTask;
+pub use outbox::Outbox;
 pub use report::{Command, Report, SinkSnapshot, TaskSnapshot};
 pub use sink::{Committer, Prepared, Sink, SinkFactory, SinkTask, Transaction, Written};
 pub use source::{

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::runtime::Result;
+use crate::runtime::{Outbox, Result};
 use crate::stream::{Barrier, Batch, ChangelogMode, CheckpointId, DeadLetter, Marker};
 
 /// One sink in one task.
@@ -83,6 +83,11 @@ pub trait SinkFactory: Send + Sync {
     /// The transaction in which the sink writes, if it writes in one. All sinks of a
     /// job that do write in the same.
     fn transaction(&self) -> Option<Arc<dyn Transaction>> {
+        None
+    }
+
+    /// Where decided rows wait until another system takes them, if they do.
+    fn outbox(&self) -> Option<Arc<dyn Outbox>> {
         None
     }
 }

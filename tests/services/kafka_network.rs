@@ -13,17 +13,17 @@ use crate::process::{Running, Workspace, wait_until};
 use crate::proxy::{Api, CLIENT, Proxy};
 
 /// One broker that clients reach through a proxy alone.
-fn one() -> &'static (Brokers, Proxy) {
+pub fn one() -> &'static (Brokers, Proxy) {
     static ONE: OnceLock<(Brokers, Proxy)> = OnceLock::new();
     ONE.get_or_init(Brokers::behind_proxy)
 }
 
 /// The network for one test alone: another would feel what the test does to it.
-struct Turn {
+pub struct Turn {
     _alone: MutexGuard<'static, ()>,
 }
 
-fn turn() -> Turn {
+pub fn turn() -> Turn {
     static ALONE: Mutex<()> = Mutex::new(());
     Turn {
         _alone: ALONE.lock(),

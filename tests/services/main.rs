@@ -13,6 +13,8 @@ mod kafka_network;
 #[cfg(feature = "failpoints")]
 mod kafka_operating;
 mod kafka_oracle;
+#[cfg(feature = "failpoints")]
+mod kafka_outbox;
 mod kafka_ownership;
 mod kafka_rights;
 mod kafka_secrets;

@@ -11,7 +11,7 @@ use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use serde_json::Value;
 
 use super::part::{Part, Tag};
-use super::sink::sync_directory;
+use crate::connectors::directories::sync_directory;
 use crate::runtime::{Committer, Error, Result};
 
 /// The committer of one table.

@@ -1,8 +1,8 @@
 //! Writes part files under hidden names and makes them durable at every checkpoint.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,6 +13,7 @@ use super::committer::FileCommitter;
 use super::options::{RollingPolicy, SinkOptions};
 use super::part::{Part, Tag, hidden_path};
 use super::{JobContext, OptionError, TableOptions};
+use crate::connectors::directories::{create_directory, sync_directory};
 use crate::connectors::lines;
 use crate::formats::{EncodedRecords, Encoder, Options};
 use crate::runtime::{Committer, Error, Prepared, Result, Sink, SinkFactory, SinkTask, Written};
@@ -253,25 +254,4 @@ impl Sink for FileSink {
             ..Prepared::default()
         })
     }
-}
-
-/// Creates a directory with its parents, each durable in the one above it.
-pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
-    if directory.is_dir() {
-        return Ok(());
-    }
-    let parent = directory.parent();
-    if let Some(parent) = parent {
-        create_directory(parent)?;
-    }
-    match fs::create_dir(directory) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => {}
-        created => created?,
-    }
-    parent.map_or(Ok(()), sync_directory)
-}
-
-/// Makes the names in a directory durable.
-pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }

@@ -99,6 +99,18 @@ const SINK_DELIVERY_GUARANTEE: OptionDoc = option(
     "'exactly-once', 'at-least-once' or 'none'.",
 );
 
+const SINK_BUFFERING: OptionDoc = option(
+    "sink.buffering",
+    OptionDefault::Value("none"),
+    "With 'outbox' the rows of decided checkpoints wait on disk until Kafka has taken them, so the job goes on while brokers cannot be reached.",
+);
+
+const SINK_BUFFERING_MAX_SIZE: OptionDoc = option(
+    "sink.buffering.max-size",
+    OptionDefault::Value("1 gb"),
+    "How much may wait in the outbox; while it is full, rows wait in front of it.",
+);
+
 const SINK_TRANSACTIONAL_ID_PREFIX: OptionDoc = option(
     "sink.transactional-id-prefix",
     OptionDefault::Off,
@@ -189,6 +201,8 @@ pub(in crate::connectors) static KAFKA: Descriptor = Descriptor {
             OptionDefault::Value("default"),
             "Which partition a record goes to: 'default' by its key as every Kafka client does, 'fixed' one for each task, 'round-robin' one after the other.",
         ),
+        SINK_BUFFERING,
+        SINK_BUFFERING_MAX_SIZE,
         SINK_TRANSACTIONAL_ID_PREFIX,
     ],
     metadata: metadata::DOCS,
@@ -245,6 +259,8 @@ pub(in crate::connectors) static UPSERT: Descriptor = Descriptor {
         SCAN_TOPIC_PARTITION_DISCOVERY_INTERVAL,
         SCAN_OFFSET_OUT_OF_RANGE,
         SINK_DELIVERY_GUARANTEE,
+        SINK_BUFFERING,
+        SINK_BUFFERING_MAX_SIZE,
         SINK_TRANSACTIONAL_ID_PREFIX,
     ],
     metadata: metadata::DOCS,

@@ -20,6 +20,7 @@ mod docs;
 mod enumerator;
 mod metadata;
 mod options;
+mod outbox;
 mod parts;
 mod position_reporter;
 mod reader;
@@ -27,9 +28,11 @@ mod record_encoder;
 mod rows;
 mod sink;
 mod source;
+mod target;
 mod transaction;
 
 pub(super) use docs::{KAFKA, UPSERT};
+pub use outbox::remove_outboxes;
 pub use transaction::JobTransaction;
 
 use parts::TableKind;

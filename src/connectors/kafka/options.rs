@@ -59,6 +59,8 @@ pub(super) struct SinkOptions {
     pub metadata: Vec<String>,
     pub guarantee: Guarantee,
     pub partitioner: Partitioner,
+    /// How many bytes may wait in the outbox, if there is one.
+    pub outbox_bytes_max: Option<u64>,
 }
 
 /// What is promised of the rows of a sink.
@@ -79,6 +81,9 @@ pub(super) enum Partitioner {
     RoundRobin,
 }
 
+/// How many bytes may wait in an outbox, unless it is given.
+const OUTBOX_BYTES_MAX: u64 = 1 << 30;
+
 /// Keys that only matter when the table is read.
 const SOURCE_KEYS: [&str; 10] = [
     "topic-pattern",
@@ -94,7 +99,9 @@ const SOURCE_KEYS: [&str; 10] = [
 ];
 
 /// Keys that only matter when the table is written.
-const SINK_KEYS: [&str; 3] = [
+const SINK_KEYS: [&str; 5] = [
+    "sink.buffering",
+    "sink.buffering.max-size",
     "sink.delivery-guarantee",
     "sink.partitioner",
     "sink.transactional-id-prefix",
@@ -165,9 +172,11 @@ impl SinkOptions {
             ];
             let (guarantee_key, partitioner_key) = ("sink.delivery-guarantee", "sink.partitioner");
             note_other_side(options, &SOURCE_KEYS);
+            let guarantee = options.choice(guarantee_key, &guarantees, Guarantee::ExactlyOnce);
             let sink = Self {
                 properties: properties(options),
-                guarantee: options.choice(guarantee_key, &guarantees, Guarantee::ExactlyOnce),
+                outbox_bytes_max: outbox(options, guarantee),
+                guarantee,
                 partitioner: options.choice(partitioner_key, &partitioners, Partitioner::Default),
                 metadata: table.metadata.values().cloned().collect(),
                 parts: parts?,
@@ -176,6 +185,19 @@ impl SinkOptions {
             Some(sink)
         })
     }
+}
+
+/// How many bytes may wait in the outbox, if there is one.
+fn outbox(options: &mut Options, guarantee: Guarantee) -> Option<u64> {
+    const BUFFERING: &str = "sink.buffering";
+    const SIZE: &str = "sink.buffering.max-size";
+    let has_one = options.choice(BUFFERING, &[("none", false), ("outbox", true)], false);
+    let bytes = options.memory(SIZE);
+    if has_one && guarantee != Guarantee::ExactlyOnce {
+        let why = "an outbox is sent in transactions, exactly once; leave it out";
+        options.reject("sink.delivery-guarantee", why);
+    }
+    has_one.then(|| bytes.unwrap_or(OUTBOX_BYTES_MAX))
 }
 
 /// One table may be read and written, so the keys of the other side are no mistake.
@@ -317,4 +339,47 @@ fn offsets(options: &mut Options, key: &str, wanted: bool, mode: &str) -> BTreeM
         );
         BTreeMap::new()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::datatypes::{DataType, Field, Schema};
+
+    use super::*;
+    use crate::connectors::testing;
+
+    #[test]
+    fn an_outbox_is_sent_exactly_once() {
+        let column = Field::new("n", DataType::Int64, true);
+        let schema = Arc::new(Schema::new(vec![column]));
+        let check = |options: &[(&str, &str)], expected: Result<Option<u64>, &str>| {
+            let mut all = vec![
+                ("topic", "t"),
+                ("format", "json"),
+                ("properties.bootstrap.servers", "localhost:9092"),
+            ];
+            all.extend(options);
+            let table = testing::table(&schema, &all);
+            let found = SinkOptions::new(&table, TableKind::Append);
+            match (found, expected) {
+                (Ok(found), Ok(bytes)) => assert_eq!(found.outbox_bytes_max, bytes),
+                (Err(errors), Err(words)) => {
+                    assert!(errors[0].message.contains(words), "{errors:?}");
+                }
+                (found, _) => panic!("{options:?}: {:?}", found.err()),
+            }
+        };
+        let (outbox, size) = (("sink.buffering", "outbox"), "sink.buffering.max-size");
+        check(&[], Ok(None));
+        check(&[("sink.buffering", "none")], Ok(None));
+        check(&[outbox], Ok(Some(OUTBOX_BYTES_MAX)));
+        check(&[outbox, (size, "2 mb")], Ok(Some(2 << 20)));
+        check(&[("sink.buffering", "disk")], Err("disk"));
+        for guarantee in ["at-least-once", "none"] {
+            let guarantee = ("sink.delivery-guarantee", guarantee);
+            check(&[outbox, guarantee], Err("sent in transactions"));
+        }
+    }
 }

@@ -46,7 +46,7 @@ const PREFIX: &str = "key.fields-prefix";
 const OF_TABLE: [&str; 3] = ["key.format", "key.fields", PREFIX];
 
 /// Flink's options that cannot be had here, and why.
-const REFUSED: [(&str, &str); 3] = [
+const REFUSED: [(&str, &str); 2] = [
     (
         "sink.parallelism",
         "a sink has as many tasks as the pipeline has; set --workers",
@@ -54,10 +54,6 @@ const REFUSED: [(&str, &str); 3] = [
     (
         "scan.parallelism",
         "a source has as many tasks as the pipeline has; set --workers",
-    ),
-    (
-        "sink.buffering",
-        "is not supported yet; leave it out: rows wait in the transaction",
     ),
 ];
 

@@ -8,9 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::options::{Guarantee, Partitioner, SinkOptions};
+use super::options::{Guarantee, SinkOptions};
+use super::outbox::{KafkaOutbox, OutboxFactory};
 use super::parts::TableKind;
 use super::record_encoder::{Encoded, RecordEncoder};
+use super::target::Target;
 use super::{JobContext, JobTransaction, OptionError, TableOptions, blocking, failed};
 use crate::failpoint::{self, Plant, Step};
 use crate::kafka::{Identity, Producer, Record};
@@ -35,6 +37,10 @@ pub(super) fn sink(
     kind: TableKind,
 ) -> std::result::Result<Arc<dyn SinkFactory>, Vec<OptionError>> {
     let options = SinkOptions::new(table, kind)?;
+    if let Some(bytes_max) = options.outbox_bytes_max {
+        let outbox = KafkaOutbox::new(&table.name, &options, bytes_max, job);
+        return Ok(Arc::new(OutboxFactory(Arc::new(outbox))));
+    }
     if options.guarantee == Guarantee::ExactlyOnce {
         let identity = Identity {
             job: job.job,
@@ -84,12 +90,7 @@ impl SinkFactory for KafkaSinkFactory {
         };
         Ok(Box::new(KafkaSink {
             encoder: RecordEncoder::new(&self.table, &options.parts, &options.metadata),
-            target: Target {
-                topic: options.topic.clone(),
-                partitioner: options.partitioner,
-                partitions: None,
-                turn: i32::try_from(task.index).unwrap_or(0),
-            },
+            target: Target::new(options, task.index),
             way,
         }))
     }
@@ -147,16 +148,6 @@ impl Gate {
             .map(drop)
             .map_err(|_| Error::Retryable("the transaction has ended".to_owned()))
     }
-}
-
-/// Where records go.
-struct Target {
-    topic: String,
-    partitioner: Partitioner,
-    /// How many partitions there are, once that was asked.
-    partitions: Option<i32>,
-    /// The next partition, or the task's number.
-    turn: i32,
 }
 
 impl KafkaSink {
@@ -280,7 +271,7 @@ impl Sink for KafkaSink {
 }
 
 /// The rows that are encoded at once. What takes the place of a row stays with it.
-fn parts_of(batch: &Batch) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn parts_of(batch: &Batch) -> impl Iterator<Item = Range<usize>> {
     let rows = batch.num_rows();
     let mut next = 0;
     std::iter::from_fn(move || {
@@ -291,28 +282,4 @@ fn parts_of(batch: &Batch) -> impl Iterator<Item = Range<usize>> {
         }
         (start < rows).then_some(start..next)
     })
-}
-
-impl Target {
-    /// Asks once how many partitions there are, which also tells a wrong name.
-    async fn ask(&mut self, producer: &Arc<Producer>) -> Result<()> {
-        if self.partitions.is_none() {
-            let (producer, topic) = (Arc::clone(producer), self.topic.clone());
-            let partitions = blocking(move || producer.partitions_of(&topic)).await?;
-            self.partitions = Some(partitions);
-        }
-        Ok(())
-    }
-
-    fn next_partition(&mut self) -> Option<i32> {
-        let partitions = self.partitions.unwrap_or(1);
-        match self.partitioner {
-            Partitioner::Default => None,
-            Partitioner::Fixed => Some(self.turn % partitions),
-            Partitioner::RoundRobin => {
-                self.turn = (self.turn + 1) % partitions;
-                Some(self.turn)
-            }
-        }
-    }
 }

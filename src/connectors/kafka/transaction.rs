@@ -49,6 +49,11 @@ impl JobTransaction {
         }
     }
 
+    /// From one checkpoint to the next.
+    pub(super) fn interval(&self) -> Duration {
+        self.interval
+    }
+
     /// Takes a sink in.
     ///
     /// # Errors

@@ -1,0 +1,227 @@
+//! Sinks with an outbox: they decide nothing, wait for nobody, and send every row once.
+
+use nix::sys::signal::Signal;
+
+use crate::broker;
+use crate::kafka_network;
+use crate::kafka_oracle::{Topics, windows};
+use crate::process::{Running, Workspace, wait_until};
+
+/// Every step on the way of a row, the first time that rows come there.
+const STEPS: [&str; 17] = [
+    "BeforeFlush:kill:1",
+    "AfterFlush:kill:1",
+    "BeforePrepare:kill:1",
+    "AfterDecided:kill:1",
+    "BeforeOutbox:kill:1",
+    "AfterOutbox:kill:1",
+    "AfterFirstMarker:kill:1",
+    "BeforeFence:kill:1",
+    "AfterFence:kill:1",
+    "BeforeClaim:kill:1",
+    "AfterClaim:kill:1",
+    "BeforeSend:kill:1",
+    // The first two transactions are the claims of the two outboxes.
+    "BeforeMarker:kill:3",
+    "AfterMarker:kill:3",
+    "AfterCommit:kill:3",
+    "BeforeDelete:kill:1",
+    "AfterDelete:kill:1",
+];
+
+/// How many rows come between two kills: enough for a window.
+const ROWS_PER_LIFE: u32 = 2_000;
+
+struct Job {
+    topics: Topics,
+    workspace: Workspace,
+}
+
+impl Job {
+    fn new(bounded: bool) -> Self {
+        let topics = Topics::new(broker::one());
+        let workspace = Workspace::new();
+        let program = topics.program(broker::one(), bounded);
+        let program = program.replace("'format'", "'sink.buffering' = 'outbox', 'format'");
+        workspace.write("job.sql", &program);
+        Self { topics, workspace }
+    }
+
+    fn start(&self, data: &str, variables: &[(&str, &str)]) -> Running {
+        let arguments = ["--workers", "1", "--data-dir", data, "job.sql"];
+        self.workspace.start_with_variables(&arguments, variables)
+    }
+
+    /// Closes all windows, waits until so many rows have come through, and compares.
+    fn finish(&self, running: Running, rows: u32) {
+        let brokers = broker::one();
+        self.topics.close(brokers);
+        let is_written = |topic: &str, rows: usize| brokers.committed(topic).len() >= rows;
+        wait_until("all rows are written", || {
+            is_written(&self.topics.copies, rows as usize)
+                && is_written(&self.topics.windows, windows(rows).len())
+        });
+        let ended = running.terminate();
+        assert_eq!(ended.status, 0, "{}", ended.stderr);
+        assert_eq!(self.topics.check(brokers, rows), Ok(()));
+    }
+}
+
+#[test]
+fn a_kill_at_any_step_loses_and_doubles_nothing() {
+    let job = Job::new(false);
+    let mut rows = 0;
+    for step in STEPS {
+        job.topics.write(broker::one(), rows..rows + ROWS_PER_LIFE);
+        rows += ROWS_PER_LIFE;
+        let running = job.start("data", &[("THALWEG_FAILPOINT", step)]);
+        wait_until(&format!("{step} is reached"), || running.has_ended());
+        let ended = running.wait();
+        assert_eq!(ended.status, -1, "{step}: {}", ended.stderr);
+    }
+    job.finish(job.start("data", &[]), rows);
+}
+
+/// What a bounded job has written that was hit, and has ended in another life.
+fn planted(plant: &str, hit: &str) -> Result<(), String> {
+    let rows = 20_000;
+    let job = Job::new(true);
+    job.topics.write(broker::one(), 0..rows);
+    let variables = [("THALWEG_FAILPOINT", hit), ("THALWEG_PLANT", plant)];
+    let ended = job.start("data", &variables).wait();
+    assert_eq!(ended.status, -1, "{hit}: {}", ended.stderr);
+    let ended = job.start("data", &[("THALWEG_PLANT", plant)]).wait();
+    if ended.status != 0 {
+        return Err(ended.stderr);
+    }
+    job.topics.check(broker::one(), rows)
+}
+
+#[test]
+fn planted_bugs_are_seen() {
+    // What was undecided is made again, and differs from what was sent.
+    let held = "BeforePrepare:stall:2,BeforePrepare:kill:2";
+    let failure = planted("SendUndecided", held).unwrap_err();
+    let is_seen = ["lost", "doubled", "twice"];
+    let is_seen = is_seen.iter().any(|words| failure.contains(words));
+    assert!(is_seen, "{failure}");
+    let failure = planted("ForgetSent", "AfterCommit:kill:3").unwrap_err();
+    let is_seen = failure.contains("doubled") || failure.contains("twice");
+    assert!(is_seen, "{failure}");
+}
+
+/// A node that was held up while a copy of it has taken its place sends nothing more.
+#[test]
+fn a_zombie_is_shut_out() {
+    let job = Job::new(false);
+    let rows = 10_000;
+    let wait_for = |rows: u32| {
+        wait_until("the rows are sent", || {
+            broker::one().committed(&job.topics.copies).len() >= rows as usize
+        });
+    };
+    job.topics.write(broker::one(), 0..rows / 2);
+    let zombie = job.start("first", &[]);
+    wait_for(rows / 2);
+    zombie.signal(Signal::SIGSTOP);
+    let [first, second] = ["first", "second"].map(|name| job.workspace.path(name));
+    let copied = std::process::Command::new("cp")
+        .arg("-r")
+        .args([first, second])
+        .status();
+    assert!(copied.expect("cp").success());
+
+    let heir = job.start("second", &[]);
+    job.topics.write(broker::one(), rows / 2..rows);
+    wait_for(rows);
+    zombie.signal(Signal::SIGCONT);
+    wait_until("the zombie has ended", || zombie.has_ended());
+    let ended = zombie.wait();
+    assert_eq!(ended.status, 1, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("this is an old copy"),
+        "{}",
+        ended.stderr
+    );
+    job.finish(heir, rows);
+}
+
+/// The value of a metric, all its samples together.
+fn metric(running: &Running, name: &str) -> f64 {
+    let page = running.get("/metrics").1;
+    let lines = page.lines().filter(|line| line.starts_with(name));
+    lines
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum()
+}
+
+/// Brokers that are away at the start, and again for so long that the outbox is full; then
+/// the job is stopped.
+#[test]
+fn a_job_goes_on_while_its_uplink_is_down() {
+    let _turn = kafka_network::turn();
+    let (near, (far, uplink)) = (broker::one(), kafka_network::one());
+    let (input, output) = (near.topic(1), far.topic(1));
+    let table = |name: &str, topic: &str, servers: &str, options: &str| {
+        format!(
+            "CREATE TABLE {name} (n BIGINT) WITH ('connector' = 'kafka', 'topic' = '{topic}',
+               'format' = 'json', 'properties.bootstrap.servers' = '{servers}', {options});"
+        )
+    };
+    let from_start = "'scan.startup.mode' = 'earliest-offset'";
+    let outbox = "'sink.buffering' = 'outbox', 'sink.buffering.max-size' = '64 kb',
+                  'properties.reconnect.backoff.max.ms' = '200'";
+    let program = format!(
+        "SET 'execution.checkpointing.interval' = '100 ms'; {} {} INSERT INTO far SELECT n FROM near;",
+        table("near", &input, &near.addresses, from_start),
+        table("far", &output, &far.addresses, outbox),
+    );
+    let workspace = Workspace::new();
+    workspace.write("job.sql", &program);
+    let start = || workspace.start(&["--workers", "1", "--data-dir", "data", "job.sql"]);
+    let write = |rows: std::ops::Range<u32>| {
+        near.write(&input, 0, rows.map(|n| format!("{{\"n\":{n}}}")));
+    };
+
+    uplink.cut();
+    write(0..100);
+    let mut running = start();
+    running.wait_until_said("records wait in the outbox");
+    wait_until("the rows wait", || {
+        metric(&running, "thalweg_outbox_records") > 99.0
+            && metric(&running, "thalweg_outbox_oldest_seconds") > 0.0
+    });
+    uplink.mend();
+    running.wait_until_said("the outbox is being sent again");
+    wait_until("the rows are sent", || far.committed(&output).len() == 100);
+    wait_until("the outbox is empty", || {
+        metric(&running, "thalweg_outbox_bytes") < 1.0
+    });
+
+    uplink.cut();
+    write(100..60_000);
+    running.wait_until_said("the outbox is full");
+    let is_read = || metric(&running, "thalweg_task_records_in_total") > 59_999.0;
+    let bytes = metric(&running, "thalweg_outbox_bytes");
+    assert!(
+        (64_000.0..1_000_000.0).contains(&bytes) && !is_read(),
+        "{bytes}"
+    );
+    let ended = running.terminate();
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    let left = "records are left in the outbox";
+    assert!(ended.stderr.contains(left), "{}", ended.stderr);
+
+    uplink.mend();
+    let running = start();
+    wait_until("all rows are sent", || {
+        far.committed(&output).len() >= 60_000
+    });
+    assert_eq!(running.terminate().status, 0);
+    let sent = far.committed(&output).into_iter().map(|one| one.value);
+    let mut sent: Vec<_> = sent.collect();
+    let mut expected: Vec<_> = (0..60_000).map(|n| format!("{{\"n\":{n}}}")).collect();
+    sent.sort();
+    expected.sort();
+    assert!(sent == expected, "{} rows", sent.len());
+}
