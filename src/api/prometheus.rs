@@ -324,6 +324,9 @@ mod tests {
             "thalweg_checkpoints_completed_total{job=\"clicks\"} 5",
             "thalweg_checkpoint_last_duration_seconds{job=\"clicks\"} 0.012",
             "# TYPE thalweg_task_busy_seconds_total counter",
+            "thalweg_outbox_bytes{job=\"clicks\",table=\"far\"} 512",
+            "thalweg_outbox_records{job=\"clicks\",table=\"far\"} 3",
+            "thalweg_outbox_oldest_seconds{job=\"clicks\",table=\"far\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

@@ -76,7 +76,7 @@ pub fn duration_ms(job: &JobStatus, now_ms: i64) -> i64 {
 pub fn sample_job() -> JobStatus {
     use std::sync::Arc;
 
-    use crate::metrics::TaskMetrics;
+    use crate::metrics::{OutboxMetrics, TaskMetrics};
     use crate::pipeline::{CheckpointStatus, VertexStatus};
     use crate::stream::EventTime;
 
@@ -92,6 +92,9 @@ pub fn sample_job() -> JobStatus {
         task("window \"per minute\"", 1, 1, 4),
     ];
     tasks[1].set_watermark(EventTime::from_millis(1_500));
+    let outbox = OutboxMetrics::new("far".to_owned());
+    TaskMetrics::add(&outbox.bytes, 512);
+    TaskMetrics::add(&outbox.records, 3);
     let stage = |id, name: &str, parallelism| VertexStatus {
         id,
         name: name.to_owned(),
@@ -103,6 +106,7 @@ pub fn sample_job() -> JobStatus {
         state: pipeline::JobState::Running,
         start_time_ms: 1_000,
         tasks,
+        outboxes: vec![Arc::new(outbox)],
         stages: vec![
             stage(0, "source clicks", 1),
             stage(1, "window \"per minute\"", 2),

@@ -38,13 +38,46 @@ struct Job {
 }
 
 impl Job {
+    /// A job both of whose sinks have an outbox.
     fn new(bounded: bool) -> Self {
         let topics = Topics::new(broker::one());
-        let workspace = Workspace::new();
-        let program = topics.program(broker::one(), bounded);
-        let program = program.replace("'format'", "'sink.buffering' = 'outbox', 'format'");
-        workspace.write("job.sql", &program);
-        Self { topics, workspace }
+        let job = Self {
+            topics,
+            workspace: Workspace::new(),
+        };
+        job.write_program(bounded, "'format'");
+        job
+    }
+
+    /// One that ends, whose checkpoints Kafka decides, by its other sink.
+    fn following() -> Self {
+        let job = Self::new(true);
+        let copies = format!("'topic' = '{}', 'format'", job.topics.copies);
+        job.write_program(true, &copies);
+        job
+    }
+
+    /// Puts the option in front of the format in `place`.
+    fn write_program(&self, bounded: bool, place: &str) {
+        let program = self.topics.program(broker::one(), bounded);
+        assert!(program.contains(place), "{program}");
+        let with_outbox = place.replace("'format'", "'sink.buffering' = 'outbox', 'format'");
+        let program = program.replace(place, &with_outbox);
+        self.workspace.write("job.sql", &program);
+    }
+
+    /// Hits a life of the job at each step, and then lets it go on.
+    fn check(&self, steps: &[&str]) {
+        let mut rows = 0;
+        for step in steps {
+            self.topics.write(broker::one(), rows..rows + ROWS_PER_LIFE);
+            rows += ROWS_PER_LIFE;
+            let running = self.start("data", &[("THALWEG_FAILPOINT", step)]);
+            wait_until(&format!("{step} is reached"), || running.has_ended());
+            let ended = running.wait();
+            assert_eq!(ended.status, -1, "{step}: {}", ended.stderr);
+        }
+        self.finish(self.start("data", &[]), rows);
     }
 
     fn start(&self, data: &str, variables: &[(&str, &str)]) -> Running {
@@ -69,17 +102,26 @@ impl Job {
 
 #[test]
 fn a_kill_at_any_step_loses_and_doubles_nothing() {
-    let job = Job::new(false);
-    let mut rows = 0;
-    for step in STEPS {
-        job.topics.write(broker::one(), rows..rows + ROWS_PER_LIFE);
-        rows += ROWS_PER_LIFE;
-        let running = job.start("data", &[("THALWEG_FAILPOINT", step)]);
-        wait_until(&format!("{step} is reached"), || running.has_ended());
-        let ended = running.wait();
+    Job::new(false).check(&STEPS);
+}
+
+/// Of a checkpoint that is rolled back the outbox keeps nothing.
+#[test]
+fn an_outbox_follows_whoever_decides() {
+    let (job, rows) = (Job::following(), 40_000);
+    job.topics.write(broker::one(), 0..rows);
+    // The first checkpoint of a life may be without rows.
+    for step in [
+        "AfterPrepare:kill:2",
+        "AfterPrepare:kill:3",
+        "BeforeOutbox:kill:1",
+    ] {
+        let ended = job.start("data", &[("THALWEG_FAILPOINT", step)]).wait();
         assert_eq!(ended.status, -1, "{step}: {}", ended.stderr);
     }
-    job.finish(job.start("data", &[]), rows);
+    let ended = job.start("data", &[]).wait();
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    assert_eq!(job.topics.check(broker::one(), rows), Ok(()));
 }
 
 /// What a bounded job has written that was hit, and has ended in another life.

@@ -140,6 +140,33 @@ fn writing_exactly_once_needs_the_topic_both_ways_the_group_and_the_id() {
     check_copied(&output);
 }
 
+/// Its sender has an id of its own, and writes as any other.
+#[test]
+fn writing_through_an_outbox_needs_the_same() {
+    let output = broker().brokers.topic(1);
+    let options = ", 'sink.buffering' = 'outbox' $LOGIN";
+    let program = copying(free(input()), tried(&output, options));
+    check(
+        &program,
+        &[
+            (
+                Right::WriteTopic(&output),
+                "the user may not use this topic",
+            ),
+            (Right::ReadTopic(&output), "the user may not use this topic"),
+            (
+                Right::ReadGroups("thalweg."),
+                "the user may not use this group",
+            ),
+            (
+                Right::WriteIds("thalweg."),
+                "the user may not use this transactional id",
+            ),
+        ],
+    );
+    check_copied(&output);
+}
+
 #[test]
 fn writing_at_least_once_needs_the_topic_alone() {
     let brokers = &broker().brokers;

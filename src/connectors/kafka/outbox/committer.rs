@@ -56,9 +56,7 @@ impl KafkaOutbox {
         let named = self.name(&segments);
         named.map_err(|error| self.disk_failed("publish in", &error))?;
         failpoint::reach(Step::AfterOutbox).map_err(Error::Retryable)?;
-        let now = clock::now();
-        let segments = segments.into_iter().map(|segment| (segment, now));
-        self.decided(segments.collect());
+        self.decided(segments);
         Ok(())
     }
 
@@ -90,7 +88,7 @@ impl KafkaOutbox {
                 lost.decided_path(&self.directory).display()
             )));
         }
-        self.decided(found);
+        self.found(found);
         Ok(())
     }
 

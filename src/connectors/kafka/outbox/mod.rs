@@ -67,8 +67,9 @@ pub(super) struct KafkaOutbox {
 /// What is in it.
 #[derive(Default)]
 struct Contents {
-    /// Bytes and records that no checkpoint has yet.
-    open: (u64, u64),
+    /// Of all that is there, also what no checkpoint has yet.
+    bytes: u64,
+    records: u64,
     /// Segments of the checkpoint that is to be decided.
     prepared: BTreeMap<Segment, EventTime>,
     /// Segments that are to be sent, and when each was made.
@@ -80,16 +81,6 @@ struct Contents {
 }
 
 impl Contents {
-    fn bytes(&self) -> u64 {
-        let segments = self.prepared.keys().chain(self.decided.keys());
-        self.open.0 + segments.map(|segment| segment.bytes).sum::<u64>()
-    }
-
-    fn records(&self) -> u64 {
-        let segments = self.prepared.keys().chain(self.decided.keys());
-        self.open.1 + segments.map(|segment| segment.records).sum::<u64>()
-    }
-
     /// Whether the sender has something that nothing undecided is in front of.
     fn is_due(&self) -> bool {
         let undecided = self.prepared.keys().next();
@@ -131,17 +122,17 @@ impl KafkaOutbox {
     fn change(&self, change: impl FnOnce(&mut Contents)) {
         self.contents.send_modify(|contents| {
             change(contents);
-            let bytes = contents.bytes();
+            let bytes = contents.bytes;
             let is_full = bytes >= self.bytes_max;
             if is_full != contents.is_full {
                 contents.is_full = is_full;
                 self.say_full(is_full, bytes);
             }
             self.metrics.bytes.store(bytes, Ordering::Relaxed);
-            let records = contents.records();
+            let records = contents.records;
             self.metrics.records.store(records, Ordering::Relaxed);
-            self.metrics
-                .set_oldest(contents.decided.values().min().copied());
+            let oldest = contents.decided.values().next();
+            self.metrics.set_oldest(oldest.copied());
         });
     }
 
@@ -156,26 +147,36 @@ impl KafkaOutbox {
 
     fn wrote(&self, bytes: u64, records: u64) {
         self.change(|contents| {
-            contents.open.0 += bytes;
-            contents.open.1 += records;
+            contents.bytes += bytes;
+            contents.records += records;
         });
     }
 
     /// What was open is a segment now.
     fn prepared(&self, segment: Segment) {
         self.change(|contents| {
-            contents.open.0 = contents.open.0.saturating_sub(segment.bytes);
-            contents.open.1 -= segment.records;
             contents.prepared.insert(segment, clock::now());
         });
     }
 
     /// These have their visible names.
-    fn decided(&self, segments: Vec<(Segment, EventTime)>) {
+    fn decided(&self, segments: Vec<Segment>) {
         self.change(|contents| {
-            for (segment, at) in segments {
-                let at = contents.prepared.remove(&segment).unwrap_or(at);
-                contents.decided.insert(segment, at);
+            for segment in segments {
+                if let Some(made) = contents.prepared.remove(&segment) {
+                    contents.decided.insert(segment, made);
+                }
+            }
+        });
+    }
+
+    /// These were found.
+    fn found(&self, segments: Vec<(Segment, EventTime)>) {
+        self.change(|contents| {
+            for (segment, made) in segments {
+                contents.bytes += segment.bytes;
+                contents.records += segment.records;
+                contents.decided.insert(segment, made);
             }
         });
     }
@@ -213,7 +214,10 @@ impl KafkaOutbox {
     fn forget(&self, segments: &[Segment]) {
         self.change(|contents| {
             for segment in segments {
-                contents.decided.remove(segment);
+                if contents.decided.remove(segment).is_some() {
+                    contents.bytes -= segment.bytes;
+                    contents.records -= segment.records;
+                }
             }
         });
     }
@@ -299,7 +303,7 @@ impl Outbox for OutboxFactory {
             contents.decided.keys().map(|segment| segment.records).sum()
         };
         if records > 0 {
-            let (table, bytes) = (&self.0.table, self.0.contents.borrow().bytes());
+            let (table, bytes) = (&self.0.table, self.0.contents.borrow().bytes);
             tracing::warn!(
                 table,
                 records,

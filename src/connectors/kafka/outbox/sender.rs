@@ -38,6 +38,8 @@ pub(super) struct Sender {
     outbox: Arc<KafkaOutbox>,
     /// The transaction of this session.
     client: Mutex<Option<Arc<Transaction>>>,
+    /// Through which checkpoint everything is sent, if the journal does not know it.
+    unnoted: Mutex<Option<CheckpointId>>,
     /// Whether it was said that nothing can be sent for now.
     has_complained: AtomicBool,
 }
@@ -52,6 +54,7 @@ impl Sender {
         Self {
             outbox,
             client: Mutex::default(),
+            unnoted: Mutex::default(),
             has_complained: AtomicBool::new(false),
         }
     }
@@ -69,7 +72,11 @@ impl Sender {
                 let _ = tokio::task::spawn_blocking(move || client.end()).await;
             }
             match ended {
-                None => return,
+                None => {
+                    return self.note_sent().await.unwrap_or_else(|error| {
+                        tracing::warn!(%error, "the next run asks the marker again");
+                    });
+                }
                 Some(Error::Retryable(why)) => self.complain(&why),
                 Some(error) => {
                     let table = &self.outbox.table;
@@ -77,10 +84,8 @@ impl Sender {
                     return self.outbox.fail(why);
                 }
             }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(PAUSE) => {}
-            }
+            // The loop sees it at once.
+            let _ = tokio::time::timeout(PAUSE, stop.cancelled()).await;
         }
     }
 
@@ -125,13 +130,21 @@ impl Sender {
         let mut targets = HashMap::new();
         loop {
             let batch = self.outbox.next_batch();
-            let Ok(batch) = tokio::time::timeout(MARKER_AGE_MAX, batch).await else {
-                commit(&client, marker).await?;
+            let patience = match *self.unnoted.lock() {
+                Some(_) => PAUSE,
+                None => MARKER_AGE_MAX,
+            };
+            let Ok(batch) = tokio::time::timeout(patience, batch).await else {
+                if patience == MARKER_AGE_MAX {
+                    commit(&client, marker).await?;
+                }
+                self.note_sent().await?;
                 continue;
             };
             let last = batch.last().map_or(0, |segment| segment.checkpoint);
             let sent = marker.checkpoint;
             marker.checkpoint = CheckpointId(last);
+            *self.unnoted.lock() = None;
             self.note(move |journal| {
                 journal.sent = sent;
                 journal.begun = CheckpointId(last);
@@ -149,6 +162,7 @@ impl Sender {
             };
             self.patiently(sending).await?;
             self.stop_complaining();
+            *self.unnoted.lock() = Some(marker.checkpoint);
             self.delete(batch).await?;
         }
     }
@@ -192,6 +206,14 @@ impl Sender {
         commit(&client, marker).await?;
         reach(Step::AfterClaim).await?;
         Ok((client, marker))
+    }
+
+    /// Notes what was sent: from then on nothing depends on the marker, which may expire.
+    async fn note_sent(&self) -> Result<()> {
+        let Some(sent) = self.unnoted.lock().take() else {
+            return Ok(());
+        };
+        self.note(move |journal| journal.sent = sent).await
     }
 
     /// Makes a change of the journal durable.
