@@ -18,6 +18,7 @@ mod login;
 mod marker;
 mod native_producer;
 mod operating;
+mod preflight;
 mod producer;
 mod properties;
 mod property_names;

@@ -4,12 +4,14 @@
 use std::time::Duration;
 
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::metadata::Metadata;
 
 use super::aside::Aside;
 use super::cluster::partition_count;
 use super::configuration::Configuration;
 use super::context::Context;
 use super::native_producer::{Failure, NativeProducer};
+use super::preflight::Replication;
 use super::{Error, Properties, Result};
 
 /// How long to wait when the library's buffer is full before trying again.
@@ -79,13 +81,30 @@ impl Producer {
     /// # Errors
     /// If the cluster cannot be asked or has no such topic.
     pub fn partitions_of(&self, topic: &str) -> Result<i32> {
+        let count = partition_count(&self.metadata(topic)?, topic)?;
+        Ok(i32::try_from(count).unwrap_or(i32::MAX))
+    }
+
+    /// What a person should know of the safety of records in a topic, if anything; `properties`
+    /// say who asks. It blocks.
+    ///
+    /// # Errors
+    /// If the cluster cannot be asked.
+    pub fn warning_of(&self, properties: &Properties, topic: &str) -> Result<Option<String>> {
+        let metadata = self.metadata(topic)?;
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+            return Ok(None);
+        };
+        let replication = Replication::of(properties, found, metadata.brokers().len())?;
+        Ok(replication.warning(topic))
+    }
+
+    fn metadata(&self, topic: &str) -> Result<Metadata> {
         let doing = format!("find the partitions of '{topic}'");
         let client = self.client.client();
-        let metadata = self.context.ask(&doing, |patience| {
+        self.context.ask(&doing, |patience| {
             client.fetch_metadata(Some(topic), patience)
-        })?;
-        let count = partition_count(&metadata, topic)?;
-        Ok(i32::try_from(count).unwrap_or(i32::MAX))
+        })
     }
 
     /// Hands a record over, once there is room for it.

@@ -38,6 +38,9 @@ const END_PATIENCE: Duration = Duration::from_secs(5);
 const OPEN_INTERVALS: u32 = 4;
 const OPEN_MORE: Duration = Duration::from_mins(1);
 
+/// How long a broker lets a transaction be open.
+const TIMEOUT: &str = "transaction.timeout.ms";
+
 /// How long a record may be on its way, unless it is given.
 const DELIVERY_MS: &str = "60000";
 
@@ -65,13 +68,15 @@ impl Transaction {
     /// is committed about every `interval`. It blocks.
     ///
     /// # Errors
-    /// If a property is wrong or a secret cannot be read.
+    /// If a property is wrong or a secret cannot be read, or a transaction may not be open for as
+    /// long as an interval.
     pub fn new(
         properties: Properties,
         identity: Identity,
         topic: &str,
         interval: Duration,
     ) -> Result<Self> {
+        check_timeout(&properties, interval)?;
         let id = identity.transactional_id();
         let mut own = properties.clone();
         own.set("group.id", &id);
@@ -131,11 +136,11 @@ impl Transaction {
             id += &uuid::Uuid::new_v4().to_string();
         }
         configuration.set("transactional.id", &id);
-        let given = configuration.get("transaction.timeout.ms");
+        let given = configuration.get(TIMEOUT);
         // Nor may it take longer than a transaction that was made short.
         let delivery = given.unwrap_or(DELIVERY_MS).to_owned();
         let timeout = self.timeout.as_millis().to_string();
-        configuration.set_default("transaction.timeout.ms", &timeout);
+        configuration.set_default(TIMEOUT, &timeout);
         configuration.set_default("message.timeout.ms", &delivery);
         Producer::with_configuration(configuration, "the transaction")
     }
@@ -268,6 +273,18 @@ impl Transaction {
     }
 }
 
+/// A transaction that the broker aborts before it is committed is never committed.
+fn check_timeout(properties: &Properties, interval: Duration) -> Result<()> {
+    let given = properties.get(TIMEOUT).and_then(|given| given.parse().ok());
+    match given.map(Duration::from_millis) {
+        Some(timeout) if timeout <= interval => Err(Error::Fatal(format!(
+            "'properties.{TIMEOUT}' is {timeout:?}, and a transaction is open from one checkpoint to \
+             the next, which is {interval:?}; raise it, or lower 'execution.checkpointing.interval'"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Ends what a node has open, and shuts its process out if there is one: that begins anew with
 /// its last checkpoint. It blocks until the outcome is final.
 ///
@@ -284,4 +301,23 @@ pub fn abort_transaction(properties: &Properties, identity: &Identity) -> Result
 fn fence(producer: &Producer, patience: Duration) -> Result<()> {
     let begun = producer.client.init_transactions(patience);
     begun.map_err(|failure| producer.failure("begin the transactions of the job", &failure))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_may_be_open_for_longer_than_an_interval() {
+        let check = |timeout: Option<&str>, seconds| {
+            let mut properties = Properties::default();
+            if let Some(timeout) = timeout {
+                properties.allow(TIMEOUT, timeout).unwrap();
+            }
+            check_timeout(&properties, Duration::from_secs(seconds)).is_ok()
+        };
+        assert!(check(None, 3_600));
+        assert!(check(Some("4000"), 3));
+        assert!(!check(Some("4000"), 4));
+    }
 }

@@ -86,9 +86,15 @@ impl Brokers {
 
     /// Makes a topic.
     pub fn make_topic(&self, name: &str, partitions: i32) {
+        self.make_topic_with(name, partitions, &[]);
+    }
+
+    /// Makes a topic with some settings.
+    pub fn make_topic_with(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
         let admin: AdminClient<DefaultClientContext> =
             self.config().create().expect("an admin client");
-        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
+        topic.config.extend(settings);
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = block_on(admin.create_topics([&topic], &options)).expect("an answer");
         for one in made {

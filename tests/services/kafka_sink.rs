@@ -97,3 +97,18 @@ fn a_row_that_is_too_large_is_a_dead_letter_wherever_it_waits() {
         assert!(letters.stdout.contains("20017 bytes"), "{hit}: {letters:?}");
     }
 }
+
+/// Said before the first row: brokers of other versions take no record of such a topic.
+#[test]
+fn a_topic_that_wants_more_replicas_than_it_has_is_warned_of() {
+    let topic = "wants-two-replicas";
+    broker::one().make_topic_with(topic, 1, &[("min.insync.replicas", "2")]);
+    for guarantee in ["exactly-once", "at-least-once"] {
+        let options = format!(", 'sink.delivery-guarantee' = '{guarantee}'");
+        let ended = workspace(10, &program(topic, &options)).run(&RUN);
+        assert_eq!(ended.status, 0, "{guarantee}: {}", ended.stderr);
+        let warning =
+            "'min.insync.replicas' of 'wants-two-replicas' wants 2 replicas to have a record";
+        assert_eq!(ended.stderr.matches(warning).count(), 1, "{}", ended.stderr);
+    }
+}

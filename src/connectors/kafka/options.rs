@@ -1,12 +1,15 @@
 //! The options of the connector, checked.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use regex::Regex;
 
 use super::TableOptions;
 use super::parts::{Given, Parts, TableKind};
+use super::target::Unchecked;
 use crate::formats::{OptionError, Options};
 use crate::kafka::{Lost, Properties};
 
@@ -61,6 +64,7 @@ pub(super) struct SinkOptions {
     pub partitioner: Partitioner,
     /// How many bytes may wait in the outbox, if there is one.
     pub outbox_bytes_max: Option<u64>,
+    pub unchecked: Unchecked,
 }
 
 /// What is promised of the rows of a sink.
@@ -173,8 +177,10 @@ impl SinkOptions {
             let (guarantee_key, partitioner_key) = ("sink.delivery-guarantee", "sink.partitioner");
             note_other_side(options, &SOURCE_KEYS);
             let guarantee = options.choice(guarantee_key, &guarantees, Guarantee::ExactlyOnce);
+            let properties = properties(options);
             let sink = Self {
-                properties: properties(options),
+                unchecked: Arc::new(Mutex::new(Some(properties.clone()))),
+                properties,
                 outbox_bytes_max: outbox(options, guarantee),
                 guarantee,
                 partitioner: options.choice(partitioner_key, &partitioners, Partitioner::Default),

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use super::blocking;
 use super::options::{Partitioner, SinkOptions};
-use crate::kafka::Producer;
+use crate::kafka::{Producer, Properties};
 use crate::runtime::Result;
 
 /// Where records go.
@@ -15,7 +17,11 @@ pub(super) struct Target {
     partitions: Option<i32>,
     /// The next partition, or the task's number.
     turn: i32,
+    unchecked: Unchecked,
 }
+
+/// As whom it is asked whether records are safe in the topic, until one task has asked for all.
+pub(super) type Unchecked = Arc<Mutex<Option<Properties>>>;
 
 impl Target {
     /// That of the task with this number.
@@ -25,14 +31,28 @@ impl Target {
             partitioner: options.partitioner,
             partitions: None,
             turn: i32::try_from(task).unwrap_or(0),
+            unchecked: Arc::clone(&options.unchecked),
         }
     }
 
-    /// Asks once how many partitions there are, which also tells a wrong name.
+    /// Asks once how many partitions there are, which also tells a wrong name, and whether
+    /// records are safe in them.
     pub async fn ask(&mut self, producer: &Arc<Producer>) -> Result<()> {
         if self.partitions.is_none() {
             let (producer, topic) = (Arc::clone(producer), self.topic.clone());
-            let partitions = blocking(move || producer.partitions_of(&topic)).await?;
+            let unchecked = self.unchecked.lock().take();
+            let asked = blocking(move || {
+                let partitions = producer.partitions_of(&topic)?;
+                let warning = match unchecked {
+                    Some(properties) => producer.warning_of(&properties, &topic)?,
+                    None => None,
+                };
+                Ok((partitions, warning))
+            });
+            let (partitions, warning) = asked.await?;
+            if let Some(warning) = warning {
+                tracing::warn!("{warning}");
+            }
             self.partitions = Some(partitions);
         }
         Ok(())
