@@ -185,9 +185,8 @@ impl KafkaOutbox {
     /// are any.
     async fn next_batch(&self) -> Vec<Segment> {
         let mut contents = self.contents.subscribe();
-        let Ok(contents) = contents.wait_for(Contents::is_due).await else {
-            return Vec::new();
-        };
+        let contents = contents.wait_for(Contents::is_due).await;
+        let contents = contents.expect("the other end is here");
         let undecided = contents.prepared.keys().next();
         let (mut batch, mut bytes) = (Vec::<Segment>::new(), 0);
         for segment in contents.decided.keys() {

@@ -141,7 +141,7 @@ impl Sender {
                 self.note_sent().await?;
                 continue;
             };
-            let last = batch.last().map_or(0, |segment| segment.checkpoint);
+            let last = batch.last().expect("what is due").checkpoint;
             let sent = marker.checkpoint;
             marker.checkpoint = CheckpointId(last);
             *self.unnoted.lock() = None;
