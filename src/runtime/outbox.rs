@@ -34,6 +34,7 @@ pub trait Outbox: Send + Sync {
     /// Why they can never be.
     async fn drained(&self) -> Result<()>;
 
-    /// Sends on for at most so long, then leaves nothing open and says what is left.
+    /// Sends on for at most so long, then leaves nothing open and says what is left; that takes
+    /// no longer either, if any time was given.
     async fn end(&self, patience: Duration);
 }

@@ -49,11 +49,6 @@ impl JobTransaction {
         }
     }
 
-    /// From one checkpoint to the next.
-    pub(super) fn interval(&self) -> Duration {
-        self.interval
-    }
-
     /// Takes a sink in.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ use sink::OutboxSink;
 /// The folder of all outboxes in a data directory.
 const FOLDER: &str = "outbox";
 
-/// How long the sender may take to leave nothing open.
+/// How long the sender may take to leave nothing open, unless the job is to stop.
 const END_PATIENCE: Duration = Duration::from_secs(6);
 
 /// How many bytes one transaction takes, if its checkpoints are small.
@@ -56,8 +56,6 @@ pub(super) struct KafkaOutbox {
     bytes_max: u64,
     options: SinkOptions,
     identity: Identity,
-    /// From one checkpoint to the next.
-    interval: Duration,
     metrics: Arc<OutboxMetrics>,
     contents: watch::Sender<Contents>,
     sending: Mutex<Option<JoinHandle<()>>>,
@@ -103,7 +101,6 @@ impl KafkaOutbox {
                 job: job.job,
                 node: format!("{}.outbox-{operator}", job.node),
             },
-            interval: job.transaction.interval(),
             metrics: Arc::new(OutboxMetrics::new(table.to_owned())),
             contents: watch::Sender::default(),
             sending: Mutex::default(),
@@ -291,10 +288,12 @@ impl Outbox for OutboxFactory {
         };
         let _ = tokio::time::timeout(patience, self.drained()).await;
         self.0.stop.cancel();
-        if tokio::time::timeout(END_PATIENCE, &mut sending)
-            .await
-            .is_err()
-        {
+        let patience = if patience.is_zero() {
+            END_PATIENCE
+        } else {
+            patience
+        };
+        if tokio::time::timeout(patience, &mut sending).await.is_err() {
             sending.abort();
         }
         let records: u64 = {

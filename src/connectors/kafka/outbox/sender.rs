@@ -171,9 +171,10 @@ impl Sender {
     async fn begin(&self) -> Result<(Arc<Transaction>, Marker)> {
         let outbox = &self.outbox;
         let (properties, identity) = (outbox.options.properties.clone(), outbox.identity.clone());
-        let (topic, interval) = (outbox.options.topic.clone(), outbox.interval);
-        let client =
-            blocking(move || Transaction::new(properties, identity, &topic, interval)).await?;
+        let topic = outbox.options.topic.clone();
+        // A transaction is open only while it is sent, however rare checkpoints are.
+        let made = move || Transaction::new(properties, identity, &topic, Duration::ZERO);
+        let client = blocking(made).await?;
         let client = Arc::new(client);
         *self.client.lock() = Some(Arc::clone(&client));
         let journal = Journal::read(&outbox.directory);
