@@ -28,6 +28,13 @@ pub const COLUMNS: &str = "auction BIGINT, bidder BIGINT, price BIGINT, channel 
      url STRING, `dateTime` TIMESTAMP(3), extra STRING, \
      WATERMARK FOR `dateTime` AS `dateTime` - INTERVAL '4' SECOND";
 
+/// The columns of a table of events that may be bids, and the bids among them.
+pub const NESTED_COLUMNS: &str = "event_type INT, bid ROW<auction BIGINT, bidder BIGINT, \
+     price BIGINT, channel STRING, url STRING, `dateTime` TIMESTAMP(3), extra STRING>, \
+     `dateTime` AS bid.`dateTime`, WATERMARK FOR `dateTime` AS `dateTime` - INTERVAL '4' SECOND";
+pub const NESTED_VIEW: &str = "CREATE VIEW bid AS SELECT bid.auction, bid.bidder, bid.price, \
+     bid.channel, bid.url, `dateTime`, bid.extra FROM event WHERE event_type = 2;";
+
 /// How many bids fall into a second of event time: a window of ten seconds has a
 /// million, and meets most of a million auctions.
 const BIDS_PER_SECOND: u64 = 100_000;
@@ -40,6 +47,17 @@ pub fn lines(count: u64, form: Form) -> Vec<u8> {
         bids.append_line(&mut lines);
     }
     lines.into_bytes()
+}
+
+/// Records of bids on so many auctions, one after the other without end.
+pub fn records(auctions: u64, form: Form) -> impl Iterator<Item = String> {
+    let mut bids = Bids::new(auctions, form);
+    std::iter::repeat_with(move || {
+        let mut line = String::new();
+        bids.append_line(&mut line);
+        line.pop();
+        line
+    })
 }
 
 /// Writes a file of flat bids on so many auctions into a new folder; returns its length.

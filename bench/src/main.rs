@@ -6,7 +6,9 @@ mod cost;
 mod ends;
 mod generator;
 mod hot_paths;
+mod job;
 mod json_codec;
+mod kafka;
 mod keyed_state;
 mod latency;
 mod machine;
@@ -44,6 +46,7 @@ enum Benchmark {
     CheckpointStall(checkpoint_stall::Arguments),
     Latency(latency::Arguments),
     Throughput(throughput::Arguments),
+    Kafka(kafka::Arguments),
     HotPath(hot_paths::Arguments),
     JsonDecode(json_codec::DecodeArguments),
     JsonEncode(json_codec::EncodeArguments),
@@ -73,6 +76,7 @@ fn main() -> Result<()> {
         Benchmark::Throughput(arguments) => {
             throughput::run(arguments, &mut recorder("throughput")?)
         }
+        Benchmark::Kafka(arguments) => kafka::run(arguments, &mut recorder("kafka")?),
         Benchmark::HotPath(arguments) => hot_paths::run(arguments),
         Benchmark::JsonDecode(arguments) => {
             json_codec::decode(arguments, &mut recorder("json-decode")?)

@@ -1,20 +1,17 @@
 //! Events per second of one core: whole pipelines over files and generated events.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
-use thalweg::pipeline::{self, Options, Status};
-use thalweg::sql::{SourceFile, render};
-use tokio_util::sync::CancellationToken;
 
 use crate::bids;
 use crate::cost::{Cost, measure, median, ratio};
 use crate::generator::Generator;
+use crate::job;
 use crate::pipelines::{Input, PIPELINES, Pipeline, Target};
 use crate::recorder::Recorder;
 
@@ -176,25 +173,8 @@ fn run_once(pipeline: &Pipeline, table: &str, arguments: &Arguments) -> Result<C
     let program = pipeline
         .program
         .replace("{output}", &folder(dir.path(), "output"));
-    let files = [SourceFile {
-        name: "throughput.sql".to_owned(),
-        text: format!("{table}\n{program}"),
-    }];
-    let program = pipeline::compile(&files, &BTreeMap::new())
-        .map_err(|diagnostics| anyhow!(render(&diagnostics, &files)))?;
-    let options = Options::new(dir.path().join("state"), arguments.workers);
-    let status = Arc::new(Status::default());
-    let run = || {
-        Ok(pipeline::run(
-            program,
-            options,
-            Arc::clone(&status),
-            CancellationToken::new(),
-        )?)
-    };
-    let (_, cost) = measure(run)?;
-    let read = status.snapshot().progress;
-    let read = read.map_or(0, |progress| progress.rows);
+    let text = format!("{table}\n{program}");
+    let (read, cost) = job::run(text, dir.path(), arguments.workers)?;
     let expected = rows_of(pipeline.input, arguments.rows);
     ensure!(read == expected, "{read} rows were read of {expected}");
     Ok(cost)

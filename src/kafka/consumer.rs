@@ -191,6 +191,13 @@ impl Consumer {
         }
     }
 
+    /// Whether there are records behind an offset, perhaps of an open transaction, as the last
+    /// fetch has shown it.
+    pub fn has_more(&self, index: usize, offset: i64) -> bool {
+        let is_end = self.end_of(index, offset).is_log_end;
+        self.partitions.contains_key(&index) && !is_end
+    }
+
     /// Waits until something may be there.
     pub async fn wait(&self) {
         // Failures that are no records do not wake this.

@@ -129,6 +129,12 @@ pub enum SourceEvent {
         /// The split's name.
         split: String,
     },
+    /// A split that was at its end has records that cannot be read yet, as of an open
+    /// transaction: until it is at its end again it is not idle.
+    NotAtEnd {
+        /// The split's name.
+        split: String,
+    },
     /// Nothing can be read for now, whatever there is, as where the schema of a record
     /// has to be fetched first: until the next event no split becomes idle.
     Held,

@@ -227,6 +227,9 @@ impl Running {
                 };
                 self.queue.update_from(self.splits.read(&split, read));
             }
+            SourceEvent::NotAtEnd { split } => {
+                self.queue.update_from(self.splits.not_at_end(&split));
+            }
             SourceEvent::Held => self.splits.hold(),
             SourceEvent::AtEnd { split } => self.splits.at_end(&split, Instant::now()),
             SourceEvent::Finished { split } => {

@@ -103,6 +103,14 @@ impl SplitClock {
         }
     }
 
+    /// A split is not at its end, and has nothing that can be read.
+    pub fn not_at_end(&mut self, split: &str) -> Option<&SplitRecord> {
+        let split = self.splits.get_mut(split)?;
+        split.at_end_since = None;
+        split.record.idle = false;
+        Some(&split.record)
+    }
+
     /// Nobody looks any more whether a split is at its end.
     pub fn unwatched(&mut self, split: &str) {
         if let Some(split) = self.splits.get_mut(split) {
@@ -253,6 +261,22 @@ mod tests {
         assert!(clock.tick(start + TIMEOUT * 2).is_empty());
         let watermark = clock.read("a", row(3)).unwrap().watermark;
         assert_eq!(watermark, EventTime::from_millis(5), "it does not go back");
+    }
+
+    #[test]
+    fn a_split_with_records_that_cannot_be_read_is_not_idle() {
+        let start = Instant::now();
+        let mut clock = clock(&["a"]);
+        clock.at_end("a", start);
+        assert!(clock.not_at_end("a").is_some());
+        assert!(clock.tick(start + TIMEOUT * 9).is_empty());
+        clock.at_end("a", start);
+        assert_eq!(
+            clock.tick(start + TIMEOUT).len(),
+            1,
+            "it is at its end again"
+        );
+        assert!(clock.not_at_end("a").is_some_and(|record| !record.idle));
     }
 
     #[test]

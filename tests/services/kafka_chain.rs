@@ -42,10 +42,11 @@ fn nothing_is_late_behind_a_job_with_long_transactions() {
         .replace(&topics.input, &middle.copies)
         .replace("'1 h'", &format!("'{IDLE_TIMEOUT}'"));
     second.write("second.sql", &program);
-    let running = [
-        first.start(&["--workers", "1", "first.sql"]),
-        second.start(&["--workers", "2", "second.sql"]),
-    ];
+    // It first finds partitions without records, and then some of an open transaction. One task
+    // reads both, one after the other.
+    let second = second.start(&["--workers", "1", "second.sql"]);
+    second.wait_until_ready();
+    let running = [first.start(&["--workers", "1", "first.sql"]), second];
     for round in 0..ROUNDS {
         topics.write_in_order(
             brokers,

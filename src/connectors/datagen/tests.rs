@@ -97,7 +97,10 @@ async fn read(
                 positions.push((split, position));
             }
             SourceEvent::Finished { .. } => finished += 1,
-            SourceEvent::Watermark { .. } | SourceEvent::AtEnd { .. } | SourceEvent::Held => {
+            SourceEvent::Watermark { .. }
+            | SourceEvent::AtEnd { .. }
+            | SourceEvent::NotAtEnd { .. }
+            | SourceEvent::Held => {
                 panic!("a generator has no end for now")
             }
         }

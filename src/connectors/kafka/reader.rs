@@ -40,6 +40,8 @@ struct Reading {
     /// The next offset.
     next: i64,
     end: Option<i64>,
+    /// Whether a fetch has shown it at its end, and none has shown more since.
+    is_at_end: bool,
 }
 
 impl Reading {
@@ -78,7 +80,7 @@ impl KafkaReader {
                 return Ok(None);
             }
             match self.consumer.poll().map_err(failed)? {
-                None => return Ok(None),
+                None => return Ok(self.no_longer_at_end()),
                 Some(Polled::Records(index, messages)) => {
                     let Some(reading) = self.partitions.get_mut(&index) else {
                         messages.pass();
@@ -122,10 +124,24 @@ impl KafkaReader {
             return self.finish(index);
         }
         if end.is_log_end {
+            reading.is_at_end = true;
             let split = reading.split.clone();
             self.events.push_back(SourceEvent::AtEnd { split });
         }
         Ok(())
+    }
+
+    /// A partition that was at its end and is not any more, though none of its records can be
+    /// read: a transaction has begun. No event of the client says so.
+    fn no_longer_at_end(&mut self) -> Option<SourceEvent> {
+        let consumer = &self.consumer;
+        let mut at_end = self.partitions.iter_mut();
+        let (_, reading) = at_end.find(|(index, reading)| {
+            reading.is_at_end && consumer.has_more(**index, reading.next)
+        })?;
+        reading.is_at_end = false;
+        let split = reading.split.clone();
+        Some(SourceEvent::NotAtEnd { split })
     }
 
     /// Refuses partitions of another cluster than the one that is reached.
@@ -191,6 +207,7 @@ fn read(
         }
         bytes += record.len() as u64;
         reading.next = offset + 1;
+        reading.is_at_end = false;
         taken += 1;
         messages.pass();
     }
@@ -234,6 +251,7 @@ impl SourceReader for KafkaReader {
             split: split.id.clone(),
             next: position.unwrap_or(0),
             end: spec.end,
+            is_at_end: false,
         };
         if reading.is_finished() {
             let split = reading.split;

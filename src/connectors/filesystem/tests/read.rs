@@ -58,6 +58,7 @@ impl Lab {
                 format!("{} ->{}", values(&records).join(" "), position["offset"])
             }
             SourceEvent::Held => "held".to_owned(),
+            SourceEvent::NotAtEnd { .. } => "not at end".to_owned(),
             SourceEvent::Watermark { .. } => "watermark".to_owned(),
             SourceEvent::AtEnd { .. } => "at end".to_owned(),
             SourceEvent::Finished { .. } => "finished".to_owned(),
