@@ -27,6 +27,10 @@ use clap::{Parser, Subcommand};
 
 use recorder::Recorder;
 
+/// The allocator of the node.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures Thalweg; each figure is printed and appended to a file of results.
 #[derive(Debug, Parser)]
 #[command(version)]
