@@ -11,12 +11,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cost::{Cost, measure};
 
-/// Runs a program to its end, with its state below `dir`; how many rows it has read, and
-/// what it took.
+/// Runs a program to its end or until it is stopped, with its state below `dir`; how many rows
+/// it has read, and what it took.
 ///
 /// # Errors
 /// If it is wrong or fails.
-pub fn run(text: String, dir: &Path, workers: usize) -> Result<(u64, Cost)> {
+pub fn run(
+    text: String,
+    dir: &Path,
+    workers: usize,
+    stop: CancellationToken,
+) -> Result<(u64, Cost)> {
     let files = [SourceFile {
         name: "bench.sql".to_owned(),
         text,
@@ -25,10 +30,7 @@ pub fn run(text: String, dir: &Path, workers: usize) -> Result<(u64, Cost)> {
         .map_err(|diagnostics| anyhow!(render(&diagnostics, &files)))?;
     let options = Options::new(dir.join("state"), workers);
     let status = Arc::new(Status::default());
-    let (_, cost) = measure(|| {
-        let stop = CancellationToken::new();
-        Ok(pipeline::run(program, options, Arc::clone(&status), stop)?)
-    })?;
+    let (_, cost) = measure(|| Ok(pipeline::run(program, options, Arc::clone(&status), stop)?))?;
     let read = status.snapshot().progress;
     Ok((read.map_or(0, |progress| progress.rows), cost))
 }

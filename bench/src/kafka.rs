@@ -1,32 +1,20 @@
 //! CPU time of whole pipelines between topics of a real broker: of the node alone, as the
 //! broker is another process.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
-
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use futures::executor::block_on;
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use serde_json::json;
-use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use crate::bids::{self, Form};
+use crate::broker::Broker;
 use crate::cost::{median, ratio};
 use crate::job;
 use crate::recorder::Recorder;
 
-/// Of the topic that is read and of those that are written.
-const PARTITIONS: i32 = 4;
 /// Keys of the windows.
 const AUCTIONS: u64 = 10_000;
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// CPU seconds of the node for a million events: topics of a broker of its own, read and
 /// written exactly once with default settings.
@@ -146,7 +134,7 @@ pub fn run(arguments: &Arguments, recorder: &mut Recorder) -> Result<()> {
             continue;
         }
         let topic = format!("{form:?}");
-        let bytes = broker.load(&topic, form, arguments.rows)?;
+        let bytes = load(&broker, &topic, form, arguments.rows)?;
         for pipeline in pipelines {
             let cpu = measured(pipeline, &broker, arguments)?;
             let parameters = json!({
@@ -196,7 +184,12 @@ fn measured(pipeline: &Pipeline, broker: &Broker, arguments: &Arguments) -> Resu
         let program = pipeline.program.replace("{sink}", &broker.options(&sink));
         let dir = tempfile::tempdir()?;
         let text = format!("{table}\n{view}\n{program}");
-        let (read, cost) = job::run(text, dir.path(), arguments.workers)?;
+        let (read, cost) = job::run(
+            text,
+            dir.path(),
+            arguments.workers,
+            CancellationToken::new(),
+        )?;
         let expected = arguments.rows;
         ensure!(read == expected, "{read} rows were read of {expected}");
         costs.push(cost.cpu_seconds);
@@ -204,89 +197,15 @@ fn measured(pipeline: &Pipeline, broker: &Broker, arguments: &Arguments) -> Resu
     Ok(median(costs) / ratio(arguments.rows) * 1e6)
 }
 
-/// A broker that ends with this.
-struct Broker {
-    directory: TempDir,
-    servers: String,
-}
-
-impl Broker {
-    fn start() -> Result<Self> {
-        let directory = tempfile::tempdir()?;
-        script(&["install"], None)?;
-        let servers = script(&["start"], Some(directory.path()))?;
-        Ok(Self { directory, servers })
+/// Makes a topic and writes events into it; how many bytes they have.
+fn load(broker: &Broker, topic: &str, form: Form, rows: u64) -> Result<u64> {
+    broker.make_topic(topic)?;
+    let producer = broker.producer("50")?;
+    let mut bytes = 0;
+    for (row, line) in (0..rows).zip(bids::records(AUCTIONS, form)) {
+        bytes += line.len() as u64;
+        producer.send(topic, row, &line)?;
     }
-
-    fn config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.servers);
-        config
-    }
-
-    fn options(&self, topic: &str) -> String {
-        format!(
-            "'connector' = 'kafka', 'topic' = '{topic}', 'format' = 'json', \
-             'properties.bootstrap.servers' = '{}'",
-            self.servers
-        )
-    }
-
-    fn make_topic(&self, name: &str) -> Result<()> {
-        let admin: AdminClient<DefaultClientContext> = self.config().create()?;
-        let topic = NewTopic::new(name, PARTITIONS, TopicReplication::Fixed(1));
-        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
-        for made in block_on(admin.create_topics([&topic], &options))? {
-            made.map_err(|(name, code)| anyhow!("no topic {name}: {code}"))?;
-        }
-        Ok(())
-    }
-
-    /// Makes a topic and writes events into it, spread over its partitions by runs of some
-    /// thousand; how many bytes they have.
-    fn load(&self, topic: &str, form: Form, rows: u64) -> Result<u64> {
-        const RUN: u64 = 4_096;
-        self.make_topic(topic)?;
-        let producer: ThreadedProducer<DefaultProducerContext> = self
-            .config()
-            .set("linger.ms", "50")
-            .set("batch.size", "1000000")
-            .create()?;
-        let mut bytes = 0;
-        for (row, line) in (0..rows).zip(bids::records(AUCTIONS, form)) {
-            bytes += line.len() as u64;
-            let partition = i32::try_from(row / RUN % u64::from(PARTITIONS.unsigned_abs()))?;
-            let mut record = BaseRecord::<(), str>::to(topic)
-                .partition(partition)
-                .payload(&line);
-            while let Err((error, back)) = producer.send(record) {
-                let full = KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
-                ensure!(error == full, "cannot load {topic}: {error}");
-                record = back;
-                producer.poll(Duration::from_millis(10));
-            }
-        }
-        producer.flush(PATIENCE)?;
-        Ok(bytes)
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        // It would go on without this process.
-        let _ = script(&["stop"], Some(self.directory.path()));
-    }
-}
-
-/// Runs `scripts/kafka`; what it says.
-fn script(arguments: &[&str], directory: Option<&Path>) -> Result<String> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/kafka"));
-    let output = Command::new(&path).args(arguments).args(directory).output();
-    let output = output.context("scripts/kafka")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "scripts/kafka {arguments:?}: {said}"
-    );
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    producer.flush()?;
+    Ok(bytes)
 }

@@ -1,6 +1,7 @@
 //! What Thalweg costs, measured: one sub-command a benchmark, one line a figure.
 
 mod bids;
+mod broker;
 mod checkpoint_stall;
 mod cost;
 mod ends;
@@ -9,6 +10,7 @@ mod hot_paths;
 mod job;
 mod json_codec;
 mod kafka;
+mod kafka_latency;
 mod keyed_state;
 mod latency;
 mod machine;
@@ -51,6 +53,7 @@ enum Benchmark {
     Latency(latency::Arguments),
     Throughput(throughput::Arguments),
     Kafka(kafka::Arguments),
+    KafkaLatency(kafka_latency::Arguments),
     HotPath(hot_paths::Arguments),
     JsonDecode(json_codec::DecodeArguments),
     JsonEncode(json_codec::EncodeArguments),
@@ -81,6 +84,9 @@ fn main() -> Result<()> {
             throughput::run(arguments, &mut recorder("throughput")?)
         }
         Benchmark::Kafka(arguments) => kafka::run(arguments, &mut recorder("kafka")?),
+        Benchmark::KafkaLatency(arguments) => {
+            kafka_latency::run(arguments, &mut recorder("kafka-latency")?)
+        }
         Benchmark::HotPath(arguments) => hot_paths::run(arguments),
         Benchmark::JsonDecode(arguments) => {
             json_codec::decode(arguments, &mut recorder("json-decode")?)

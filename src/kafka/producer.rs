@@ -61,7 +61,7 @@ impl Producer {
         // Kafka's own partitioner, so that a key goes where other producers send it.
         configuration.set("partitioner", "murmur2_random");
         for (key, value) in [
-            ("linger.ms", "20"),
+            ("linger.ms", "5"),
             ("batch.size", "1000000"),
             ("queue.buffering.max.messages", "1000000"),
             ("queue.buffering.max.kbytes", "65536"),
