@@ -41,6 +41,9 @@ const OPEN_MORE: Duration = Duration::from_mins(1);
 /// How long a broker lets a transaction be open.
 const TIMEOUT: &str = "transaction.timeout.ms";
 
+/// How long a record may wait for others of its batch, unless it is given.
+const TRANSACTION_LINGER_MS: &str = "20";
+
 /// How long a record may be on its way, unless it is given.
 const DELIVERY_MS: &str = "60000";
 
@@ -142,6 +145,8 @@ impl Transaction {
         let timeout = self.timeout.as_millis().to_string();
         configuration.set_default(TIMEOUT, &timeout);
         configuration.set_default("message.timeout.ms", &delivery);
+        // Nobody sees the records before the commit, which waits for none: larger batches.
+        configuration.set_default("linger.ms", TRANSACTION_LINGER_MS);
         Producer::with_configuration(configuration, "the transaction")
     }
 

@@ -107,6 +107,31 @@ fn a_kill_at_any_step_loses_and_doubles_nothing() {
     Job::new(false).check(&STEPS);
 }
 
+/// After an error or a stall a job tries again or ends, and goes on in its next life.
+#[test]
+#[cfg(feature = "campaign")]
+fn an_error_or_a_stall_at_any_step_loses_and_doubles_nothing() {
+    for (action, said) in [
+        ("error", "the test wants step"),
+        ("stall", "a test stalls step"),
+    ] {
+        let (job, mut rows) = (Job::new(false), 0);
+        for step in STEPS {
+            let hit = step.replace("kill", action);
+            job.topics.write(broker::one(), rows..rows + ROWS_PER_LIFE);
+            rows += ROWS_PER_LIFE;
+            let mut running = job.start("data", &[("THALWEG_FAILPOINT", &hit)]);
+            running.wait_until_said(said);
+            let is_sent = || broker::one().committed(&job.topics.copies).len() >= rows as usize;
+            wait_until("it goes on or ends", || running.has_ended() || is_sent());
+            let ended = running.terminate();
+            let may_end = [0, i32::from(action == "error")];
+            assert!(may_end.contains(&ended.status), "{hit}: {ended:?}");
+        }
+        job.finish(job.start("data", &[]), rows);
+    }
+}
+
 /// Of a checkpoint that is rolled back the outbox keeps nothing.
 #[test]
 fn an_outbox_follows_whoever_decides() {
