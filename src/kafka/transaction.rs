@@ -38,6 +38,9 @@ const END_PATIENCE: Duration = Duration::from_secs(5);
 const OPEN_INTERVALS: u32 = 4;
 const OPEN_MORE: Duration = Duration::from_mins(1);
 
+/// What brokers let it be at most, unless they are told otherwise (`transaction.max.timeout.ms`).
+const OPEN_MAX: Duration = Duration::from_mins(15);
+
 /// How long a broker lets a transaction be open.
 const TIMEOUT: &str = "transaction.timeout.ms";
 
@@ -95,7 +98,7 @@ impl Transaction {
                 number: 0,
             },
             properties,
-            timeout: interval * OPEN_INTERVALS + OPEN_MORE,
+            timeout: default_timeout(interval),
             producer: Mutex::new(None),
             is_in_doubt: AtomicBool::new(false),
         })
@@ -290,6 +293,17 @@ fn check_timeout(properties: &Properties, interval: Duration) -> Result<()> {
     }
 }
 
+/// How long a transaction may be open if nobody says so. Where the interval leaves room, it is no
+/// more than brokers allow; else they refuse it, with the property to raise.
+fn default_timeout(interval: Duration) -> Duration {
+    let wished = interval * OPEN_INTERVALS + OPEN_MORE;
+    if interval + OPEN_MORE <= OPEN_MAX {
+        wished.min(OPEN_MAX)
+    } else {
+        wished
+    }
+}
+
 /// Ends what a node has open, and shuts its process out if there is one: that begins anew with
 /// its last checkpoint. It blocks until the outcome is final.
 ///
@@ -324,5 +338,13 @@ mod tests {
         assert!(check(None, 3_600));
         assert!(check(Some("4000"), 3));
         assert!(!check(Some("4000"), 4));
+    }
+
+    #[test]
+    fn brokers_allow_it_unless_the_interval_is_too_long() {
+        for (interval, expected) in [(0, 1), (1, 5), (4, 15), (14, 15), (15, 61)] {
+            let timeout = default_timeout(Duration::from_mins(interval));
+            assert_eq!(timeout, Duration::from_mins(expected), "{interval}");
+        }
     }
 }

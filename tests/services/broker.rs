@@ -128,6 +128,7 @@ impl Brokers {
     }
 
     /// Makes the cluster forget what a group has committed.
+    #[cfg(feature = "failpoints")]
     pub fn forget(&self, group: &str) {
         let admin: AdminClient<DefaultClientContext> =
             self.config().create().expect("an admin client");

@@ -1,7 +1,9 @@
 //! Writing topics.
 
 use crate::broker;
-use crate::process::{Workspace, wait_until};
+use crate::process::Workspace;
+#[cfg(feature = "failpoints")]
+use crate::process::wait_until;
 
 /// What copies the file `in/1.json` into a topic, with these options of the table.
 fn program(topic: &str, options: &str) -> String {
