@@ -47,6 +47,11 @@ fn files(columns: &str) -> String {
 
 /// Writes values into partition 0 at times in milliseconds since 1970.
 fn write(topic: &str, records: &[(i64, &str, Option<OwnedHeaders>)]) {
+    write_keyed(topic, None, records);
+}
+
+/// The same with a key, which all of them have.
+fn write_keyed(topic: &str, key: Option<&str>, records: &[(i64, &str, Option<OwnedHeaders>)]) {
     let producer: ThreadedProducer<DefaultProducerContext> = rdkafka::ClientConfig::new()
         .set("bootstrap.servers", &broker::one().addresses)
         .create()
@@ -56,6 +61,7 @@ fn write(topic: &str, records: &[(i64, &str, Option<OwnedHeaders>)]) {
             .partition(0)
             .timestamp(*millis)
             .payload(value);
+        record.key = key;
         record.headers.clone_from(headers);
         producer
             .send(record)
@@ -112,6 +118,24 @@ fn metadata_stays_with_its_row() {
         + &files("o BIGINT")
         + "INSERT INTO files SELECT `offset` FROM topic;";
     assert_eq!(rows(&program), ["{\"o\":0}", "{\"o\":2}"]);
+}
+
+#[test]
+fn the_key_is_metadata_as_it_is() {
+    let topic = broker::one().topic(1);
+    write(&topic, &[(MINUTE, "{\"n\":0}", None)]);
+    for (key, value) in [("k", "{\"n\":1}"), ("", "{\"n\":2}")] {
+        write_keyed(&topic, Some(key), &[(MINUTE, value, None)]);
+    }
+    let program = table(&topic, "n BIGINT, `key` BYTES METADATA VIRTUAL")
+        + &files("n BIGINT, k STRING")
+        + "INSERT INTO files SELECT n, CAST(`key` AS STRING) FROM topic;";
+    let expected = [
+        "{\"n\":0,\"k\":null}",
+        "{\"n\":1,\"k\":\"k\"}",
+        "{\"n\":2,\"k\":\"\"}",
+    ];
+    assert_eq!(rows(&program), expected);
 }
 
 #[test]
