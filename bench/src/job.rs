@@ -11,16 +11,24 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cost::{Cost, measure};
 
-/// Runs a program to its end or until it is stopped, with its state below `dir`; how many rows
-/// it has read, and what it took.
+/// Runs a program to its end, with its state below `dir`; how many rows it has read, and
+/// what it took.
 ///
 /// # Errors
 /// If it is wrong or fails.
-pub fn run(
+pub fn run(text: String, dir: &Path, workers: usize) -> Result<(u64, Cost)> {
+    run_until(CancellationToken::new(), text, dir, workers)
+}
+
+/// The same until it is stopped, if it does not end before.
+///
+/// # Errors
+/// If it is wrong or fails.
+pub fn run_until(
+    stop: CancellationToken,
     text: String,
     dir: &Path,
     workers: usize,
-    stop: CancellationToken,
 ) -> Result<(u64, Cost)> {
     let files = [SourceFile {
         name: "bench.sql".to_owned(),

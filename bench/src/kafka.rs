@@ -5,7 +5,6 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use crate::bids::{self, Form};
 use crate::broker::Broker;
@@ -184,12 +183,7 @@ fn measured(pipeline: &Pipeline, broker: &Broker, arguments: &Arguments) -> Resu
         let program = pipeline.program.replace("{sink}", &broker.options(&sink));
         let dir = tempfile::tempdir()?;
         let text = format!("{table}\n{view}\n{program}");
-        let (read, cost) = job::run(
-            text,
-            dir.path(),
-            arguments.workers,
-            CancellationToken::new(),
-        )?;
+        let (read, cost) = job::run(text, dir.path(), arguments.workers)?;
         let expected = arguments.rows;
         ensure!(read == expected, "{read} rows were read of {expected}");
         costs.push(cost.cpu_seconds);

@@ -123,7 +123,7 @@ fn measured(guarantee: &str, broker: &Broker, arguments: &Arguments) -> Result<V
     let stop = CancellationToken::new();
     let began = Instant::now();
     thread::scope(|scope| {
-        let job = scope.spawn(|| job::run(program, dir.path(), 1, stop.clone()));
+        let job = scope.spawn(|| job::run_until(stop.clone(), program, dir.path(), 1));
         let writer = scope.spawn(|| write(&producer, &from, began, arguments));
         let latencies = read(&consumer, began, arguments);
         stop.cancel();

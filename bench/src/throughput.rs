@@ -7,7 +7,6 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use crate::bids;
 use crate::cost::{Cost, measure, median, ratio};
@@ -175,12 +174,7 @@ fn run_once(pipeline: &Pipeline, table: &str, arguments: &Arguments) -> Result<C
         .program
         .replace("{output}", &folder(dir.path(), "output"));
     let text = format!("{table}\n{program}");
-    let (read, cost) = job::run(
-        text,
-        dir.path(),
-        arguments.workers,
-        CancellationToken::new(),
-    )?;
+    let (read, cost) = job::run(text, dir.path(), arguments.workers)?;
     let expected = rows_of(pipeline.input, arguments.rows);
     ensure!(read == expected, "{read} rows were read of {expected}");
     Ok(cost)
