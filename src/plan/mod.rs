@@ -12,4 +12,7 @@ mod table;
 pub use dataflow::{Dataflow, Node, NodeKind, Program, Window, WindowInput};
 pub use diagnostic::Diagnostic;
 pub use sql_type::{column_type_name, type_name};
-pub use table::{Column, ColumnKind, Metadata, Span, Table, TableOption, WatermarkSpec};
+pub use table::{
+    Column, ColumnKind, Distribution, DistributionKind, Metadata, Span, Table, TableOption,
+    WatermarkSpec,
+};

@@ -19,6 +19,8 @@ pub struct Table {
     pub watermark: Option<WatermarkSpec>,
     /// The columns of its primary key, which is not enforced.
     pub primary_key: Vec<String>,
+    /// `DISTRIBUTED BY …`. Nothing reads it yet.
+    pub distribution: Option<Distribution>,
     /// `WITH (…)`, in the order of the text.
     pub options: IndexMap<String, TableOption>,
     /// Where its name stands in the text.
@@ -64,6 +66,26 @@ pub struct WatermarkSpec {
     /// The watermark that a row gives rise to, over all columns of the table
     /// ([`Table::schema`]), of type `TIMESTAMP(3)`.
     pub expression: Expression,
+}
+
+/// How the rows of a table lie in the buckets of what holds them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Distribution {
+    /// How rows are dealt; `None` leaves it to the connector.
+    pub kind: Option<DistributionKind>,
+    /// By which physical columns; empty leaves it to the connector.
+    pub columns: Vec<String>,
+    /// Into how many buckets, at least one.
+    pub buckets: Option<u32>,
+}
+
+/// How rows are dealt to buckets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DistributionKind {
+    /// By a hash of the columns.
+    Hash,
+    /// By ranges of the columns' values.
+    Range,
 }
 
 /// The value of an option and where it stands.

@@ -60,6 +60,11 @@ impl ProgramPlanner {
                 let errors = self.catalog.create_view(&create, span);
                 self.errors.extend(errors);
             }
+            Statement::Drop(drop) => {
+                let errors = self.catalog.drop(&drop, span);
+                self.errors.extend(errors);
+            }
+            Statement::Use => {}
             Statement::Set { key, value } => {
                 self.settings.insert(key, (value, span));
             }

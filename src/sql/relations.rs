@@ -87,7 +87,15 @@ impl Names {
                     span,
                 })))
             }
-            other @ (Statement::CreateTable(_) | Statement::Set { .. }) => Some(other),
+            Statement::CreateTable(table) => {
+                let base = table.like.as_ref().map(|like| &like.table.value);
+                if base.is_some_and(|base| self.poisoned.contains(base)) {
+                    self.poisoned.insert(table.name.value);
+                    return None;
+                }
+                Some(Statement::CreateTable(table))
+            }
+            other @ (Statement::Drop(_) | Statement::Set { .. } | Statement::Use) => Some(other),
         }
     }
 

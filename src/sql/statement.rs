@@ -6,7 +6,7 @@
 use datafusion_sql::sqlparser::ast::{DataType, Expr, Ident, Query};
 use indexmap::IndexMap;
 
-use crate::plan::{Span, TableOption};
+use crate::plan::{DistributionKind, Span, TableOption};
 
 /// One statement and where it begins.
 #[derive(Clone, Debug)]
@@ -44,6 +44,10 @@ pub enum Statement {
     Explain(Box<ParsedStatement>),
     /// A bare `SELECT`; only the last statement is one.
     Select(Box<Query>),
+    /// `DROP TABLE` or `DROP VIEW`.
+    Drop(Drop),
+    /// `USE` of the one catalog and database that there are: it changes nothing.
+    Use,
 }
 
 /// `CREATE [TEMPORARY] TABLE`.
@@ -59,8 +63,75 @@ pub struct CreateTable {
     pub watermark: Option<WatermarkDefinition>,
     /// The columns of its primary key, from the column or the table constraint.
     pub primary_key: Vec<Ident>,
+    /// `DISTRIBUTED BY …`.
+    pub distribution: Option<DistributionDefinition>,
     /// `WITH (…)` in the order of the text; no key is there twice.
     pub options: IndexMap<String, TableOption>,
+    /// `LIKE other (…)`.
+    pub like: Option<Like>,
+}
+
+/// `DISTRIBUTED BY [HASH | RANGE] (columns) [INTO n BUCKETS]` or `DISTRIBUTED INTO n BUCKETS`.
+#[derive(Clone, Debug)]
+pub struct DistributionDefinition {
+    /// How rows are dealt; `None` leaves it to the connector.
+    pub kind: Option<DistributionKind>,
+    /// By which columns; empty leaves it to the connector.
+    pub columns: Vec<Ident>,
+    /// Into how many buckets.
+    pub buckets: Option<u32>,
+}
+
+/// `LIKE other (…)`: what a table takes over from another.
+#[derive(Clone, Debug)]
+pub struct Like {
+    /// The other table.
+    pub table: Ident,
+    /// What is said of each part of it; a part that is not there has its default.
+    pub parts: Vec<(LikePart, Merging)>,
+}
+
+/// A part of a table that `LIKE` may take over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LikePart {
+    /// All of those below that are not named.
+    All,
+    /// The primary key.
+    Constraints,
+    /// `DISTRIBUTED BY`.
+    Distribution,
+    /// Computed columns.
+    Generated,
+    /// Metadata columns.
+    Metadata,
+    /// `WITH (…)`.
+    Options,
+    /// `PARTITIONED BY`.
+    Partitions,
+    /// The watermark.
+    Watermarks,
+}
+
+/// What is done with a part of the other table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merging {
+    /// It is taken over; the new table must not have the same.
+    Including,
+    /// It is left out.
+    Excluding,
+    /// It is taken over unless the new table has the same.
+    Overwriting,
+}
+
+/// `DROP [TEMPORARY] TABLE | VIEW [IF EXISTS] name`.
+#[derive(Clone, Debug)]
+pub struct Drop {
+    /// The name that goes.
+    pub name: Ident,
+    /// Whether there may be no such name.
+    pub if_exists: bool,
+    /// Whether it is a view's.
+    pub is_view: bool,
 }
 
 /// One column of a table.

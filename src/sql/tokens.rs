@@ -9,6 +9,11 @@ use super::environment::{Environment, substitute};
 use super::limits;
 use crate::plan::{Diagnostic, Span};
 
+/// The names of Flink's one catalog and database where nobody makes others.
+pub(super) const DEFAULT_CATALOG: &str = "default_catalog";
+/// See [`DEFAULT_CATALOG`].
+pub(super) const DEFAULT_DATABASE: &str = "default_database";
+
 /// The tokens between two semicolons, without white space. The last one is
 /// [`Token::EOF`] and stands where the semicolon or the file's end is.
 #[derive(Debug)]
@@ -90,7 +95,7 @@ pub(super) fn read(
         return Vec::new();
     }
     *tokens_left -= tokens.len();
-    let tokens = substitute(file, &tokens, environment, diagnostics);
+    let tokens = without_default_names(substitute(file, &tokens, environment, diagnostics));
     let reported: Vec<Span> = diagnostics[before..].iter().map(|d| d.span).collect();
     let mut pieces = cut(file, tokens, end);
     for piece in &mut pieces {
@@ -132,6 +137,44 @@ fn is_blank(token: &TokenWithSpan, file: usize, diagnostics: &mut Vec<Diagnostic
         );
     }
     true
+}
+
+/// The tokens without `default_catalog.` and `default_database.` before a name: what is
+/// behind them means the same alone.
+fn without_default_names(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let is_name = |at: usize, name: &str| {
+        let token = tokens.get(at).map(|token| &token.token);
+        matches!(token, Some(Token::Word(word)) if word.value == name)
+    };
+    let is_period = |at: usize| {
+        tokens
+            .get(at)
+            .is_some_and(|token| token.token == Token::Period)
+    };
+    let is_word = |at: usize| {
+        tokens
+            .get(at)
+            .is_some_and(|token| matches!(token.token, Token::Word(_)))
+    };
+    let mut kept = Vec::with_capacity(tokens.len());
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        let begins_name = !at.checked_sub(1).is_some_and(is_period);
+        let skipped = if begins_name && is_name(at, DEFAULT_CATALOG) && is_period(at + 1) {
+            let has_both = is_name(at + 2, DEFAULT_DATABASE) && is_period(at + 3);
+            if has_both && is_word(at + 4) { 4 } else { 0 }
+        } else if begins_name && is_name(at, DEFAULT_DATABASE) && is_period(at + 1) {
+            if is_word(at + 2) { 2 } else { 0 }
+        } else {
+            0
+        };
+        if skipped == 0 {
+            kept.push(token.clone());
+            at += 1;
+        }
+        at += skipped;
+    }
+    kept
 }
 
 /// Cuts at each semicolon.

@@ -40,6 +40,12 @@ const RESERVED: &[&str] = &[
     "WITH",
 ];
 
+/// What to say of a name with a catalog or database before it that there is not.
+pub(in crate::sql) const NO_SUCH_DATABASE: &str =
+    "there is no other catalog or database than default_catalog.default_database";
+/// See [`NO_SUCH_DATABASE`].
+pub(in crate::sql) const ONE_DATABASE: &str = "write only the last part of the name";
+
 /// Why a statement could not be read.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -241,9 +247,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn table_name(&mut self, what: &str) -> Result<Ident> {
         let name = self.name(what)?;
         if self.is_symbol(&Token::Period) {
-            let message = "names with a catalog or database are not supported yet";
-            return Err(Failure::new(name.span.start, message)
-                .with_hint("a program has one database: write only the last part of the name"));
+            return Err(Failure::new(name.span.start, NO_SUCH_DATABASE).with_hint(ONE_DATABASE));
         }
         Ok(name)
     }

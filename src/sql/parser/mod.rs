@@ -2,16 +2,18 @@
 
 mod cursor;
 mod data_type;
+mod like;
 mod script;
 mod table;
 
 use datafusion_sql::sqlparser::tokenizer::{Location, Token};
 
 use self::cursor::{Cursor, Failure, Result};
-use super::statement::{CreateView, Insert, ParsedStatement, Statement};
-use super::tokens::is_word;
+use super::statement::{CreateView, Drop, Insert, ParsedStatement, Statement};
+use super::tokens::{DEFAULT_CATALOG, DEFAULT_DATABASE, is_word};
 use crate::plan::Span;
 
+pub(super) use cursor::{NO_SUCH_DATABASE, ONE_DATABASE};
 pub(super) use data_type::unsupported as unsupported_type;
 pub(super) use script::{Script, finish, read_script};
 
@@ -29,10 +31,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("DESC", "thalweg explain shows the schema of each step"),
     ("DESCRIBE", "thalweg explain shows the schema of each step"),
     (
-        "DROP",
-        "leave it out: a program declares what it uses and nothing more",
-    ),
-    (
         "LOAD",
         "no code is loaded at run time: use the built-in functions",
     ),
@@ -44,10 +42,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("TRUNCATE", "a stream is only appended to"),
     ("UNLOAD", "leave it out"),
     ("UPDATE", "a stream is only appended to"),
-    (
-        "USE",
-        "leave it out: a program has one catalog and one database",
-    ),
     (
         "VALUES",
         "put the rows into a file and declare it as a table",
@@ -73,6 +67,8 @@ fn statement(cursor: &mut Cursor, start: Span) -> Result<Statement> {
             Ok(Statement::Insert(insert(cursor, start)?))
         }
         "SET" => set(cursor),
+        "DROP" => drop(cursor).map(Statement::Drop),
+        "USE" => use_one(cursor).map(|()| Statement::Use),
         "EXPLAIN" => explain(cursor, start),
         "SELECT" | "WITH" => Ok(Statement::Select(cursor.query()?)),
         "END" => Err(Failure::new(
@@ -199,6 +195,46 @@ fn insert(cursor: &mut Cursor, span: Span) -> Result<Insert> {
         query,
         span,
     })
+}
+
+/// `DROP [TEMPORARY] TABLE | VIEW [IF EXISTS] name`.
+fn drop(cursor: &mut Cursor) -> Result<Drop> {
+    cursor.expect(&["DROP"])?;
+    cursor.eat(&["TEMPORARY"]);
+    let at = cursor.location();
+    let is_view = cursor.eat(&["VIEW"]);
+    if !is_view && !cursor.eat(&["TABLE"]) {
+        let message = format!("DROP {} is not supported", cursor.text());
+        return Err(Failure::new(at, message)
+            .with_hint("a program declares tables and views: DROP TABLE, DROP VIEW"));
+    }
+    let if_exists = cursor.eat(&["IF", "EXISTS"]);
+    let name = cursor.table_name("the name that goes")?;
+    Ok(Drop {
+        name,
+        if_exists,
+        is_view,
+    })
+}
+
+/// `USE [CATALOG] name` of the one catalog or database.
+fn use_one(cursor: &mut Cursor) -> Result<()> {
+    cursor.expect(&["USE"])?;
+    let (what, only) = if cursor.eat(&["CATALOG"]) {
+        ("catalog", DEFAULT_CATALOG)
+    } else {
+        ("database", DEFAULT_DATABASE)
+    };
+    let mut name = cursor.name("the name of a catalog or database")?;
+    if what == "database" && name.value == DEFAULT_CATALOG && cursor.eat_symbol(&Token::Period) {
+        name = cursor.name("the name of a database")?;
+    }
+    if name.value == only {
+        return Ok(());
+    }
+    let message = format!("there is no {what} {}", name.value);
+    Err(Failure::new(name.span.start, message)
+        .with_hint(format!("leave it out: a program has one {what}, {only}")))
 }
 
 /// `SET 'key' = 'value'`, or both without quotes if they are words.

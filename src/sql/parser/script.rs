@@ -58,7 +58,9 @@ pub(in crate::sql) fn read_script(pieces: Vec<Piece>, script: &mut Script) {
 fn single(mut piece: Piece, script: &mut Script) {
     let start = piece.start();
     let declared = declared_name(&piece);
-    script.has_output |= !["CREATE", "SET"].iter().any(|word| piece.is_word(0, word));
+    script.has_output |= !["CREATE", "SET", "DROP", "USE"]
+        .iter()
+        .any(|word| piece.is_word(0, word));
     match read_piece(&mut piece, |cursor| statement(cursor, start)) {
         Ok(Some((statement, height))) => {
             let parsed = ParsedStatement {
@@ -139,7 +141,10 @@ fn set_header(piece: &Piece) -> Option<SetHeader> {
 
 /// Whether a piece cannot stand in a statement set, so that its `END` is missing.
 fn begins_another(piece: &Piece) -> bool {
-    ["CREATE", "SET", "EXPLAIN", "EXECUTE", "BEGIN"]
+    let others = [
+        "CREATE", "SET", "DROP", "USE", "EXPLAIN", "EXECUTE", "BEGIN",
+    ];
+    others
         .iter()
         .any(|word| piece.is_word(0, word) && !piece.begins_with(&["EXECUTE", "INSERT"]))
 }

@@ -7,9 +7,11 @@ use indexmap::map::Entry;
 
 use super::cursor::{Cursor, Failure, Result};
 use super::data_type::data_type;
-use crate::plan::TableOption;
+use super::like::like;
+use crate::plan::{DistributionKind, TableOption};
 use crate::sql::statement::{
-    ColumnDefinition, ColumnDefinitionKind, CreateTable, WatermarkDefinition,
+    ColumnDefinition, ColumnDefinitionKind, CreateTable, DistributionDefinition,
+    WatermarkDefinition,
 };
 use crate::sql::tokens::span;
 
@@ -23,14 +25,49 @@ pub(super) fn create_table(cursor: &mut Cursor, file: usize) -> Result<CreateTab
         columns: Vec::new(),
         watermark: None,
         primary_key: Vec::new(),
+        distribution: None,
         options: IndexMap::new(),
+        like: None,
     };
-    if cursor.is_at(&["AS"]) {
-        return Err(as_select(cursor));
+    refuse_as_select(cursor)?;
+    let has_columns = cursor.eat_symbol(&Token::LParen);
+    if has_columns {
+        elements(cursor, &mut table)?;
     }
-    cursor.expect_symbol(&Token::LParen)?;
+    if cursor.eat(&["COMMENT"]) {
+        cursor.string("the comment in single quotes")?;
+    }
+    table.distribution = distribution(cursor)?;
+    refuse_partitions(cursor)?;
+    let has_options = cursor.eat(&["WITH"]);
+    if has_options {
+        table.options = options(cursor, file)?;
+    }
+    refuse_as_select(cursor)?;
+    table.like = like(cursor)?;
+    if table.like.is_some() {
+        return Ok(table);
+    }
+    if !has_columns {
+        let message = format!("expected ( or LIKE, found {}", cursor.text());
+        return Err(Failure::new(cursor.location(), message)
+            .with_hint("a table has columns, its own or those of the table behind LIKE"));
+    }
+    if !has_options {
+        let message = format!("expected WITH (…), found {}", cursor.text());
+        return Err(Failure::new(cursor.location(), message)
+            .with_hint("a table says at least WITH ('connector' = '…')"));
+    }
+    Ok(table)
+}
+
+fn elements(cursor: &mut Cursor, table: &mut CreateTable) -> Result<()> {
+    // A table LIKE another may add nothing.
+    if cursor.eat_symbol(&Token::RParen) {
+        return Ok(());
+    }
     loop {
-        element(cursor, &mut table)?;
+        element(cursor, table)?;
         if !cursor.eat_symbol(&Token::Comma) {
             break;
         }
@@ -38,21 +75,7 @@ pub(super) fn create_table(cursor: &mut Cursor, file: usize) -> Result<CreateTab
     if !cursor.eat_symbol(&Token::RParen) {
         return cursor.unexpected(", or )");
     }
-    if cursor.eat(&["COMMENT"]) {
-        cursor.string("the comment in single quotes")?;
-    }
-    refuse_clauses(cursor)?;
-    if !cursor.is_at(&["WITH"]) {
-        return Err(Failure::new(
-            cursor.location(),
-            format!("expected WITH (…), found {}", cursor.text()),
-        )
-        .with_hint("a table says at least WITH ('connector' = '…')"));
-    }
-    cursor.expect(&["WITH"])?;
-    table.options = options(cursor, file)?;
-    refuse_clauses(cursor)?;
-    Ok(table)
+    Ok(())
 }
 
 /// A column, a watermark or a key.
@@ -223,31 +246,54 @@ fn options(cursor: &mut Cursor, file: usize) -> Result<IndexMap<String, TableOpt
     Ok(options)
 }
 
-/// Clauses that Flink has around `WITH`.
-fn refuse_clauses(cursor: &mut Cursor) -> Result<()> {
-    let at = cursor.location();
-    let refused = [
-        ("PARTITIONED", "PARTITIONED BY is not supported yet"),
-        ("DISTRIBUTED", "DISTRIBUTED BY is not supported yet"),
-        ("LIKE", "LIKE is not supported yet"),
-    ];
-    for (word, message) in refused {
-        if cursor.is_at(&[word]) {
-            let failure = Failure::new(at, message);
-            return Err(match word {
-                "LIKE" => failure.with_hint("write the columns and options out"),
-                _ => failure.with_hint("leave it out"),
-            });
+/// `DISTRIBUTED BY [HASH | RANGE] (columns) [INTO n BUCKETS]` or `DISTRIBUTED INTO n BUCKETS`.
+fn distribution(cursor: &mut Cursor) -> Result<Option<DistributionDefinition>> {
+    if !cursor.eat(&["DISTRIBUTED"]) {
+        return Ok(None);
+    }
+    let mut distribution = DistributionDefinition {
+        kind: None,
+        columns: Vec::new(),
+        buckets: None,
+    };
+    let by_columns = cursor.eat(&["BY"]);
+    if by_columns {
+        if cursor.eat(&["HASH"]) {
+            distribution.kind = Some(DistributionKind::Hash);
+        } else if cursor.eat(&["RANGE"]) {
+            distribution.kind = Some(DistributionKind::Range);
         }
+        distribution.columns = cursor.names("a column that rows are distributed by")?;
     }
-    if cursor.is_at(&["AS"]) {
-        return Err(as_select(cursor));
+    if cursor.eat(&["INTO"]) {
+        let at = cursor.location();
+        let count = cursor.key_part()?;
+        let buckets = count.parse().ok().filter(|buckets| *buckets > 0);
+        if buckets.is_none() {
+            let message = format!("a table has a whole number of buckets above 0, not {count}");
+            return Err(Failure::new(at, message));
+        }
+        distribution.buckets = buckets;
+        cursor.expect(&["BUCKETS"])?;
+    } else if !by_columns {
+        return cursor.unexpected("BY or INTO");
     }
-    Ok(())
+    Ok(Some(distribution))
 }
 
-fn as_select(cursor: &Cursor) -> Failure {
-    let message = "CREATE TABLE … AS SELECT is not supported yet";
-    Failure::new(cursor.location(), message)
-        .with_hint("declare the columns, then write INSERT INTO … SELECT")
+fn refuse_partitions(cursor: &Cursor) -> Result<()> {
+    if !cursor.is_at(&["PARTITIONED"]) {
+        return Ok(());
+    }
+    let message = "PARTITIONED BY is not supported yet";
+    Err(Failure::new(cursor.location(), message).with_hint("leave it out"))
+}
+
+fn refuse_as_select(cursor: &Cursor) -> Result<()> {
+    if !cursor.is_at(&["AS"]) {
+        return Ok(());
+    }
+    let message = "CREATE TABLE … AS SELECT is not supported";
+    Err(Failure::new(cursor.location(), message)
+        .with_hint("declare the columns, then write INSERT INTO … SELECT"))
 }

@@ -51,7 +51,7 @@ pub(super) fn check(
         }
         Statement::Explain(inner) => check(inner, tokens, diagnostics),
         Statement::Select(query) => check_query(file, query, tokens, diagnostics),
-        Statement::Set { .. } => {}
+        Statement::Set { .. } | Statement::Drop(_) | Statement::Use => {}
     }
 }
 

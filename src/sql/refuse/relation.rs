@@ -8,6 +8,7 @@ use datafusion_sql::sqlparser::tokenizer::{Location, Token};
 
 use super::Walk;
 use crate::sql::dialect::TABLE_ARGUMENT;
+use crate::sql::parser::{NO_SUCH_DATABASE, ONE_DATABASE};
 
 const NO_JOIN: &str = "joins are not supported yet";
 
@@ -139,10 +140,7 @@ impl Walk<'_> {
         if let Some(arguments) = args {
             self.window_function(name, &arguments.args);
         } else if name.0.len() > 1 {
-            self.refuse_here(
-                "names with a catalog or database are not supported yet",
-                "a program has one database: write only the last part of the name",
-            );
+            self.refuse_here(NO_SUCH_DATABASE, ONE_DATABASE);
         }
         if version.is_some() {
             self.refuse("FOR", "FOR SYSTEM_TIME AS OF is not supported yet");

@@ -285,7 +285,7 @@ fn several_files_are_one_program() {
     };
     let files = [
         file("a.sql", "CREATE TABLE t (a INT) WITH ()"),
-        file("b.sql", "SELECT a FROM t;\nDROP TABLE t"),
+        file("b.sql", "SELECT a FROM t;\nLOAD TABLE t"),
     ];
     let (statements, diagnostics) = crate::sql::parse(&files, &|_| None);
     assert_eq!(statements.len(), 2);

@@ -84,12 +84,12 @@ fn a_value_does_not_change_the_structure() {
 #[test]
 fn all_missing_variables_at_once() {
     check_errors(
-        "SET 'a' = '${A} ${B}';\nSELECT a FROM t LIMIT ${C};\nDROP TABLE t",
+        "SET 'a' = '${A} ${B}';\nSELECT a FROM t LIMIT ${C};\nLOAD TABLE t",
         &[
             "1:12: the environment variable A is not set",
             "1:17: the environment variable B is not set",
             "2:23: the environment variable C is not set",
-            "3:1: DROP is not supported",
+            "3:1: LOAD is not supported",
         ],
     );
 }

@@ -6,12 +6,12 @@ use super::{check_errors, parse_text};
 fn all_errors_of_a_text_at_once() {
     check_errors(
         "CREATE TABLE t (a INT) WITH ('connector' = 'x');\n\
-         DROP TABLE t;\n\
+         LOAD TABLE t;\n\
          SELECT DISTINCT a FROM t ORDER BY a;\n\
          INSERT INTO u SELECT b::INT, c FROM t JOIN w ON a = b LIMIT 1;\n\
          SELECT )",
         &[
-            "2:1: DROP is not supported",
+            "2:1: LOAD is not supported",
             "3:8: SELECT DISTINCT is not supported yet",
             "3:26: ORDER BY is not supported yet",
             "4:23: :: is not Flink SQL",
