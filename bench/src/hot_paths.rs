@@ -164,6 +164,8 @@ fn window_count(slicing: Slicing) -> Result<WindowAggregate> {
     let call = AggregateCall {
         function: AggregateFunction::Count,
         argument: None,
+        distinct: false,
+        filter: None,
         result: Arc::new(Field::new("bids", DataType::Int64, false)),
     };
     let layout = Arc::new(AggregateLayout::new(&input, &[0], vec![call])?);

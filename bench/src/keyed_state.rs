@@ -232,11 +232,15 @@ fn layout(key: Key) -> Result<Arc<AggregateLayout>> {
         AggregateCall {
             function: AggregateFunction::Count,
             argument: None,
+            distinct: false,
+            filter: None,
             result: result("rows"),
         },
         AggregateCall {
             function: AggregateFunction::Sum,
             argument: Some(1),
+            distinct: false,
+            filter: None,
             result: result("amount"),
         },
     ];
@@ -244,12 +248,8 @@ fn layout(key: Key) -> Result<Arc<AggregateLayout>> {
 }
 
 fn schema_of(layout: &Arc<AggregateLayout>) -> StateSchema {
-    StateSchema {
-        operator: OPERATOR,
-        schema: Arc::clone(layout.states()),
-        key_columns: 1,
-        fold: Arc::new(WindowFold(Arc::clone(layout))),
-    }
+    let fold = Arc::new(WindowFold(Arc::clone(layout)));
+    StateSchema::new(OPERATOR, Arc::clone(layout.states()), 1, fold)
 }
 
 fn has_backlog(stats: Stats) -> bool {

@@ -7,9 +7,11 @@ mod aggregate;
 mod error;
 mod expression;
 pub mod functions;
+mod updating;
 mod wording;
 
 pub use aggregate::{AggregateCall, AggregateFunction, AggregateLayout, GroupedAccumulators};
 pub use error::{Error, Result};
 pub use expression::Expression;
+pub use updating::{KeyChange, KeyChanges, UpdatingAggregates, UpdatingSpec, UpdatingState};
 pub use wording::in_sql_words;

@@ -15,7 +15,7 @@ use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 
 use crate::runtime::{Error, Operator, Output, Progress, Result};
-use crate::state::{self, DeltaKind, DeltaRows, Fold, OperatorDelta, RestoredState, StateSchema};
+use crate::state::{DeltaKind, DeltaRows, OperatorDelta, RestoredState, StateSchema};
 use crate::stream::{Barrier, Batch, ChangeKind, EventTime, KeyRange, OperatorId};
 
 /// The last column of the state: whether the key has a row.
@@ -35,16 +35,6 @@ pub struct ChangelogNormalize {
     /// Keys whose rows the state has otherwise, or not.
     changed: HashSet<Box<[u8]>>,
     watermark: EventTime,
-}
-
-/// A later row takes the place of an earlier one, so nothing is ever folded.
-struct LastRow;
-
-impl Fold for LastRow {
-    fn fold(&self, _: &[RecordBatch]) -> state::Result<RecordBatch> {
-        let why = "rows of a normalized changelog are put and never merged";
-        Err(state::Error::Corrupt(why.to_owned()))
-    }
 }
 
 impl ChangelogNormalize {
@@ -90,12 +80,8 @@ impl ChangelogNormalize {
         });
         let exists = Field::new(EXISTS, DataType::Boolean, false);
         let fields: Vec<_> = fields.chain([exists]).collect();
-        StateSchema {
-            operator,
-            schema: Arc::new(Schema::new(fields)),
-            key_columns,
-            fold: Arc::new(LastRow),
-        }
+        let schema = Arc::new(Schema::new(fields));
+        StateSchema::of_rows(operator, schema, key_columns, key_columns)
     }
 
     /// What a row of a key changes, its old row first.

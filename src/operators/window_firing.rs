@@ -118,6 +118,8 @@ mod tests {
         let call = AggregateCall {
             function: AggregateFunction::Count,
             argument: None,
+            distinct: false,
+            filter: None,
             result: Arc::new(Field::new("rows", DataType::Int64, false)),
         };
         let layout = Arc::new(AggregateLayout::new(&input, &[0], vec![call]).unwrap());

@@ -80,11 +80,15 @@ fn calls() -> Vec<AggregateCall> {
         AggregateCall {
             function: AggregateFunction::Count,
             argument: None,
+            distinct: false,
+            filter: None,
             result: result("rows"),
         },
         AggregateCall {
             function: AggregateFunction::Sum,
             argument: Some(2),
+            distinct: false,
+            filter: None,
             result: result("sum"),
         },
     ]

@@ -54,6 +54,8 @@ impl WindowPreAggregate {
         calls.push(AggregateCall {
             function: AggregateFunction::Count,
             argument: None,
+            distinct: false,
+            filter: None,
             result: Arc::new(Field::new("rows", DataType::Int64, false)),
         });
         let layout = AggregateLayout::new(records, keys, calls)?;

@@ -10,13 +10,15 @@ use super::ends::{CheckedSource, Ends, source_of};
 use super::event_time::DeclaredWatermark;
 use super::stages::{End, Head, Stage, Step, stages};
 use super::status::VertexStatus;
+use super::updating::UpdatingSettings;
 use crate::checkpoint::TaskId;
 use crate::connectors::JobContext;
-use crate::expr::AggregateLayout;
+use crate::expr::{AggregateLayout, UpdatingSpec};
 use crate::metrics::TaskMetrics;
 use crate::operators::{
-    ByRange, ChangelogNormalize, Filter, Input, NotNull, Project, Slicing, WindowAggregate,
-    WindowAggregateSpec, WindowAssign, WindowFold, WindowPreAggregate,
+    ByRange, ChangelogNormalize, Filter, GroupAggregate, GroupAggregateSpec, Input, NotNull,
+    Project, Slicing, WindowAggregate, WindowAggregateSpec, WindowAssign, WindowFold,
+    WindowPreAggregate,
 };
 use crate::plan::{Dataflow, Node, NodeKind, Window, WindowInput};
 use crate::runtime::{
@@ -88,6 +90,8 @@ pub struct Blueprint<'a> {
     pub restored: CheckpointId,
     /// The job's state.
     pub store: &'a StoreHandle,
+    /// How aggregates that are never done are kept.
+    pub updating: UpdatingSettings,
     /// Where dead letters go.
     pub dead_letters: &'a dyn Fn(TaskId) -> Result<DeadLetterWriter>,
 }
@@ -357,6 +361,9 @@ async fn operators(
             NodeKind::ChangelogNormalize { keys } => {
                 operators.push(changelog_normalize(blueprint, node, *keys, index).await?);
             }
+            NodeKind::GroupAggregate { .. } => {
+                operators.push(group_aggregate(blueprint, node, index).await?);
+            }
             NodeKind::Union | NodeKind::Sink { .. } | NodeKind::Print => {
                 unreachable!("no operator, but a stage's head or end")
             }
@@ -404,6 +411,47 @@ async fn changelog_normalize(
     Ok(Box::new(operator))
 }
 
+async fn group_aggregate(
+    blueprint: &Blueprint<'_>,
+    node: &Node,
+    index: usize,
+) -> Result<Box<dyn Operator>> {
+    let NodeKind::GroupAggregate {
+        keys,
+        aggregates,
+        retracts,
+        emits_update_before,
+        time_to_live_ms,
+    } = &node.kind
+    else {
+        unreachable!("the caller looks at the kind");
+    };
+    let range = blueprint
+        .key_groups
+        .range_of_task(index, blueprint.parallelism);
+    let mut operator = GroupAggregate::new(GroupAggregateSpec {
+        operator: node.id,
+        range,
+        schema: Arc::clone(&node.schema),
+        aggregates: UpdatingSpec {
+            input: Arc::clone(&node_of(blueprint.dataflow, node.inputs[0]).schema),
+            keys: (0..*keys).collect(),
+            calls: aggregates.clone(),
+            retracts: *retracts,
+            time_to_live_ms: time_to_live_ms.or(blueprint.updating.time_to_live_ms),
+        },
+        emits_update_before: *emits_update_before,
+        mini_batch: blueprint.updating.mini_batch,
+    })?;
+    for (place, state) in operator.states().into_iter().enumerate() {
+        let restored = blueprint.store.call(move |store| store.load(&state, range));
+        if let Some(restored) = restored.await? {
+            operator.restore_state(place, &restored)?;
+        }
+    }
+    Ok(Box::new(operator))
+}
+
 async fn window_aggregate(
     blueprint: &Blueprint<'_>,
     node: &Node,
@@ -439,12 +487,8 @@ async fn window_aggregate(
     }
     let layout = AggregateLayout::new(records, &keys, aggregates.clone()).map_err(failed)?;
     let layout = Arc::new(layout);
-    let state = StateSchema {
-        operator: node.id,
-        schema: Arc::clone(layout.states()),
-        key_columns: keys.len(),
-        fold: Arc::new(WindowFold(Arc::clone(&layout))),
-    };
+    let fold = Arc::new(WindowFold(Arc::clone(&layout)));
+    let state = StateSchema::new(node.id, Arc::clone(layout.states()), keys.len(), fold);
     let input = match step {
         Step::FinalAggregate(_) => Input::Partials,
         Step::Node(_) | Step::PreAggregate(_) => rows,

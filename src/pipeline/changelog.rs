@@ -5,6 +5,8 @@
 //! a [`NodeKind::ChangelogNormalize`] is put behind it, so that everything further on sees
 //! whole rows. Whatever cannot take changes is refused with the table from which they come.
 
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
@@ -33,6 +35,7 @@ pub(super) fn with_changes(
         job,
         nodes: Vec::new(),
         streams: Vec::new(),
+        needs_update_before: BTreeMap::new(),
         errors: Vec::new(),
     };
     for node in &dataflow.nodes {
@@ -42,8 +45,50 @@ pub(super) fn with_changes(
     if !rewriting.errors.is_empty() {
         return Err(rewriting.errors);
     }
-    let nodes = rewriting.nodes;
+    let mut nodes = rewriting.nodes;
+    leave_out_updates_before(&mut nodes, &rewriting.needs_update_before);
     Ok(Dataflow { nodes })
+}
+
+/// Lets aggregates leave out the rows that others take the place of (`-U`) where nobody needs
+/// them, and tells everyone behind.
+fn leave_out_updates_before(nodes: &mut [Node], of_sinks: &BTreeMap<OperatorId, bool>) {
+    let mut is_needed = vec![false; nodes.len()];
+    for node in nodes.iter().rev() {
+        let needs = match node.kind {
+            NodeKind::Sink { .. } => of_sinks.get(&node.id).copied().unwrap_or(true),
+            // A projection takes nothing away; whether the key is left is the sink's business.
+            NodeKind::Project { .. } => is_needed[node.id.0 as usize],
+            // Of a row that was let pass before and is not now, only the old one tells.
+            _ => true,
+        };
+        for input in &node.inputs {
+            is_needed[input.0 as usize] |= needs;
+        }
+    }
+    for place in 0..nodes.len() {
+        let changes = nodes[place]
+            .inputs
+            .iter()
+            .map(|input| nodes[input.0 as usize].changes);
+        let changes = changes.max();
+        let node = &mut nodes[place];
+        match &mut node.kind {
+            NodeKind::GroupAggregate {
+                emits_update_before,
+                ..
+            } if node.changes == ChangelogMode::Retract => {
+                *emits_update_before = is_needed[place];
+                if !is_needed[place] {
+                    node.changes = ChangelogMode::Upsert;
+                }
+            }
+            NodeKind::Project { .. } | NodeKind::Sink { .. } => {
+                node.changes = changes.unwrap_or_default();
+            }
+            _ => (),
+        }
+    }
 }
 
 /// What comes out of a node of the old dataflow.
@@ -54,8 +99,26 @@ struct Stream {
     changes: ChangelogMode,
     /// The columns by which its rows are known, if rows change.
     key: Option<Vec<usize>>,
-    /// The table whose rows change.
-    origin: Option<Arc<Table>>,
+    /// Why rows change.
+    origin: Option<Origin>,
+}
+
+/// Why rows change.
+#[derive(Clone)]
+enum Origin {
+    /// Those of a table do.
+    Table(Arc<Table>),
+    /// A result becomes another one.
+    Aggregate,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Table(table) => write!(f, "the rows of {}", table.name),
+            Self::Aggregate => f.write_str("the results of GROUP BY or DISTINCT without a window"),
+        }
+    }
 }
 
 struct Rewriting<'a> {
@@ -64,6 +127,8 @@ struct Rewriting<'a> {
     nodes: Vec<Node>,
     /// By the place of the old node.
     streams: Vec<Stream>,
+    /// Of each sink, whether it needs the rows that others take the place of.
+    needs_update_before: BTreeMap<OperatorId, bool>,
     errors: Vec<Diagnostic>,
 }
 
@@ -78,10 +143,13 @@ impl Rewriting<'_> {
             NodeKind::WindowAssign { .. } | NodeKind::WindowAggregate { .. } => {
                 self.refuse_windows(&inputs[0]);
             }
-            NodeKind::Sink { table } => self.check_sink(table, &inputs[0]),
+            NodeKind::GroupAggregate { .. } => return self.group_aggregate(node, &inputs[0]),
             _ => (),
         }
         let id = self.push(node, inputs.iter().map(|input| input.id).collect());
+        if let NodeKind::Sink { table } = &node.kind {
+            self.check_sink(id, table, &inputs[0]);
+        }
         let changing = inputs.iter().max_by_key(|input| input.changes);
         let changes = changing.map_or(ChangelogMode::InsertOnly, |input| input.changes);
         self.nodes[id.0 as usize].changes = changes;
@@ -90,6 +158,34 @@ impl Rewriting<'_> {
             changes,
             key: key_behind(&node.kind, &inputs),
             origin: changing.and_then(|input| input.origin.clone()),
+        }
+    }
+
+    /// Its results change whatever comes in, but for one: a key that has nothing beside it
+    /// never becomes another row.
+    fn group_aggregate(&mut self, node: &Node, input: &Stream) -> Stream {
+        let id = self.push(node, vec![input.id]);
+        let node = &mut self.nodes[id.0 as usize];
+        let NodeKind::GroupAggregate {
+            keys,
+            aggregates,
+            retracts,
+            ..
+        } = &mut node.kind
+        else {
+            unreachable!("the caller looks at the kind");
+        };
+        *retracts = input.changes != ChangelogMode::InsertOnly;
+        let is_changing = *retracts || !aggregates.is_empty();
+        let key = (0..*keys).collect();
+        if is_changing {
+            node.changes = ChangelogMode::Retract;
+        }
+        Stream {
+            id,
+            changes: node.changes,
+            key: is_changing.then_some(key),
+            origin: is_changing.then_some(Origin::Aggregate),
         }
     }
 
@@ -116,7 +212,7 @@ impl Rewriting<'_> {
             id,
             changes,
             key: key_of(table, &node.schema).filter(|_| changing),
-            origin: changing.then(|| Arc::clone(table)),
+            origin: changing.then(|| Origin::Table(Arc::clone(table))),
         }
     }
 
@@ -159,12 +255,13 @@ impl Rewriting<'_> {
             id,
             changes: ChangelogMode::Retract,
             key: key_of(table, &node.schema),
-            origin: Some(Arc::clone(table)),
+            origin: Some(Origin::Table(Arc::clone(table))),
         }
     }
 
     fn refuse_windows(&mut self, input: &Stream) {
-        if let Some(table) = &input.origin {
+        // Behind an aggregate there is no event time, which the planner has refused.
+        if let Some(Origin::Table(table)) = &input.origin {
             self.errors.push(Diagnostic {
                 span: table.span,
                 message: format!(
@@ -176,7 +273,7 @@ impl Rewriting<'_> {
         }
     }
 
-    fn check_sink(&mut self, table: &Table, input: &Stream) {
+    fn check_sink(&mut self, id: OperatorId, table: &Table, input: &Stream) {
         let Ok(sink) = sink_of(self.ends, table, self.job) else {
             return;
         };
@@ -184,24 +281,26 @@ impl Rewriting<'_> {
             return;
         };
         let takes = sink.changelog_mode();
-        let by_key = takes == ChangelogMode::Upsert;
-        let (message, hint) = if takes == ChangelogMode::InsertOnly {
-            let hint =
-                "write them to 'upsert-kafka' or 'print', or with the format 'debezium-json'";
-            let message = format!(
-                "takes only rows that are added (+I), and those of {} change",
-                origin.name
-            );
-            (message, hint)
-        } else if by_key && !is_key(table, input) {
-            let hint = "give it the same PRIMARY KEY, and pass its columns on as they are";
-            let message = format!(
-                "has another key than {}, so that changes of one row may overtake each other",
-                origin.name
-            );
-            (message, hint)
-        } else {
-            return;
+        let (message, hint) = match (takes, Keys::of(table, input)) {
+            (ChangelogMode::InsertOnly, _) => {
+                let hint =
+                    "write them to 'upsert-kafka' or 'print', or with the format 'debezium-json'";
+                let message = format!("takes only rows that are added (+I), and {origin} change");
+                (message, hint)
+            }
+            (ChangelogMode::Upsert, Keys::Others) => {
+                let hint = "give it the same PRIMARY KEY, and pass its columns on as they are";
+                let message = format!(
+                    "goes by another key than {origin}, so that changes of one row may overtake each other",
+                );
+                (message, hint)
+            }
+            (ChangelogMode::Upsert, keys) => {
+                let needs = keys == Keys::More;
+                self.needs_update_before.insert(id, needs);
+                return;
+            }
+            (ChangelogMode::Retract, _) => return,
         };
         self.errors.push(Diagnostic {
             span: table.span,
@@ -211,20 +310,34 @@ impl Rewriting<'_> {
     }
 }
 
-/// Whether rows are known by the key of `table`.
-fn is_key(table: &Table, input: &Stream) -> bool {
-    let schema = table.physical_schema();
-    let own = table
-        .primary_key
-        .iter()
-        .map(|name| schema.index_of(name).ok());
-    let own: Option<Vec<_>> = own.collect();
-    let (Some(mut own), Some(mut of_input)) = (own, input.key.clone()) else {
-        return false;
-    };
-    own.sort_unstable();
-    of_input.sort_unstable();
-    own == of_input
+/// What the key of a table is beside the one by which rows are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keys {
+    /// The same.
+    Same,
+    /// It has all of its columns, and others: a row may get another key.
+    More,
+    /// It lacks a column, so two rows may have one key.
+    Others,
+}
+
+impl Keys {
+    fn of(table: &Table, input: &Stream) -> Self {
+        let schema = table.physical_schema();
+        let own = table.primary_key.iter();
+        let own: Option<HashSet<_>> = own.map(|name| schema.index_of(name).ok()).collect();
+        let (Some(own), Some(of_rows)) = (own, &input.key) else {
+            return Self::Others;
+        };
+        let of_rows: HashSet<_> = of_rows.iter().copied().collect();
+        if own == of_rows {
+            Self::Same
+        } else if own.is_superset(&of_rows) {
+            Self::More
+        } else {
+            Self::Others
+        }
+    }
 }
 
 /// Where the key of the rows is behind a node.
@@ -429,15 +542,15 @@ mod tests {
         for (text, expected) in [
             (
                 "INSERT INTO added SELECT id FROM orders",
-                "table added: takes only rows that are added (+I), and those of orders change (+I, -U, +U, -D)",
+                "table added: takes only rows that are added (+I), and the rows of orders change (+I, -U, +U, -D)",
             ),
             (
                 "INSERT INTO by_name SELECT id, name FROM users",
-                "table by_name: has another key than users, so that changes of one row may overtake each other (+I, -U, +U, -D)",
+                "table by_name: goes by another key than the rows of users, so that changes of one row may overtake each other (+I, -U, +U, -D)",
             ),
             (
                 "INSERT INTO names SELECT id + 1, name FROM users",
-                "table names: has another key than users, so that changes of one row may overtake each other (+I, -U, +U, -D)",
+                "table names: goes by another key than the rows of users, so that changes of one row may overtake each other (+I, -U, +U, -D)",
             ),
             (
                 WINDOW,

@@ -198,6 +198,7 @@ impl Life<'_> {
             key_groups: header.key_groups,
             restored,
             store,
+            updating: self.program.settings.updating,
             dead_letters: &letters,
         })
         .await?;

@@ -16,6 +16,7 @@ mod stages;
 mod status;
 mod supervisor;
 mod tasks;
+mod updating;
 
 pub use crate::connectors::ConsoleFormat as OutputFormat;
 pub use compile::{CheckedProgram, compile, compile_with};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::updating::UpdatingSettings;
 use crate::formats::{OptionError, Options, nearest};
 use crate::stream::KeyGroups;
 
@@ -28,6 +29,8 @@ pub struct Settings {
     pub checkpoint_timeout: Duration,
     /// `restart-strategy.*`.
     pub restart: RestartStrategy,
+    /// `table.exec.state.ttl` and `table.exec.mini-batch.*`.
+    pub updating: UpdatingSettings,
 }
 
 /// What happens after a failure that may pass.
@@ -71,6 +74,7 @@ impl Settings {
         let checkpoint_pause_min = duration("execution.checkpointing.min-pause", Duration::ZERO);
         let checkpoint_timeout = duration("execution.checkpointing.timeout", second * 600);
         let restart = restart_strategy(&mut options);
+        let updating = UpdatingSettings::read(&mut options);
         let name = options.text("pipeline.name").map(str::to_owned);
         let number = "a whole number from 1 to 1024";
         let parallelism = options
@@ -106,6 +110,7 @@ impl Settings {
             checkpoint_pause_min,
             checkpoint_timeout,
             restart,
+            updating,
         })
     }
 }
@@ -117,6 +122,14 @@ fn pass_over<'k>(options: &mut Options, keys: impl Iterator<Item = &'k str>) {
     match options.text(mode).map(str::to_ascii_lowercase).as_deref() {
         None | Some("streaming" | "automatic") => (),
         Some(_) => options.reject(mode, "only 'streaming' is supported yet"),
+    }
+    // How Flink divides an aggregate has no counterpart, and changes no result.
+    for key in [
+        "table.optimizer.agg-phase-strategy",
+        "table.optimizer.distinct-agg.split.enabled",
+        "table.optimizer.distinct-agg.split.bucket-num",
+    ] {
+        options.text(key);
     }
     let known_in_flink = [
         "execution.",
@@ -273,9 +286,9 @@ mod tests {
                 Some("option 'execution.runtime-mode': only 'streaming' is supported yet"),
             ),
             (
-                "table.exec.mini-batch.enabled",
-                "true",
-                Some("option 'table.exec.mini-batch.enabled': not supported yet"),
+                "table.exec.async-lookup.timeout",
+                "1 s",
+                Some("option 'table.exec.async-lookup.timeout': not supported yet"),
             ),
         ] {
             let errors = read(&[(key, value)]).err().unwrap_or_default();

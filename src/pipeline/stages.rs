@@ -79,7 +79,9 @@ pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
                 stages[inputs[0]].steps.push(Step::Node(node.id));
                 inputs[0]
             }
-            NodeKind::WindowAggregate { .. } | NodeKind::ChangelogNormalize { .. }
+            NodeKind::WindowAggregate { .. }
+            | NodeKind::GroupAggregate { .. }
+            | NodeKind::ChangelogNormalize { .. }
                 if parallelism == 1 =>
             {
                 stages[inputs[0]].steps.push(Step::Node(node.id));
@@ -98,7 +100,7 @@ pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
                 stages.push(far);
                 next
             }
-            NodeKind::ChangelogNormalize { keys } => {
+            NodeKind::ChangelogNormalize { keys } | NodeKind::GroupAggregate { keys, .. } => {
                 let next = stages.len();
                 stages[inputs[0]].close(End::Exchange {
                     stage: next,
@@ -143,6 +145,7 @@ impl Stage {
                 (NodeKind::Project { .. }, _) => "project".to_owned(),
                 (NodeKind::WindowAssign { .. }, _) => "window".to_owned(),
                 (NodeKind::ChangelogNormalize { .. }, _) => "changelog normalize".to_owned(),
+                (NodeKind::GroupAggregate { .. }, _) => "group aggregate".to_owned(),
                 (_, Step::PreAggregate(_)) => "window pre-aggregate".to_owned(),
                 _ => "window aggregate".to_owned(),
             });
@@ -213,6 +216,7 @@ mod tests {
             NodeKind::WindowAssign { .. } => "assign".to_owned(),
             NodeKind::ChangelogNormalize { .. } => "normalize".to_owned(),
             NodeKind::WindowAggregate { .. } => "aggregate".to_owned(),
+            NodeKind::GroupAggregate { .. } => "group aggregate".to_owned(),
             NodeKind::Union | NodeKind::Print => "no step".to_owned(),
         };
         let line = |stage: &Stage| {

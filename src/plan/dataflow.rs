@@ -107,6 +107,21 @@ pub enum NodeKind {
         /// Where a row's windows come from.
         input: WindowInput,
     },
+    /// Aggregates rows by key, and says what becomes of each key's row. Its columns are the
+    /// keys and the results of the aggregates.
+    GroupAggregate {
+        /// How many of the first columns of the input are the key.
+        keys: usize,
+        /// The aggregates over the input.
+        aggregates: Vec<AggregateCall>,
+        /// Whether the rows of the input may be taken back.
+        retracts: bool,
+        /// Whether those who come behind need the rows that others take the place of.
+        emits_update_before: bool,
+        /// For how many milliseconds a key is kept to which nothing happens, if the query
+        /// says so.
+        time_to_live_ms: Option<i64>,
+    },
     /// Passes the rows of all inputs on.
     Union,
     /// Writes a table.

@@ -58,6 +58,7 @@ fn name(kind: &NodeKind) -> &'static str {
         NodeKind::Project { .. } => "Project",
         NodeKind::WindowAssign { .. } => "WindowAssign",
         NodeKind::WindowAggregate { .. } => "WindowAggregate",
+        NodeKind::GroupAggregate { .. } => "GroupAggregate",
         NodeKind::Union => "Union",
         NodeKind::Sink { .. } => "Sink",
         NodeKind::Print => "Print",
@@ -112,6 +113,21 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
                 }
             }
             f.write_str(", state: panes by key and window")
+        }
+        NodeKind::GroupAggregate {
+            keys,
+            aggregates,
+            time_to_live_ms,
+            ..
+        } => {
+            let keys: Vec<_> = (0..*keys).collect();
+            let keys = input.map(|schema| names(schema, &keys)).unwrap_or_default();
+            write!(f, ": keys [{keys}], aggregates [{}]", list(aggregates))?;
+            f.write_str(", state: the aggregates by key")?;
+            match time_to_live_ms {
+                Some(ms) => write!(f, ", kept for {ms} ms"),
+                None => Ok(()),
+            }
         }
         NodeKind::Union | NodeKind::Print => Ok(()),
         NodeKind::Sink { table } => {

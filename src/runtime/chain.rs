@@ -1,7 +1,7 @@
 //! Operators chained in one task: rows pass from one to the next by a call, with
 //! no channel between.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::runtime::check::EdgeCheck;
 use crate::runtime::{Operator, Output, Progress, Result};
@@ -105,6 +105,29 @@ impl Chain {
             check.barrier(barrier);
         }
         Ok(delta)
+    }
+
+    /// When the first of the operators has to emit what it holds back.
+    pub fn deadline(&self) -> Option<Instant> {
+        let deadlines = self
+            .links
+            .iter()
+            .filter_map(|link| link.operator.deadline());
+        deadlines.min()
+    }
+
+    /// Lets the operators whose deadline is over by `now` emit what they hold back.
+    ///
+    /// # Errors
+    /// If an operator fails.
+    pub fn flush(&mut self, now: Instant, effects: &mut Effects) -> Result<()> {
+        for place in 0..self.links.len() {
+            let deadline = self.links[place].operator.deadline();
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                self.with_operator(place, effects, |operator, out| operator.flush(out))?;
+            }
+        }
+        Ok(())
     }
 
     /// Tells all operators that a checkpoint is decided.

@@ -1,6 +1,6 @@
 //! The trait of a relational operator, as the task that chains it sees it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
 
@@ -66,6 +66,20 @@ pub trait Operator: Send {
     fn barrier(&mut self, barrier: Barrier, out: &mut dyn Output) -> Result<Vec<OperatorDelta>> {
         let _ = (barrier, out);
         Ok(Vec::new())
+    }
+
+    /// When rows that the operator holds back have to go out at the latest.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// The deadline has come: emits the rows that were held back.
+    ///
+    /// # Errors
+    /// As [`Self::process`].
+    fn flush(&mut self, out: &mut dyn Output) -> Result<()> {
+        let _ = out;
+        Ok(())
     }
 
     /// This checkpoint and all before it are durably decided.

@@ -162,7 +162,8 @@ impl Task {
 
     /// When rows that wait for others have to be flushed.
     pub fn deadline(&self) -> Option<Instant> {
-        self.tail.deadline()
+        let deadlines = [self.chain.deadline(), self.tail.deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Flushes the rows that wait for others.
@@ -170,6 +171,8 @@ impl Task {
     /// # Errors
     /// If the next stage has gone.
     pub async fn flush(&mut self) -> Result<()> {
+        self.chain.flush(Instant::now(), &mut self.effects)?;
+        self.send_effects().await?;
         self.tail.flush(&self.metrics).await
     }
 

@@ -3,13 +3,14 @@
 //! are compared as numbers.
 
 use arrow::datatypes::DataType;
-use datafusion_common::{Column, DFSchema, Result};
+use datafusion_common::{Column, DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{AggregateFunction as LogicalCall, BinaryExpr, Case, ScalarFunction};
-use datafusion_expr::{Expr, ExprSchemable, Operator};
+use datafusion_expr::{Expr, ExprSchemable, Operator, lit};
 
 use super::aggregates::{Meaning, meaning};
 use super::arithmetic;
 use super::conversion::cast_to;
+use super::data_type::MAX_PRECISION;
 use super::diagnose::refusal;
 use super::typing::misfit;
 use super::window_removal::bare;
@@ -32,7 +33,27 @@ pub(super) struct Call {
     pub function: AggregateFunction,
     /// Its place among the arguments.
     pub argument: Option<usize>,
+    pub distinct: bool,
+    /// The place of its filter among the arguments.
+    pub filter: Option<usize>,
     pub result: DataType,
+}
+
+/// What is aggregated, and of which rows.
+#[derive(Clone)]
+struct Values {
+    argument: Expr,
+    distinct: bool,
+    filter: Option<usize>,
+}
+
+impl Values {
+    fn of(&self, argument: Expr) -> Self {
+        Self {
+            argument,
+            ..self.clone()
+        }
+    }
 }
 
 /// The result of a call of SQL over the accumulators, by their places.
@@ -43,6 +64,14 @@ enum CallResult {
     Quotient {
         sum: usize,
         count: usize,
+        result: DataType,
+    },
+    Spread {
+        squares: usize,
+        sum: usize,
+        count: usize,
+        of_sample: bool,
+        root: bool,
         result: DataType,
     },
 }
@@ -57,26 +86,28 @@ impl Calls {
             return Err(refusal("an aggregate must be a call", None, None));
         };
         let meaning = meaning(func);
-        let [argument] = params.args.as_slice() else {
+        let [argument, rest @ ..] = params.args.as_slice() else {
             return Err(refusal(
-                format!("{} takes one argument", func.name()),
+                format!("{} takes an argument", func.name()),
                 None,
                 None,
             ));
         };
-        if params.distinct {
-            let message = format!("{}(DISTINCT …) is not supported yet", func.name());
-            return Err(misfit(message, &[argument]));
-        }
         if !params.order_by.is_empty() || params.null_treatment.is_some() {
             let message = format!("{} takes no ORDER BY and no IGNORE NULLS", func.name());
             return Err(misfit(message, &[argument]));
         }
-        let argument = match &params.filter {
-            None => argument.clone(),
-            Some(filter) => filtered(argument, filter),
+        let filter = params
+            .filter
+            .as_ref()
+            .map(|filter| self.argument(filter.as_ref().clone()));
+        let values = Values {
+            argument: argument.clone(),
+            // Of equal values the least is the least.
+            distinct: params.distinct && !matches!(meaning, Meaning::Min | Meaning::Max),
+            filter,
         };
-        let result = self.planned(meaning, argument, schema)?;
+        let result = self.planned(meaning, values, rest, schema)?;
         self.results.push(result);
         Ok(())
     }
@@ -84,19 +115,23 @@ impl Calls {
     fn planned(
         &mut self,
         meaning: Meaning,
-        argument: Expr,
+        values: Values,
+        rest: &[Expr],
         schema: &DFSchema,
     ) -> Result<CallResult> {
-        let data_type = argument.get_type(schema)?;
-        if meaning != Meaning::Count && !crate::stream::is_key_type(&data_type) {
+        use AggregateFunction as Function;
+        let data_type = values.argument.get_type(schema)?;
+        let result = meaning.result(&data_type).unwrap_or(DataType::Null);
+        let is_compared = matches!(meaning, Meaning::Min | Meaning::Max);
+        if is_compared && !crate::stream::is_key_type(&data_type) {
             let message = format!("cannot aggregate values of type {}", type_name(&data_type));
-            return Err(misfit(message, &[&argument]));
+            return Err(misfit(message, &[&values.argument]));
         }
         Ok(match meaning {
-            Meaning::Count => CallResult::Plain(self.count(argument)),
-            Meaning::Min => self.extreme(AggregateFunction::Min, argument, data_type, schema)?,
-            Meaning::Max => self.extreme(AggregateFunction::Max, argument, data_type, schema)?,
-            Meaning::Sum => match self.sum(argument, &data_type, schema)? {
+            Meaning::Count => CallResult::Plain(self.count(values)),
+            Meaning::Min => self.extreme(Function::Min, values, data_type, schema)?,
+            Meaning::Max => self.extreme(Function::Max, values, data_type, schema)?,
+            Meaning::Sum => match self.sum(values, &data_type, schema)? {
                 sum if data_type == DataType::Float32 => CallResult::Cast(sum, data_type),
                 sum if data_type.is_integer() && data_type != DataType::Int64 => {
                     CallResult::Narrow(sum, data_type)
@@ -104,14 +139,33 @@ impl Calls {
                 sum => CallResult::Plain(sum),
             },
             Meaning::Avg => {
-                let sum = self.sum(argument.clone(), &data_type, schema)?;
-                let count = self.count(argument);
-                let result = match data_type {
-                    DataType::Decimal128(_, scale) => DataType::Decimal128(38, scale.max(6)),
-                    other => other,
-                };
+                let sum = self.sum(values.clone(), &data_type, schema)?;
+                let count = self.count(values);
                 CallResult::Quotient { sum, count, result }
             }
+            Meaning::Spread { of_sample, root } => {
+                let double = cast_to(values.argument.clone(), &DataType::Float64, schema)?;
+                let square = binary(double.clone(), Operator::Multiply, double.clone());
+                let squares = values.of(square);
+                // What is squared stands once in a set if the value does.
+                let values = values.of(double);
+                CallResult::Spread {
+                    squares: self.sum(squares, &DataType::Float64, schema)?,
+                    sum: self.sum(values.clone(), &DataType::Float64, schema)?,
+                    count: self.count(values),
+                    of_sample,
+                    root,
+                    result,
+                }
+            }
+            Meaning::First => CallResult::Plain(self.call(Function::First, values, result)),
+            Meaning::Last => CallResult::Plain(self.call(Function::Last, values, result)),
+            Meaning::ListAgg => {
+                let separator = separator(rest)?;
+                CallResult::Plain(self.call(Function::Text { separator }, values, result))
+            }
+            Meaning::ArrayAgg => CallResult::Plain(self.call(Function::Array, values, result)),
+            Meaning::Collect => CallResult::Plain(self.call(Function::Multiset, values, result)),
         })
     }
 
@@ -119,61 +173,68 @@ impl Calls {
     fn extreme(
         &mut self,
         function: AggregateFunction,
-        argument: Expr,
+        values: Values,
         data_type: DataType,
         schema: &DFSchema,
     ) -> Result<CallResult> {
         if data_type != DataType::Boolean {
-            return Ok(CallResult::Plain(self.call(function, argument, data_type)));
+            return Ok(CallResult::Plain(self.call(function, values, data_type)));
         }
-        let number = cast_to(argument, &DataType::Int8, schema)?;
-        let place = self.call(function, number, DataType::Int8);
+        let number = cast_to(values.argument.clone(), &DataType::Int8, schema)?;
+        let place = self.call(function, values.of(number), DataType::Int8);
         Ok(CallResult::Cast(place, data_type))
     }
 
     /// The sum of integers is added up as `BIGINT`, and that of `FLOAT` as `DOUBLE`.
-    fn sum(&mut self, argument: Expr, data_type: &DataType, schema: &DFSchema) -> Result<usize> {
-        let (argument, result) = match data_type {
-            DataType::Decimal128(_, scale) => (argument, DataType::Decimal128(38, *scale)),
+    fn sum(&mut self, values: Values, data_type: &DataType, schema: &DFSchema) -> Result<usize> {
+        let (values, result) = match data_type {
+            DataType::Decimal128(_, scale) => (values, DataType::Decimal128(MAX_PRECISION, *scale)),
             other if other.is_integer() => {
-                let wide = cast_to(argument, &DataType::Int64, schema)?;
-                (wide, DataType::Int64)
+                let wide = cast_to(values.argument.clone(), &DataType::Int64, schema)?;
+                (values.of(wide), DataType::Int64)
             }
             DataType::Float32 => {
-                let wide = cast_to(argument, &DataType::Float64, schema)?;
-                (wide, DataType::Float64)
+                let wide = cast_to(values.argument.clone(), &DataType::Float64, schema)?;
+                (values.of(wide), DataType::Float64)
             }
-            other => (argument, other.clone()),
+            other => (values, other.clone()),
         };
-        Ok(self.call(AggregateFunction::Sum, argument, result))
+        Ok(self.call(AggregateFunction::Sum, values, result))
     }
 
-    fn count(&mut self, argument: Expr) -> usize {
-        let is_constant = matches!(&argument, Expr::Literal(value, _) if !value.is_null());
-        if is_constant {
-            return self.keep(AggregateFunction::Count, None, DataType::Int64);
+    fn count(&mut self, values: Values) -> usize {
+        let is_constant = matches!(&values.argument, Expr::Literal(value, _) if !value.is_null());
+        if is_constant && !values.distinct {
+            return self.keep(AggregateFunction::Count, None, &values, DataType::Int64);
         }
-        self.call(AggregateFunction::Count, argument, DataType::Int64)
+        self.call(AggregateFunction::Count, values, DataType::Int64)
     }
 
-    fn call(&mut self, function: AggregateFunction, argument: Expr, result: DataType) -> usize {
+    fn argument(&mut self, argument: Expr) -> usize {
         let known = self.arguments.iter().position(|known| *known == argument);
-        let place = known.unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             self.arguments.push(argument);
             self.arguments.len() - 1
-        });
-        self.keep(function, Some(place), result)
+        })
+    }
+
+    fn call(&mut self, function: AggregateFunction, values: Values, result: DataType) -> usize {
+        let place = self.argument(values.argument.clone());
+        self.keep(function, Some(place), &values, result)
     }
 
     fn keep(
         &mut self,
         function: AggregateFunction,
         argument: Option<usize>,
+        values: &Values,
         result: DataType,
     ) -> usize {
         let call = Call {
             function,
             argument,
+            distinct: values.distinct,
+            filter: values.filter,
             result,
         };
         let known = self.accumulators.iter().position(|known| *known == call);
@@ -183,7 +244,7 @@ impl Calls {
         })
     }
 
-    /// The results over the columns of the window aggregate.
+    /// The results over the columns of the aggregate.
     ///
     /// # Errors
     /// If a column is missing there.
@@ -196,18 +257,32 @@ impl Calls {
             CallResult::Quotient { sum, count, result } => {
                 quotient(column(sum), column(count), result, schema)
             }
+            CallResult::Spread {
+                squares,
+                sum,
+                count,
+                of_sample,
+                root,
+                result,
+            } => {
+                let parts = [column(squares), column(sum), column(count)];
+                spread(parts, *of_sample, *root, result, schema)
+            }
         });
         results.collect()
     }
 }
 
-/// What is aggregated of the rows that a `FILTER` lets pass.
-fn filtered(argument: &Expr, filter: &Expr) -> Expr {
-    Expr::Case(Case {
-        expr: None,
-        when_then_expr: vec![(Box::new(filter.clone()), Box::new(argument.clone()))],
-        else_expr: None,
-    })
+/// What stands between the values of `LISTAGG`: a constant, because it is no part of the state.
+fn separator(rest: &[Expr]) -> Result<String> {
+    match rest {
+        [] => Ok(",".to_owned()),
+        [Expr::Literal(ScalarValue::Utf8(Some(separator)), _)] => Ok(separator.clone()),
+        [other, ..] => {
+            let message = "the separator of LISTAGG is a text that stands in the query";
+            Err(misfit(message.to_owned(), &[other]))
+        }
+    }
 }
 
 fn narrowed(value: Expr, data_type: &DataType) -> Expr {
@@ -220,13 +295,7 @@ fn narrowed(value: Expr, data_type: &DataType) -> Expr {
 
 /// The sum is null when nothing was counted, so nothing is divided by zero.
 fn quotient(sum: Expr, count: Expr, result: &DataType, schema: &DFSchema) -> Result<Expr> {
-    let division = |left: Expr, right: Expr| {
-        Expr::BinaryExpr(BinaryExpr::new(
-            Box::new(left),
-            Operator::Divide,
-            Box::new(right),
-        ))
-    };
+    let division = |left: Expr, right: Expr| binary(left, Operator::Divide, right);
     match result {
         DataType::Decimal128(_, _) => {
             let count = cast_to(count, &DataType::Decimal128(19, 0), schema)?;
@@ -238,4 +307,48 @@ fn quotient(sum: Expr, count: Expr, result: &DataType, schema: &DFSchema) -> Res
             cast_to(division(sum, count), data_type, schema)
         }
     }
+}
+
+fn binary(left: Expr, op: Operator, right: Expr) -> Expr {
+    Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))
+}
+
+/// The variance as Flink has it, of the sum of the squares, the sum and the number of the
+/// values: `(squares - sum * sum / count) / count`, or by one less for a sample, which has none
+/// if it is a single value.
+fn spread(
+    [squares, sum, count]: [Expr; 3],
+    of_sample: bool,
+    root: bool,
+    result: &DataType,
+    schema: &DFSchema,
+) -> Result<Expr> {
+    let count = cast_to(count, &DataType::Float64, schema)?;
+    let mean_square = binary(
+        binary(sum.clone(), Operator::Multiply, sum),
+        Operator::Divide,
+        count.clone(),
+    );
+    let deviation = binary(squares, Operator::Minus, mean_square);
+    let divisor = if of_sample {
+        let one = lit(1.0_f64);
+        Expr::Case(Case {
+            expr: None,
+            when_then_expr: vec![(
+                Box::new(binary(count.clone(), Operator::Eq, one.clone())),
+                Box::new(lit(ScalarValue::Float64(None))),
+            )],
+            else_expr: Some(Box::new(binary(count, Operator::Minus, one))),
+        })
+    } else {
+        count
+    };
+    let variance = binary(deviation, Operator::Divide, divisor);
+    let value = if root {
+        let power = datafusion_functions::math::power();
+        Expr::ScalarFunction(ScalarFunction::new_udf(power, vec![variance, lit(0.5_f64)]))
+    } else {
+        variance
+    };
+    cast_to(value, result, schema)
 }

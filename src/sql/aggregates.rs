@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field};
 use datafusion_common::{Result, ScalarValue, internal_err};
 use datafusion_expr::expr::AggregateFunctionParams;
 use datafusion_expr::function::AccumulatorArgs;
@@ -32,16 +32,8 @@ pub(super) fn names() -> Vec<String> {
 /// # Panics
 /// If the function is not of this module; the planner knows no others.
 pub(super) fn meaning(function: &AggregateUDF) -> Meaning {
-    let all = [
-        Meaning::Count,
-        Meaning::Sum,
-        Meaning::Avg,
-        Meaning::Min,
-        Meaning::Max,
-    ];
-    all.into_iter()
-        .find(|meaning| meaning.name() == function.name())
-        .expect("the catalog holds these functions only")
+    let known = MEANINGS.iter().find(|(name, _)| *name == function.name());
+    known.expect("the catalog holds these functions only").1
 }
 
 /// An aggregate of SQL.
@@ -52,29 +44,53 @@ pub(super) enum Meaning {
     Avg,
     Min,
     Max,
+    First,
+    Last,
+    ListAgg,
+    ArrayAgg,
+    Collect,
+    /// The variance of values that are all, or a sample of them, or its root.
+    Spread {
+        of_sample: bool,
+        root: bool,
+    },
+}
+
+/// The functions by name.
+const MEANINGS: [(&str, Meaning); 16] = [
+    ("COUNT", Meaning::Count),
+    ("SUM", Meaning::Sum),
+    ("AVG", Meaning::Avg),
+    ("MIN", Meaning::Min),
+    ("MAX", Meaning::Max),
+    ("FIRST_VALUE", Meaning::First),
+    ("LAST_VALUE", Meaning::Last),
+    ("LISTAGG", Meaning::ListAgg),
+    ("ARRAY_AGG", Meaning::ArrayAgg),
+    ("COLLECT", Meaning::Collect),
+    ("VAR_POP", spread(false, false)),
+    ("VAR_SAMP", spread(true, false)),
+    ("VARIANCE", spread(true, false)),
+    ("STDDEV_POP", spread(false, true)),
+    ("STDDEV_SAMP", spread(true, true)),
+    ("STDDEV", spread(true, true)),
+];
+
+const fn spread(of_sample: bool, root: bool) -> Meaning {
+    Meaning::Spread { of_sample, root }
 }
 
 impl Meaning {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Count => "COUNT",
-            Self::Sum => "SUM",
-            Self::Avg => "AVG",
-            Self::Min => "MIN",
-            Self::Max => "MAX",
-        }
-    }
-
     /// The type of the result over values of type `argument`; `None` if it has none.
     pub(super) fn result(self, argument: &DataType) -> Option<DataType> {
         match self {
             Self::Count => Some(DataType::Int64),
-            Self::Sum | Self::Avg if !argument.is_numeric() => None,
+            Self::Sum | Self::Avg | Self::Spread { .. } if !argument.is_numeric() => None,
             Self::Sum => Some(match argument {
                 DataType::Decimal128(_, scale) => DataType::Decimal128(MAX_PRECISION, *scale),
                 other => other.clone(),
             }),
-            Self::Avg => Some(match argument {
+            Self::Avg | Self::Spread { .. } => Some(match argument {
                 DataType::Decimal128(_, scale) => {
                     DataType::Decimal128(MAX_PRECISION, (*scale).max(6))
                 }
@@ -83,37 +99,57 @@ impl Meaning {
             Self::Min | Self::Max => (!matches!(argument, DataType::Binary)
                 && !matches!(argument, DataType::Interval(_)))
             .then(|| argument.clone()),
+            Self::First | Self::Last => Some(argument.clone()),
+            Self::ListAgg => (*argument == DataType::Utf8).then_some(DataType::Utf8),
+            Self::ArrayAgg => Some(array(argument)),
+            Self::Collect => Some(multiset(argument)),
+        }
+    }
+
+    /// How many arguments it takes, at least and at most.
+    pub(super) fn arguments(self) -> (usize, usize) {
+        match self {
+            Self::ListAgg => (1, 2),
+            _ => (1, 1),
         }
     }
 }
 
+fn array(element: &DataType) -> DataType {
+    DataType::List(Arc::new(Field::new("element", element.clone(), true)))
+}
+
+/// A multiset is a map of its values to how often they occur.
+fn multiset(value: &DataType) -> DataType {
+    let fields = [
+        Field::new("key", value.clone(), false),
+        Field::new("value", DataType::Int32, false),
+    ];
+    let entries = Field::new_struct("entries", fields.to_vec(), false);
+    DataType::Map(Arc::new(entries), false)
+}
+
 static FUNCTIONS: LazyLock<Vec<Arc<AggregateUDF>>> = LazyLock::new(|| {
-    [
-        Meaning::Count,
-        Meaning::Sum,
-        Meaning::Avg,
-        Meaning::Min,
-        Meaning::Max,
-    ]
-    .into_iter()
-    .map(|meaning| {
+    let functions = MEANINGS.iter().map(|&(name, meaning)| {
         Arc::new(AggregateUDF::from(FlinkAggregate {
+            name,
             meaning,
             signature: Signature::user_defined(Volatility::Immutable),
         }))
-    })
-    .collect()
+    });
+    functions.collect()
 });
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct FlinkAggregate {
+    name: &'static str,
     meaning: Meaning,
     signature: Signature,
 }
 
 impl AggregateUDFImpl for FlinkAggregate {
     fn name(&self) -> &str {
-        self.meaning.name()
+        self.name
     }
 
     fn signature(&self) -> &Signature {

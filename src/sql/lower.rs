@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion_common::{DFSchema, DataFusionError, Result};
-use datafusion_expr::logical_plan::{Extension, Projection, TableScan, Union};
+use datafusion_expr::logical_plan::{Distinct, Extension, Projection, TableScan, Union};
 use datafusion_expr::{Expr, LogicalPlan, lit};
 
 use super::diagnose::refusal;
@@ -120,6 +120,7 @@ impl Lowering {
             LogicalPlan::Extension(extension) => self.windows(extension),
             LogicalPlan::Union(union) => self.union(union),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
+            LogicalPlan::Distinct(Distinct::All(input)) => self.distinct(input),
             other => Err(unsupported(other)),
         }
     }

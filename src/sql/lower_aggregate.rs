@@ -18,19 +18,22 @@ use crate::expr::{AggregateCall, AggregateFunction, AggregateLayout, Expression}
 use crate::plan::{NodeKind, Window, WindowInput, type_name};
 
 impl Lowering {
-    /// The nodes of an aggregation over windows.
+    /// The nodes of an aggregation.
     ///
     /// # Errors
-    /// If it is not over windows, or does what no accumulator can do yet.
+    /// If it does what no accumulator can do yet.
     pub(super) fn aggregate(&mut self, aggregate: &Aggregate) -> Result<Rows> {
         let mark = self.nodes.len();
         let attached = self.rows(&aggregate.input)?;
-        let groups = Groups::of(aggregate, &attached)?;
         let mut calls = Calls::default();
         let schema = aggregate.input.schema();
         for call in &aggregate.aggr_expr {
             calls.add(call, schema)?;
         }
+        let Some(groups) = Groups::of_windows(aggregate, &attached)? else {
+            return self.group_aggregate(aggregate, attached, &calls);
+        };
+        check_windowed(aggregate, &calls)?;
         let uses_window = |part: &Expr| {
             let columns = part.column_refs();
             let mut places = columns
@@ -123,20 +126,8 @@ impl Lowering {
             }
         };
         let mut fields = groups.key_fields(aggregate)?;
-        let mut aggregates = Vec::new();
-        for (place, call) in calls.accumulators.iter().enumerate() {
-            let nullable = call.function != AggregateFunction::Count;
-            let name = format!("$agg{place}");
-            let field = Arc::new(Field::new(name, call.result.clone(), nullable));
-            fields.push(Arc::clone(&field));
-            aggregates.push(AggregateCall {
-                function: call.function,
-                argument: call
-                    .argument
-                    .and_then(|place| arguments.get(place).copied()),
-                result: field,
-            });
-        }
+        let aggregates = aggregate_calls(calls, arguments);
+        fields.extend(aggregates.iter().map(|call| Arc::clone(&call.result)));
         // What cannot be aggregated is said now, not when the job starts.
         AggregateLayout::new(&input.schema, keys, aggregates.clone())
             .and_then(|layout| Arc::new(layout).accumulators())
@@ -168,7 +159,48 @@ impl Lowering {
     }
 }
 
-/// The grouping of an aggregation.
+/// The calls over the columns `arguments`.
+pub(super) fn aggregate_calls(calls: &Calls, arguments: &[usize]) -> Vec<AggregateCall> {
+    let place_of = |argument: Option<usize>| argument.map(|place| arguments[place]);
+    let calls = calls.accumulators.iter().enumerate();
+    let calls = calls.map(|(place, call)| {
+        let nullable = call.function != AggregateFunction::Count;
+        let name = format!("$agg{place}");
+        AggregateCall {
+            function: call.function.clone(),
+            argument: place_of(call.argument),
+            distinct: call.distinct,
+            filter: place_of(call.filter),
+            result: Arc::new(Field::new(name, call.result.clone(), nullable)),
+        }
+    });
+    calls.collect()
+}
+
+/// Whether windows have accumulators for the calls.
+fn check_windowed(aggregate: &Aggregate, calls: &Calls) -> Result<()> {
+    let refused = |call: &&super::aggregate_calls::Call| {
+        use AggregateFunction as Function;
+        let is_simple = matches!(
+            call.function,
+            Function::Count | Function::Sum | Function::Min | Function::Max
+        );
+        call.distinct || !is_simple
+    };
+    let Some(call) = calls.accumulators.iter().find(refused) else {
+        return Ok(());
+    };
+    let what = if call.distinct {
+        "DISTINCT"
+    } else {
+        call.function.name()
+    };
+    let message = format!("{what} over windows is not supported yet");
+    let parts: Vec<&Expr> = aggregate.aggr_expr.iter().collect();
+    Err(misfit(message, &parts))
+}
+
+/// The grouping of an aggregation over windows.
 struct Groups {
     window: Window,
     start: Expr,
@@ -179,7 +211,8 @@ struct Groups {
 }
 
 impl Groups {
-    fn of(aggregate: &Aggregate, input: &Rows) -> Result<Self> {
+    /// `None` if it is not by the start and the end of a window.
+    fn of_windows(aggregate: &Aggregate, input: &Rows) -> Result<Option<Self>> {
         let schema = aggregate.input.schema();
         let (mut start, mut end) = (None, None);
         let mut keys = Vec::new();
@@ -205,19 +238,14 @@ impl Groups {
             outputs.push(Expr::Column(Column::new_unqualified(output)));
         }
         match (start, end) {
-            (Some((window, start)), Some((of_end, end))) if window == of_end => Ok(Self {
+            (Some((window, start)), Some((of_end, end))) if window == of_end => Ok(Some(Self {
                 window,
                 start,
                 end,
                 keys,
                 outputs,
-            }),
-            _ => {
-                let message = "GROUP BY without a window is not supported yet: group by \
-                               window_start and window_end of TUMBLE or HOP";
-                let parts: Vec<&Expr> = aggregate.group_expr.iter().collect();
-                Err(misfit(message.to_owned(), &parts))
-            }
+            })),
+            _ => Ok(None),
         }
     }
 
@@ -237,7 +265,7 @@ impl Groups {
 
 /// The expressions of `GROUP BY`, each once: the schema of the aggregation has a
 /// column for each of these.
-fn distinct_groups(aggregate: &Aggregate) -> Vec<&Expr> {
+pub(super) fn distinct_groups(aggregate: &Aggregate) -> Vec<&Expr> {
     let mut groups: Vec<&Expr> = Vec::new();
     for group in &aggregate.group_expr {
         let group = bare(group);
@@ -248,7 +276,7 @@ fn distinct_groups(aggregate: &Aggregate) -> Vec<&Expr> {
     groups
 }
 
-fn check_key(group: &Expr, schema: &DFSchema) -> Result<()> {
+pub(super) fn check_key(group: &Expr, schema: &DFSchema) -> Result<()> {
     if matches!(group, Expr::GroupingSet(_)) {
         let message = "GROUPING SETS, ROLLUP and CUBE are not supported yet";
         return Err(misfit(message.to_owned(), &[group]));

@@ -26,6 +26,7 @@ mod limits;
 mod literals;
 mod lower;
 mod lower_aggregate;
+mod lower_group_aggregate;
 mod parser;
 mod program;
 mod query;

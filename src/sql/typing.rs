@@ -210,15 +210,26 @@ fn number(value: i128, precision: u8, scale: i8) -> ScalarValue {
 
 fn check_aggregate(call: &AggregateFunction, schema: &DFSchema) -> Result<()> {
     let name = call.func.name();
-    let [argument] = call.params.args.as_slice() else {
-        let message = format!("{name} takes one argument");
-        return Err(misfit(
-            message,
-            &call.params.args.iter().collect::<Vec<_>>(),
-        ));
+    let meaning = aggregates::meaning(&call.func);
+    let arguments = &call.params.args;
+    let (least, most) = meaning.arguments();
+    let argument = match arguments.first() {
+        Some(first) if (least..=most).contains(&arguments.len()) => first,
+        _ => {
+            let number = if most == 1 {
+                "one argument"
+            } else {
+                "one or two arguments"
+            };
+            let message = format!("{name} takes {number}");
+            return Err(misfit(message, &arguments.iter().collect::<Vec<_>>()));
+        }
     };
+    if let Some(filter) = &call.params.filter {
+        require_boolean(filter, schema, "FILTER")?;
+    }
     let data_type = type_of(argument, schema)?;
-    if aggregates::meaning(&call.func).result(&data_type).is_none() {
+    if meaning.result(&data_type).is_none() {
         let message = format!("{name} cannot be computed over {}", type_name(&data_type));
         return Err(misfit(message, &[argument]));
     }

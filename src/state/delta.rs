@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use crate::state::Result;
+use crate::state::{Error, Result};
 use crate::stream::{EventTime, KeyRange, OperatorId};
 
 /// The shape of one operator's state.
@@ -15,11 +15,64 @@ pub struct StateSchema {
     pub operator: OperatorId,
     /// The columns: first the key, then the value.
     pub schema: SchemaRef,
-    /// How many of the columns are the key; their types are key types
-    /// ([`crate::stream::is_key_type`]). Without a key all is in group 0.
+    /// How many of the columns are the key, by which rows are spread over key groups; their
+    /// types are key types ([`crate::stream::is_key_type`]). Without a key all is in group 0.
     pub key_columns: usize,
+    /// How many of the columns tell a row from all others: the key, and with it what may stand
+    /// several times under one key. Where this module says key of a row, it means these.
+    pub identity_columns: usize,
+    /// Whether rows can be deleted: then the last column says of a row that is put whether
+    /// there is one.
+    pub has_deletions: bool,
     /// How partial rows of one key become one.
     pub fold: Arc<dyn Fold>,
+}
+
+impl StateSchema {
+    /// A state with one row for each key, and none of them deleted.
+    pub fn new(
+        operator: OperatorId,
+        schema: SchemaRef,
+        key_columns: usize,
+        fold: Arc<dyn Fold>,
+    ) -> Self {
+        Self {
+            operator,
+            schema,
+            key_columns,
+            identity_columns: key_columns,
+            has_deletions: false,
+            fold,
+        }
+    }
+
+    /// A state whose rows are put and deleted, never merged. The last column, a `BOOLEAN`,
+    /// says whether there is a row; the first `identity_columns` tell it from all others.
+    pub fn of_rows(
+        operator: OperatorId,
+        schema: SchemaRef,
+        key_columns: usize,
+        identity_columns: usize,
+    ) -> Self {
+        Self {
+            operator,
+            schema,
+            key_columns,
+            identity_columns,
+            has_deletions: true,
+            fold: Arc::new(NeverMerged),
+        }
+    }
+}
+
+/// A later row takes the place of an earlier one, so nothing is ever folded.
+struct NeverMerged;
+
+impl Fold for NeverMerged {
+    fn fold(&self, _: &[RecordBatch]) -> Result<RecordBatch> {
+        let why = "rows of this state are put and never merged";
+        Err(Error::Corrupt(why.to_owned()))
+    }
 }
 
 /// Joins rows of one key into one.

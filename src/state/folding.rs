@@ -69,6 +69,8 @@ fn fold_unit(
     };
     let runs = read_runs(snapshot, &unit.schema, unit.key, &unit.unit)?;
     let folded = runs::fold(&unit.schema, runs)?;
+    // All that the unit has had until here is in it: nothing is left to be deleted.
+    let folded = runs::without_deletions(&unit.schema, folded)?;
     let sorted = runs::sort(&unit.schema, &folded)?;
     let blobs = encoder.encode(DeltaKind::Put, &sorted.records)?;
     let pages = blobs

@@ -56,6 +56,7 @@ impl Store {
                 let found = folding::read_runs(snapshot, schema, key, unit)?;
                 let settled = runs::settle_puts(schema, found)?;
                 for (level, records) in settled.into_iter().enumerate() {
+                    let records = runs::without_deletions(schema, records)?;
                     levels.entry((key.time, level)).or_default().push(records);
                 }
             }

@@ -2,8 +2,8 @@
 
 use std::cmp::Reverse;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 
@@ -56,6 +56,17 @@ pub(super) fn settle_puts(schema: &StateSchema, runs: Vec<Run>) -> Result<Vec<Re
     Ok(settled)
 }
 
+/// The rows without those that are deleted; nothing older must be left below them.
+pub(super) fn without_deletions(schema: &StateSchema, records: RecordBatch) -> Result<RecordBatch> {
+    if !schema.has_deletions {
+        return Ok(records);
+    }
+    let last = records.columns().last();
+    let exists = last.and_then(|column| column.as_boolean_opt());
+    let exists = exists.ok_or_else(|| Error::Corrupt("rows lack what tells deletions".into()))?;
+    filter_record_batch(&records, exists).map_err(foreign)
+}
+
 /// Sorts rows by their key.
 pub(super) fn sort(schema: &StateSchema, records: &RecordBatch) -> Result<Sorted> {
     let converter = converter(schema)?;
@@ -104,7 +115,7 @@ fn keep_last(schema: &StateSchema, batches: &[RecordBatch]) -> Result<RecordBatc
 }
 
 fn converter(schema: &StateSchema) -> Result<RowConverter> {
-    let fields = schema.schema.fields().iter().take(schema.key_columns);
+    let fields = schema.schema.fields().iter().take(schema.identity_columns);
     let fields = fields
         .map(|field| SortField::new(field.data_type().clone()))
         .collect();
@@ -114,7 +125,7 @@ fn converter(schema: &StateSchema) -> Result<RowConverter> {
 fn key_rows(converter: &RowConverter, schema: &StateSchema, records: &RecordBatch) -> Result<Rows> {
     let columns: &[ArrayRef] = records
         .columns()
-        .get(..schema.key_columns)
+        .get(..schema.identity_columns)
         .ok_or_else(|| Error::Corrupt("rows of the state lack their key".to_owned()))?;
     if columns.is_empty() {
         // The converter cannot tell how many empty keys are meant.
@@ -138,7 +149,7 @@ fn foreign(error: ArrowError) -> Error {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{AsArray, Int64Array};
+    use arrow::array::Int64Array;
     use arrow::datatypes::Int64Type;
 
     use super::*;
@@ -160,12 +171,13 @@ mod tests {
     }
 
     fn schema(key_columns: usize) -> StateSchema {
-        StateSchema {
-            operator: OperatorId(0),
-            schema: records(key_columns, &[]).schema(),
+        let columns = records(key_columns, &[]).schema();
+        StateSchema::new(
+            OperatorId(0),
+            columns,
             key_columns,
-            fold: Arc::new(Sum(key_columns)),
-        }
+            Arc::new(Sum(key_columns)),
+        )
     }
 
     fn records(key_columns: usize, rows: &[(Vec<i64>, i64)]) -> RecordBatch {
@@ -237,6 +249,32 @@ mod tests {
             (Merge, &[(3, 1)]),
         ];
         check(runs, &[(1, 7), (2, 3), (3, 8)]);
+    }
+
+    #[test]
+    fn rows_are_told_apart_by_more_than_their_key_and_may_be_deleted() {
+        let columns = |rows: &[(i64, i64, bool)]| {
+            let key: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.0)));
+            let id: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.1)));
+            let exists = rows.iter().map(|r| r.2).collect::<Vec<_>>();
+            let exists: ArrayRef = Arc::new(arrow::array::BooleanArray::from(exists));
+            RecordBatch::try_from_iter([("key", key), ("id", id), ("exists", exists)]).unwrap()
+        };
+        let schema = StateSchema::of_rows(OperatorId(0), columns(&[]).schema(), 1, 2);
+        let runs = [
+            &[(1, 1, true), (1, 2, true), (2, 1, true)][..],
+            &[(1, 2, false), (2, 2, true)],
+            &[(2, 1, false), (2, 2, false)],
+            &[(2, 1, true), (1, 3, true)],
+        ];
+        let runs = runs.into_iter().map(|rows| Run {
+            kind: DeltaKind::Put,
+            records: columns(rows),
+        });
+        let folded = fold(&schema, runs.collect()).unwrap();
+        let left = without_deletions(&schema, folded).unwrap();
+        let sorted = sort(&schema, &left).unwrap().records;
+        assert_eq!(sorted, columns(&[(1, 1, true), (1, 3, true), (2, 1, true)]));
     }
 
     #[test]

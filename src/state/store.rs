@@ -253,6 +253,8 @@ pub(super) fn schema_text(schema: &StateSchema) -> String {
         .map(|(place, field)| {
             let role = if place < schema.key_columns {
                 "key "
+            } else if place < schema.identity_columns {
+                "id "
             } else {
                 ""
             };

@@ -62,12 +62,7 @@ impl Fold for Sum {
 }
 
 pub(super) fn schema(operator: u32) -> StateSchema {
-    StateSchema {
-        operator: OperatorId(operator),
-        schema: rows(&[]).schema(),
-        key_columns: 1,
-        fold: Arc::new(Sum),
-    }
+    StateSchema::new(OperatorId(operator), rows(&[]).schema(), 1, Arc::new(Sum))
 }
 
 pub(super) fn rows(pairs: &[(String, i64)]) -> RecordBatch {

@@ -184,6 +184,25 @@ impl fmt::Display for CheckpointId {
 #[serde(transparent)]
 pub struct OperatorId(pub u32);
 
+impl OperatorId {
+    /// The most states that an operator may have.
+    pub const STATES_MAX: usize = 128;
+
+    /// The number of one of the states of an operator that has several; the first one has
+    /// the operator's own.
+    ///
+    /// # Panics
+    /// If the state is not below [`Self::STATES_MAX`].
+    #[must_use]
+    pub const fn state(self, state: usize) -> Self {
+        assert!(state < Self::STATES_MAX, "an operator has too many states");
+        // A program's text is too short for as many nodes as fit below these bits.
+        #[expect(clippy::cast_possible_truncation, reason = "it is less than 128")]
+        let state = state as u32;
+        Self(self.0 | state << 24)
+    }
+}
+
 impl fmt::Display for OperatorId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

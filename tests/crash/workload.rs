@@ -294,12 +294,8 @@ fn groups() -> KeyGroups {
 }
 
 fn schema(operator: u32) -> StateSchema {
-    StateSchema {
-        operator: OperatorId(operator),
-        schema: records(&BTreeMap::new()).schema(),
-        key_columns: 1,
-        fold: Arc::new(Sum),
-    }
+    let columns = records(&BTreeMap::new()).schema();
+    StateSchema::new(OperatorId(operator), columns, 1, Arc::new(Sum))
 }
 
 /// Adds the values of equal keys.

@@ -13,7 +13,7 @@ use thalweg::runtime::{
     Committer, Prepared, Result, Sink, SinkFactory, SinkTask, SourceFactory, Written,
 };
 use thalweg::sql::SourceFile;
-use thalweg::stream::{Barrier, Batch};
+use thalweg::stream::{Barrier, Batch, ChangeKind};
 use tokio::sync::watch;
 
 use crate::golden::{Golden, Input, Item};
@@ -76,7 +76,7 @@ impl Sink for Gate {
 }
 
 fn golden() -> Golden {
-    let rows = (0..ROWS).map(|id| Item::Row(format!(r#"{{"id":{id}}}"#)));
+    let rows = (0..ROWS).map(|id| Item::Row(ChangeKind::Insert, format!(r#"{{"id":{id}}}"#)));
     let empty = Vec::new();
     let input = |items| Input::of(vec![("1".to_owned(), items)]);
     Golden {

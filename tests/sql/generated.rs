@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use thalweg::stream::EventTime;
+use thalweg::stream::{ChangeKind, EventTime};
 
 use crate::golden::{Golden, Input, Item};
 
@@ -171,7 +171,10 @@ impl Reference {
         }
         self.late += u64::from(!open);
         let ts = timestamp(ts);
-        Item::Row(format!(r#"{{"k":{key},"v":{value},"ts":"{ts}"}}"#))
+        Item::Row(
+            ChangeKind::Insert,
+            format!(r#"{{"k":{key},"v":{value},"ts":"{ts}"}}"#),
+        )
     }
 
     /// Time goes on; what follows finds it so.

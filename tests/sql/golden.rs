@@ -2,7 +2,9 @@
 //!
 //! Blocks begin with a line of their own: `statement`, `input TABLE`,
 //! `output TABLE`, `late N`, `dead-letters`, `explain`. Lines that begin with `#`
-//! before the first block are comments. In an input a line is a row as JSON or a marker:
+//! before the first block are comments. An output is what its table holds in the end, whatever
+//! was changed on the way. In an input a line is a row as JSON, in front of which its kind may
+//! stand (`-U {…}`), or a marker:
 //!
 //! - `@split NAME`: what follows is read from another split;
 //! - `@watermark TIME`: the split says that nothing until this time is to come;
@@ -17,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use thalweg::formats::parse_timestamp_millis;
-use thalweg::stream::EventTime;
+use thalweg::stream::{ChangeKind, EventTime};
 
 /// One golden.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +51,7 @@ pub struct Script {
 /// One thing that a split has to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
-    Row(String),
+    Row(ChangeKind, String),
     Bad(String),
     Watermark(EventTime),
     Await(EventTime),
@@ -162,6 +164,16 @@ impl Input {
         }
     }
 
+    /// Whether its rows may change.
+    pub fn has_changes(&self) -> bool {
+        let items = self.splits.iter().flat_map(|split| split.items.iter());
+        let mut kinds = items.filter_map(|item| match item {
+            Item::Row(kind, _) => Some(*kind),
+            _ => None,
+        });
+        kinds.any(|kind| kind != ChangeKind::Insert)
+    }
+
     /// Whether a split of it becomes idle: then it never knows that it has ended.
     pub fn has_idle_splits(&self) -> bool {
         let mut splits = self.splits.iter();
@@ -172,7 +184,17 @@ impl Input {
 impl Item {
     fn parse(line: &str) -> Result<Self, String> {
         if !line.starts_with('@') {
-            return Ok(Self::Row(line.to_owned()));
+            let kinds = [
+                ChangeKind::Insert,
+                ChangeKind::UpdateBefore,
+                ChangeKind::UpdateAfter,
+                ChangeKind::Delete,
+            ];
+            let of_kind = kinds.into_iter().find_map(|kind| {
+                let row = line.strip_prefix(&format!("{kind} "))?;
+                Some(Self::Row(kind, row.to_owned()))
+            });
+            return Ok(of_kind.unwrap_or_else(|| Self::Row(ChangeKind::Insert, line.to_owned())));
         }
         let (marker, argument) = line.split_once(' ').unwrap_or((line, ""));
         let time = || {
@@ -213,7 +235,8 @@ fn a_golden_is_read() {
     assert_eq!(golden.statement, "SELECT 1");
     let splits = &golden.inputs["a"].splits;
     let second = EventTime::from_millis(1_000);
-    let first = [Item::Row("{}".to_owned()), Item::Watermark(second)];
+    let row = Item::Row(ChangeKind::Insert, "{}".to_owned());
+    let first = [row, Item::Watermark(second)];
     assert_eq!(*splits[0].items, first);
     assert_eq!(*splits[1].items, [Item::Idle, Item::Bad("x y".to_owned())]);
     assert_eq!(golden.outputs["b"], ["{1}", "{2}"]);

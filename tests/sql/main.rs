@@ -1,7 +1,8 @@
 //! SQL as a stream computes it: goldens as data, each played in every way.
 //!
 //! `THALWEG_GOLDEN=text` plays only those with this text in their path,
-//! `THALWEG_GOLDEN_SEEDS=n` plays that many random ones.
+//! `THALWEG_GOLDEN_SEEDS=n` plays that many random ones. With `UPDATE_GOLDENS=1` the plans are
+//! written anew; look at the difference.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -126,6 +127,21 @@ fn every_plan_is_as_expected() {
         let expected = golden.explain.as_ref().unwrap();
         let world = Arc::new(World::new(&golden, 1));
         let program = play::compile(&golden, &world, 1).unwrap();
-        assert_eq!(program.explain().trim(), expected, "{}", golden.name);
+        let plan = program.explain();
+        if std::env::var_os("UPDATE_GOLDENS").is_some() {
+            write_plan(&golden.name, plan.trim());
+        } else {
+            assert_eq!(plan.trim(), expected, "{}", golden.name);
+        }
     }
+}
+
+/// Puts a plan into its golden, where it stands last.
+fn write_plan(name: &str, plan: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/sql")
+        .join(name);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, _) = text.split_once("\nexplain\n").unwrap();
+    std::fs::write(&path, format!("{before}\nexplain\n{plan}\n")).unwrap();
 }

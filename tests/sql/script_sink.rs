@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use thalweg::connectors::{OptionError, TableOptions};
 use thalweg::formats::{EncodedRecords, Encoder, FormatRef, row_to_json};
 use thalweg::runtime::{Committer, Error, Prepared, Result, Sink, SinkFactory, SinkTask, Written};
-use thalweg::stream::{Barrier, Batch, DeadLetter};
+use thalweg::stream::{Barrier, Batch, ChangelogMode, DeadLetter};
 
 use crate::script_source::json_format;
 use crate::world::{Publication, World};
@@ -37,9 +37,19 @@ impl SinkFactory for ScriptSink {
         Ok(Box::new(Writer {
             world: Arc::clone(&self.world),
             table: self.table.name.clone(),
+            key: self.table.primary_key.clone(),
             encoder: self.format.encoder(&self.table.schema),
             rows: Vec::new(),
         }))
+    }
+
+    /// With a key it goes by that, as most sinks do.
+    fn changelog_mode(&self) -> ChangelogMode {
+        if self.table.primary_key.is_empty() {
+            ChangelogMode::Retract
+        } else {
+            ChangelogMode::Upsert
+        }
     }
 
     fn committer(&self) -> Option<Arc<dyn Committer>> {
@@ -50,9 +60,10 @@ impl SinkFactory for ScriptSink {
 struct Writer {
     world: Arc<World>,
     table: String,
+    key: Vec<String>,
     encoder: Box<dyn Encoder>,
     /// Since the last barrier.
-    rows: Vec<String>,
+    rows: Vec<(bool, String)>,
 }
 
 #[async_trait]
@@ -65,9 +76,10 @@ impl Sink for Writer {
             let mut out = EncodedRecords::default();
             let rest = records.slice(next, records.num_rows() - next);
             let encoded = self.encoder.encode(&rest, &mut out);
-            for row in out.iter() {
+            for (place, row) in out.iter().enumerate() {
                 let row = String::from_utf8(row.to_vec());
-                self.rows.push(row.expect("JSON is UTF-8"));
+                let adds = batch.kind(next + place).adds();
+                self.rows.push((adds, row.expect("JSON is UTF-8")));
             }
             next += out.len();
             if let Err(error) = encoded {
@@ -85,7 +97,7 @@ impl Sink for Writer {
 
     async fn prepare(&mut self, _: Barrier) -> Result<Prepared> {
         let rows = std::mem::take(&mut self.rows);
-        let output = json!([self.world.next_output(), self.table, rows]);
+        let output = json!([self.world.next_output(), self.table, self.key, rows]);
         Ok(Prepared {
             dead_letters: Vec::new(),
             publish: if rows.is_empty() {
@@ -123,8 +135,8 @@ impl Committer for Publisher {
 
 /// An output as `prepare` has put it into the checkpoint, with its number.
 fn publication(output: &Value) -> Result<(u64, Publication)> {
-    let parsed = serde_json::from_value::<(u64, String, Vec<String>)>(output.clone());
-    let (number, table, rows) =
+    let parsed = serde_json::from_value(output.clone());
+    let (number, table, key, rows) =
         parsed.map_err(|error| Error::Fatal(format!("{output}: {error}")))?;
-    Ok((number, Publication { table, rows }))
+    Ok((number, Publication { table, key, rows }))
 }

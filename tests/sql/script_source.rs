@@ -13,7 +13,7 @@ use thalweg::metrics::TaskMetrics;
 use thalweg::runtime::{
     Discovery, Enumerator, Error, Result, SourceEvent, SourceFactory, SourceReader, Split,
 };
-use thalweg::stream::{DeadLetter, Position};
+use thalweg::stream::{ChangelogMode, DeadLetter, Position};
 use tokio::time::Instant;
 
 use crate::golden::{Input, Item, Script};
@@ -96,6 +96,14 @@ impl SourceFactory for ScriptSource {
 
     fn tells_watermarks(&self) -> bool {
         true
+    }
+
+    fn changelog_mode(&self) -> ChangelogMode {
+        if self.input.has_changes() {
+            ChangelogMode::Retract
+        } else {
+            ChangelogMode::InsertOnly
+        }
     }
 
     /// All splits are read at once: some wait for what others say.
@@ -224,7 +232,7 @@ impl ScriptReader {
             return Ok(Some(SourceEvent::Finished { split: name }));
         };
         match *item {
-            Item::Row(_) | Item::Bad(_) => {
+            Item::Row(..) | Item::Bad(_) => {
                 split.go_by_checkpoints(&self.world);
                 self.batch(place).map(Some)
             }
@@ -255,13 +263,17 @@ impl ScriptReader {
     fn batch(&mut self, place: usize) -> Result<SourceEvent> {
         let split = &mut self.splits[place];
         let mut dead_letters = Vec::new();
+        let mut kinds = Vec::new();
         let mut count = 0;
         while count < self.world.batch_rows {
             if count > 0 && split.is_border() && self.world.is_to_break() {
                 break;
             }
             let (text, is_bad) = match split.script.items.get(split.next) {
-                Some(Item::Row(text)) => (text, false),
+                Some(Item::Row(kind, text)) => {
+                    kinds.push(*kind);
+                    (text, false)
+                }
                 Some(Item::Bad(text)) => (text, true),
                 _ => break,
             };
@@ -285,7 +297,13 @@ impl ScriptReader {
             count += 1;
         }
         let records = self.decoder.finish();
-        Ok(split.rows(records, dead_letters))
+        let mut rows = split.rows(records, dead_letters);
+        if let SourceEvent::Rows { kinds: of_rows, .. } = &mut rows
+            && self.input.has_changes()
+        {
+            *of_rows = Some(kinds.into_iter().collect());
+        }
+        Ok(rows)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use serde_json::Value;
 use thalweg::connectors::{JobContext, OptionError, TableOptions};
 use thalweg::metrics::TaskMetrics;
 use thalweg::pipeline::{Ends, Status};
@@ -59,7 +60,10 @@ struct Leg {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
     pub table: String,
-    pub rows: Vec<String>,
+    /// The columns by which the table's rows are known, if they are.
+    pub key: Vec<String>,
+    /// Rows with whether they are added, or else taken back.
+    pub rows: Vec<(bool, String)>,
 }
 
 impl World {
@@ -185,17 +189,58 @@ impl World {
         Err(Error::Fatal(format!("output {output} has changed")))
     }
 
-    /// All visible rows of all tables, sorted.
+    /// The rows that the tables hold in the end, sorted; one that was taken back and never
+    /// was there says so.
     pub fn rows(&self) -> BTreeMap<String, Vec<String>> {
-        let mut tables = BTreeMap::<String, Vec<String>>::new();
+        let mut tables = BTreeMap::<String, Table>::new();
         for publication in self.published.lock().values() {
-            let rows = tables.entry(publication.table.clone()).or_default();
-            rows.extend(publication.rows.iter().cloned());
+            let table = tables.entry(publication.table.clone()).or_default();
+            for (adds, row) in &publication.rows {
+                table.take(&publication.key, *adds, row);
+            }
         }
-        for rows in tables.values_mut() {
-            rows.sort();
+        let rows = tables.into_iter();
+        rows.map(|(name, table)| (name, table.rows())).collect()
+    }
+}
+
+/// A table as changes make it.
+#[derive(Default)]
+struct Table {
+    /// How often each row is there, if rows are not known by a key.
+    counts: BTreeMap<String, i64>,
+    /// The last row of each key.
+    by_key: BTreeMap<String, String>,
+}
+
+impl Table {
+    fn take(&mut self, key: &[String], adds: bool, row: &str) {
+        if key.is_empty() {
+            *self.counts.entry(row.to_owned()).or_default() += if adds { 1 } else { -1 };
+            return;
         }
-        tables
+        let fields: Value = serde_json::from_str(row).expect("a row is JSON");
+        let key: Vec<_> = key.iter().map(|name| fields[name].to_string()).collect();
+        let key = key.join(" ");
+        if adds {
+            self.by_key.insert(key, row.to_owned());
+        } else {
+            self.by_key.remove(&key);
+        }
+    }
+
+    fn rows(self) -> Vec<String> {
+        let mut rows: Vec<String> = self.by_key.into_values().collect();
+        for (row, count) in self.counts {
+            let (times, row) = if count < 0 {
+                (-count, format!("taken back: {row}"))
+            } else {
+                (count, row)
+            };
+            rows.extend((0..times).map(|_| row.clone()));
+        }
+        rows.sort();
+        rows
     }
 }
 

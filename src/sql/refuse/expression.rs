@@ -1,9 +1,9 @@
 //! Expressions: which kinds of them there are.
 
 use datafusion_sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField,
-    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, Subscript, TimezoneInfo, TypedString, UnaryOperator, Value,
+    AccessExpr, BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, Function,
+    FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Subscript,
+    TimezoneInfo, TypedString, UnaryOperator, Value,
 };
 use datafusion_sql::sqlparser::tokenizer::Token;
 
@@ -391,10 +391,6 @@ impl Walk<'_> {
                 self.query(query);
             }
             FunctionArguments::List(list) => {
-                if let Some(DuplicateTreatment::Distinct) = list.duplicate_treatment {
-                    let message = format!("{written}(DISTINCT …) is not supported yet");
-                    self.refuse("DISTINCT", &message);
-                }
                 for argument in &list.args {
                     self.argument(argument);
                 }
@@ -413,11 +409,6 @@ impl Walk<'_> {
             );
         }
         if let Some(condition) = filter {
-            self.refuse_with(
-                "FILTER",
-                "FILTER is not supported yet",
-                "COUNT and SUM over CASE WHEN condition THEN value END say the same",
-            );
             self.expression(condition);
         }
         if over.is_some() {

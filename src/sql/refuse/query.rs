@@ -128,11 +128,14 @@ impl Walk<'_> {
 
     fn set_operation(&mut self, operator: SetOperator, quantifier: SetQuantifier) {
         match (operator, quantifier) {
-            (SetOperator::Union, SetQuantifier::All) => {}
+            (
+                SetOperator::Union,
+                SetQuantifier::All | SetQuantifier::Distinct | SetQuantifier::None,
+            ) => {}
             (SetOperator::Union, _) => self.refuse_with(
                 "UNION",
-                "UNION without ALL is not supported yet",
-                "UNION ALL keeps duplicates and needs no state",
+                "UNION BY NAME is not Flink SQL",
+                "write the columns in the same order",
             ),
             (SetOperator::Intersect, _) => {
                 self.refuse("INTERSECT", "INTERSECT is not supported yet");
@@ -176,9 +179,13 @@ impl Walk<'_> {
             return;
         }
         match distinct {
-            None | Some(Distinct::All) => {}
-            Some(Distinct::Distinct | Distinct::On(_)) => {
-                self.refuse("DISTINCT", "SELECT DISTINCT is not supported yet");
+            None | Some(Distinct::All | Distinct::Distinct) => {}
+            Some(Distinct::On(_)) => {
+                self.refuse_with(
+                    "DISTINCT",
+                    "DISTINCT ON is not Flink SQL",
+                    "write SELECT DISTINCT, or GROUP BY with FIRST_VALUE",
+                );
             }
         }
         if top.is_some() || select_modifiers.is_some() || value_table_mode.is_some() {

@@ -7,13 +7,13 @@ fn all_errors_of_a_text_at_once() {
     check_errors(
         "CREATE TABLE t (a INT) WITH ('connector' = 'x');\n\
          LOAD TABLE t;\n\
-         SELECT DISTINCT a FROM t ORDER BY a;\n\
+         SELECT DISTINCT ON (a) a FROM t ORDER BY a;\n\
          INSERT INTO u SELECT b::INT, c FROM t JOIN w ON a = b LIMIT 1;\n\
          SELECT )",
         &[
             "2:1: LOAD is not supported",
-            "3:8: SELECT DISTINCT is not supported yet",
-            "3:26: ORDER BY is not supported yet",
+            "3:8: DISTINCT ON is not Flink SQL",
+            "3:33: ORDER BY is not supported yet",
             "4:23: :: is not Flink SQL",
             "4:39: joins are not supported yet",
             "4:55: LIMIT and OFFSET are not supported yet",

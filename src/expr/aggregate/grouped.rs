@@ -1,10 +1,9 @@
-//! Grouped aggregates: the calls of a plan node, and the accumulators that
-//! compute them.
+//! The accumulators of rows that are only added, for all keys at once.
 
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion_expr::{AggregateUDF, EmitTo, GroupsAccumulator};
@@ -17,49 +16,9 @@ use datafusion_physical_expr::expressions::Column;
 use datafusion_physical_plan::aggregates::group_values::{GroupValues, new_group_values};
 use datafusion_physical_plan::aggregates::order::GroupOrdering;
 
-use super::{Error, Result};
+use super::{AggregateCall, AggregateFunction};
+use crate::expr::{Error, Result};
 use crate::formats::sql_name;
-
-/// The aggregate functions that have accumulators. `AVG` is planned as a
-/// division of `SUM` by `COUNT`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AggregateFunction {
-    /// Rows, or values that are not null.
-    Count,
-    /// The sum of the values that are not null.
-    Sum,
-    /// The least value.
-    Min,
-    /// The greatest value.
-    Max,
-}
-
-/// One aggregate of a plan node.
-#[derive(Clone, Debug)]
-pub struct AggregateCall {
-    /// The function.
-    pub function: AggregateFunction,
-    /// The column of the input; `None` is `COUNT(*)`.
-    pub argument: Option<usize>,
-    /// Name, type and nullability of the result, as Flink has it: `SUM` has the
-    /// type of its argument (of a decimal with 38 digits), `COUNT` is `BIGINT`.
-    pub result: FieldRef,
-}
-
-impl fmt::Display for AggregateCall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self.function {
-            AggregateFunction::Count => "COUNT",
-            AggregateFunction::Sum => "SUM",
-            AggregateFunction::Min => "MIN",
-            AggregateFunction::Max => "MAX",
-        };
-        match self.argument {
-            Some(column) => write!(f, "{name}(#{column})"),
-            None => write!(f, "{name}(*)"),
-        }
-    }
-}
 
 /// The columns of one grouped aggregation: its keys, its results, and the
 /// partial states between them.
@@ -195,7 +154,8 @@ impl GroupedAccumulators {
         self.assign_groups(&columns, input.num_rows())?;
         for (accumulator, call) in self.accumulators.iter_mut().zip(&self.layout.calls) {
             let argument = argument_of(call, input)?;
-            accumulator.update_batch(&[argument], &self.group_of_row, None, self.groups)?;
+            let filter = call.filter.map(|filter| input.column(filter).as_boolean());
+            accumulator.update_batch(&[argument], &self.group_of_row, filter, self.groups)?;
         }
         Ok(())
     }
@@ -300,13 +260,14 @@ fn with_types_of(columns: Vec<ArrayRef>, schema: &SchemaRef) -> Result<Vec<Array
 /// The library's function for a call. Its argument has the type of the result,
 /// except for `COUNT`, whose argument is any column.
 fn accumulating_function(call: &AggregateCall, input: &SchemaRef) -> Result<AggregateFunctionExpr> {
-    let function: Arc<AggregateUDF> = match call.function {
+    let function: Arc<AggregateUDF> = match &call.function {
         AggregateFunction::Count => count_udaf(),
         AggregateFunction::Sum => sum_udaf(),
         AggregateFunction::Min => min_udaf(),
         AggregateFunction::Max => max_udaf(),
+        _ => return Err(Error(format!("{call} has no accumulator over windows yet"))),
     };
-    let argument = match (call.function, call.argument) {
+    let argument = match (&call.function, call.argument) {
         (AggregateFunction::Count, Some(column)) => input.field(column).clone(),
         (AggregateFunction::Count, None) => Field::new("*", DataType::Int64, false),
         (_, Some(column)) => Field::new(
@@ -351,7 +312,7 @@ fn argument_of(call: &AggregateCall, input: &RecordBatch) -> Result<ArrayRef> {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{AsArray, StringArray};
+    use arrow::array::StringArray;
     use arrow::datatypes::Int64Type;
 
     use super::*;
@@ -364,6 +325,8 @@ mod tests {
         let call = |function, argument, name: &str| AggregateCall {
             function,
             argument,
+            distinct: false,
+            filter: None,
             result: Arc::new(Field::new(name, DataType::Int64, true)),
         };
         let calls = vec![
@@ -438,6 +401,8 @@ mod tests {
         let call = AggregateCall {
             function: AggregateFunction::Min,
             argument: Some(0),
+            distinct: false,
+            filter: None,
             result: Arc::new(Field::new("min", DataType::Boolean, true)),
         };
         let error = AggregateLayout::new(&input, &[], vec![call]).unwrap_err();

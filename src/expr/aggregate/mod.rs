@@ -1,0 +1,8 @@
+//! Aggregates: the calls of a plan node, and the accumulators that compute them of rows
+//! that are only added.
+
+mod call;
+mod grouped;
+
+pub use call::{AggregateCall, AggregateFunction};
+pub use grouped::{AggregateLayout, GroupedAccumulators};

@@ -1,0 +1,143 @@
+//! `GROUP BY` and `DISTINCT` without windows to nodes: what becomes of the row of each key.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{FieldRef, Schema};
+use datafusion_common::{DFSchema, Result};
+use datafusion_expr::Expr;
+use datafusion_expr::LogicalPlan;
+use datafusion_expr::logical_plan::Aggregate;
+
+use super::aggregate_calls::Calls;
+use super::diagnose::refusal;
+use super::lower::{Lowering, Role, Rows, expression};
+use super::lower_aggregate::{aggregate_calls, check_key, distinct_groups};
+use super::typing::misfit;
+use crate::expr::{AggregateCall, Expression, UpdatingAggregates, UpdatingSpec};
+use crate::plan::{NodeKind, type_name};
+use crate::stream::OperatorId;
+
+impl Lowering {
+    /// The nodes of an aggregation by key alone.
+    ///
+    /// # Errors
+    /// If it does what no accumulator can do yet.
+    pub(super) fn group_aggregate(
+        &mut self,
+        aggregate: &Aggregate,
+        input: Rows,
+        calls: &Calls,
+    ) -> Result<Rows> {
+        let schema = aggregate.input.schema();
+        let groups = distinct_groups(aggregate);
+        let mut columns = Vec::new();
+        for &group in &groups {
+            check_key(group, schema)?;
+            columns.push(expression(group, schema)?);
+        }
+        for argument in &calls.arguments {
+            columns.push(expression(argument, schema)?);
+        }
+        let of_keys = aggregate
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str());
+        let names = unique_names(of_keys.take(groups.len()), columns.len());
+        let input = self.project(input, columns, names.iter().map(String::as_str));
+        let arguments: Vec<usize> = (groups.len()..input.schema.fields().len()).collect();
+        let aggregates = aggregate_calls(calls, &arguments);
+        let spec = UpdatingSpec {
+            input: Arc::clone(&input.schema),
+            keys: (0..groups.len()).collect(),
+            calls: aggregates.clone(),
+            retracts: true,
+            time_to_live_ms: None,
+        };
+        check(spec).map_err(|message| {
+            let calls: Vec<&Expr> = aggregate.aggr_expr.iter().collect();
+            misfit(message, &calls)
+        })?;
+        let rows = self.push_group_aggregate(input, groups.len(), aggregates);
+        let schema = DFSchema::try_from(Arc::clone(&rows.schema))?;
+        let keys = (0..groups.len()).map(|key| Ok(Expression::column(&rows.schema, key)));
+        let results = calls.results(&schema)?;
+        let results = results.iter().map(|result| expression(result, &schema));
+        let columns = keys.chain(results).collect::<Result<Vec<_>>>()?;
+        let names = aggregate.schema.fields().iter().map(|field| field.name());
+        Ok(self.project(rows, columns, names.map(String::as_str)))
+    }
+
+    /// The nodes of a query whose equal rows count once.
+    ///
+    /// # Errors
+    /// If rows of that kind cannot be compared.
+    pub(super) fn distinct(&mut self, input: &LogicalPlan) -> Result<Rows> {
+        let rows = self.rows(input)?;
+        for field in rows.schema.fields() {
+            if !crate::stream::is_key_type(field.data_type()) {
+                let name = type_name(field.data_type());
+                let message = format!(
+                    "the column {} is of type {name}, which cannot be compared",
+                    field.name()
+                );
+                let hint = "leave the column out, or CAST it to STRING";
+                return Err(refusal(message, None, Some(hint.to_owned())));
+            }
+        }
+        let keys = rows.schema.fields().len();
+        Ok(self.push_group_aggregate(rows, keys, Vec::new()))
+    }
+
+    fn push_group_aggregate(
+        &mut self,
+        input: Rows,
+        keys: usize,
+        aggregates: Vec<AggregateCall>,
+    ) -> Rows {
+        let of_keys = input.schema.fields().iter().take(keys).cloned();
+        let results = aggregates.iter().map(|call| Arc::clone(&call.result));
+        let schema = Arc::new(Schema::new(
+            of_keys.chain(results).collect::<Vec<FieldRef>>(),
+        ));
+        let kind = NodeKind::GroupAggregate {
+            keys,
+            aggregates,
+            retracts: false,
+            emits_update_before: true,
+            time_to_live_ms: None,
+        };
+        let id = self.push(vec![input.id], kind, Arc::clone(&schema));
+        let roles = vec![Role::Value; schema.fields().len()];
+        Rows { id, schema, roles }
+    }
+}
+
+/// What cannot be aggregated is said now, not when the job starts.
+fn check(spec: UpdatingSpec) -> std::result::Result<(), String> {
+    let mut aggregates = UpdatingAggregates::new(spec).map_err(|error| error.to_string())?;
+    if aggregates.states().len() > OperatorId::STATES_MAX {
+        return Err(format!(
+            "the query keeps the values of more than {} aggregates: split it",
+            OperatorId::STATES_MAX - 1
+        ));
+    }
+    Ok(())
+}
+
+/// `count` names, those that are given first, none twice.
+fn unique_names<'a>(given: impl Iterator<Item = &'a str>, count: usize) -> Vec<String> {
+    let mut taken = HashSet::new();
+    let mut names: Vec<String> = Vec::with_capacity(count);
+    for (place, name) in given.enumerate() {
+        let free = if taken.insert(name) {
+            name.to_owned()
+        } else {
+            format!("{name}$k{place}")
+        };
+        names.push(free);
+    }
+    names.extend((names.len()..count).map(|place| format!("$f{place}")));
+    names
+}
