@@ -11,8 +11,9 @@ use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion_expr::{Expr, Operator};
 use datafusion_physical_expr::expressions::{BinaryExpr, Column, Literal};
-use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
+use datafusion_physical_expr::{PhysicalExpr, ScalarFunctionExpr, create_physical_expr};
 
+use super::functions::PROCTIME;
 use super::{Error, Result};
 use crate::formats::sql_name;
 
@@ -57,6 +58,12 @@ impl Expression {
     /// The column that it is, if it is nothing but a column.
     pub fn as_column(&self) -> Option<usize> {
         self.physical.downcast_ref::<Column>().map(Column::index)
+    }
+
+    /// Whether it is the time of day at which rows pass, and nothing else.
+    pub fn is_processing_time(&self) -> bool {
+        let call = self.physical.downcast_ref::<ScalarFunctionExpr>();
+        call.is_some_and(|call| call.name() == PROCTIME)
     }
 
     /// If it adds an interval to a time, or takes one away: the time alone. Of two
@@ -163,6 +170,11 @@ fn literal_text(value: &ScalarValue) -> Option<String> {
                 .collect();
             Some(format!("INTERVAL '{}'", parts.join(" ")))
         }
+        // Of an instant the library does not show the zone.
+        ScalarValue::TimestampSecond(_, Some(zone))
+        | ScalarValue::TimestampMillisecond(_, Some(zone))
+        | ScalarValue::TimestampMicrosecond(_, Some(zone))
+        | ScalarValue::TimestampNanosecond(_, Some(zone)) => Some(format!("{value} {zone}")),
         _ => None,
     }
 }

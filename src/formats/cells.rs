@@ -1,5 +1,6 @@
 //! The values of a batch as text, column by column, for whoever writes them out.
 
+use arrow::array::timezone::Tz;
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, RecordBatch};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{
@@ -39,6 +40,7 @@ enum Values<'a> {
     Time32(&'a [i32], TimeUnit),
     Time64(&'a [i64], TimeUnit),
     Timestamp(&'a [i64], TimeUnit, WrittenDate),
+    Instant(&'a [i64], TimeUnit, Tz, WrittenDate),
     /// A type that no table has, but a column inside the plan may.
     Other(&'a ArrayRef),
 }
@@ -88,6 +90,7 @@ impl<'a> Cells<'a> {
                 | Values::Time32(..)
                 | Values::Time64(..)
                 | Values::Timestamp(..)
+                | Values::Instant(..)
         )
     }
 
@@ -173,6 +176,17 @@ impl<'a> Cells<'a> {
                 datetime::write_timestamp(values[row], *unit, form.timestamp, date, out);
                 Written::Plain
             }
+            Values::Instant(values, unit, zone, date) => {
+                let instant = values[row];
+                if form.timestamp == TimestampForm::Local {
+                    let local = datetime::local_units(instant, *unit, *zone);
+                    datetime::write_timestamp(local, *unit, form.timestamp, date, out);
+                } else {
+                    datetime::write_timestamp(instant, *unit, form.timestamp, date, out);
+                    out.push(b'Z');
+                }
+                Written::Plain
+            }
         }
     }
 }
@@ -195,7 +209,12 @@ impl<'a> Values<'a> {
             DataType::Date32 => Self::Date(slice::<Date32Type>(array)),
             DataType::Time32(_) => Self::Time32(times32(array, unit), unit),
             DataType::Time64(_) => Self::Time64(times64(array, unit), unit),
-            DataType::Timestamp(..) => {
+            DataType::Timestamp(_, Some(zone)) => {
+                let zone = zone.parse().expect("the planner knows the zone");
+                let values = timestamps(array, unit);
+                Self::Instant(values, unit, zone, WrittenDate::default())
+            }
+            DataType::Timestamp(_, None) => {
                 Self::Timestamp(timestamps(array, unit), unit, WrittenDate::default())
             }
             _ => Self::Other(array),

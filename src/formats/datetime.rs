@@ -3,9 +3,11 @@
 use std::cell::Cell;
 use std::io::Write as _;
 
+use arrow::array::timezone::Tz;
 use arrow::datatypes::TimeUnit;
 
 use super::digits::{self, push_first};
+use super::time_zone::local_seconds;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
@@ -18,12 +20,14 @@ pub(super) enum TimestampForm {
     Sql,
     /// `2020-01-01T12:00:00.123`.
     Iso8601,
+    /// As [`Self::Sql`]; an instant as the clock of its zone shows it, for a person.
+    Local,
 }
 
 impl TimestampForm {
     const fn separator(self) -> char {
         match self {
-            Self::Sql => ' ',
+            Self::Sql | Self::Local => ' ',
             Self::Iso8601 => 'T',
         }
     }
@@ -31,7 +35,7 @@ impl TimestampForm {
     /// An example for messages.
     pub(super) const fn example(self) -> &'static str {
         match self {
-            Self::Sql => "2020-01-01 12:00:00.123",
+            Self::Sql | Self::Local => "2020-01-01 12:00:00.123",
             Self::Iso8601 => "2020-01-01T12:00:00.123",
         }
     }
@@ -260,7 +264,7 @@ pub(super) fn write_timestamp(
         seconds.rem_euclid(SECONDS_PER_DAY),
     );
     let separator = match form {
-        TimestampForm::Sql => b' ',
+        TimestampForm::Sql | TimestampForm::Local => b' ',
         TimestampForm::Iso8601 => b'T',
     };
     match date.text(days) {
@@ -278,6 +282,15 @@ pub(super) fn write_timestamp(
             write_clock(second, nanos, out);
         }
     }
+}
+
+/// The units of what the clocks of `zone` show at an instant; the instant itself where
+/// nobody knows.
+pub(super) fn local_units(instant: i64, unit: TimeUnit, zone: Tz) -> i64 {
+    let per_second = NANOS_PER_SECOND / nanos_per(unit);
+    let seconds = instant.div_euclid(per_second);
+    let by = local_seconds(seconds, zone).map_or(0, |local| local - seconds);
+    instant.saturating_add(by.saturating_mul(per_second))
 }
 
 /// The two digits of a number below a hundred.

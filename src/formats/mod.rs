@@ -34,6 +34,7 @@ mod registry;
 mod row_text;
 #[cfg(test)]
 mod tests;
+mod time_zone;
 
 pub use encoded::EncodedRecords;
 pub use framing::{Framing, Quoting, line_length};
@@ -44,6 +45,7 @@ pub use options::{
 };
 pub use registry::{NAMES, OF_LINES, OF_ROWS, check_types, docs, format, subject_option};
 pub use row_text::{RowText, parse_decimal, parse_timestamp_millis, row_to_json, sql_name};
+pub use time_zone::{instant_seconds, is_time_zone, local_seconds};
 
 /// Turns records into rows of its schema.
 pub trait Decoder: Send {

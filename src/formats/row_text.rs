@@ -134,7 +134,7 @@ impl<'a> Values<'a> {
     /// Appends the value of a row that is not null.
     fn write(&self, row: usize, form: NestedForm, out: &mut Vec<u8>) {
         const FLAT: Form = Form {
-            timestamp: TimestampForm::Sql,
+            timestamp: TimestampForm::Local,
             scientific_decimals: false,
         };
         match self {

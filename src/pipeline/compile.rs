@@ -82,7 +82,8 @@ pub fn compile_with(
     overrides: &BTreeMap<String, String>,
     ends: Arc<dyn Ends>,
 ) -> Result<CheckedProgram, Vec<Diagnostic>> {
-    let program = sql::compile(files, &|name| std::env::var(name).ok())?;
+    let time_zone = overrides.get(sql::TIME_ZONE).map(String::as_str);
+    let program = sql::compile_in(time_zone, files, &|name| std::env::var(name).ok())?;
     let mut diagnostics = Vec::new();
     let mut values: BTreeMap<String, String> = program
         .settings

@@ -131,6 +131,8 @@ fn pass_over<'k>(options: &mut Options, keys: impl Iterator<Item = &'k str>) {
     ] {
         options.text(key);
     }
+    // The planner has read it.
+    options.text(crate::sql::TIME_ZONE);
     let known_in_flink = [
         "execution.",
         "table.",

@@ -64,7 +64,7 @@ pub struct WatermarkSpec {
     /// The column that is the event time.
     pub column: String,
     /// The watermark that a row gives rise to, over all columns of the table
-    /// ([`Table::schema`]), of type `TIMESTAMP(3)`.
+    /// ([`Table::schema`]), of type `TIMESTAMP(3)` or `TIMESTAMP_LTZ(3)`.
     pub expression: Expression,
 }
 

@@ -13,7 +13,7 @@ use datafusion_sql::sqlparser::ast::{
 
 use super::conversion::{cast_to, common_type, type_of};
 use super::diagnose::{did_you_mean, library_span, refusal};
-use super::functions::scalar;
+use super::functions::operator;
 use super::rewrite::call;
 use super::typing::{misfit, place_of};
 use crate::expr::functions as own;
@@ -116,7 +116,7 @@ impl DottedNames {
         column.spans = places.cloned().unwrap_or_default();
         let names = names.iter().map(|name| lit(name.as_str()));
         let arguments = std::iter::once(Expr::Column(column)).chain(names);
-        let function = scalar(FIELD).expect("it is in the table of functions");
+        let function = operator(FIELD).expect("it is in the table of functions");
         call(function, arguments.collect())
     }
 }

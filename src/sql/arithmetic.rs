@@ -34,11 +34,38 @@ pub(super) fn typed(left: Expr, op: Operator, right: Expr, schema: &DFSchema) ->
             decimal(left, op, right, schema)
         }
         (l, r) if l.is_numeric() && r.is_numeric() => numeric(left, op, right, schema),
-        (l, r) if is_time_arithmetic(l, op, r) => Ok(binary(left, op, right)),
+        (l, r) if is_time_arithmetic(l, op, r) => {
+            let shown = [l, r]
+                .into_iter()
+                .find(|side| is_shown_elsewhere(side))
+                .cloned();
+            let Some(instant) = shown else {
+                return Ok(binary(left, op, right));
+            };
+            // A day of an instant has 24 hours and its months are those of UTC, whatever
+            // the clock of its zone shows.
+            let left = in_utc(left, schema)?;
+            let right = in_utc(right, schema)?;
+            cast_to(binary(left, op, right), &instant, schema)
+        }
         (l, r) => Err(misfit(
             format!("cannot compute {} {op} {}", type_name(l), type_name(r)),
             &[&left, &right],
         )),
+    }
+}
+
+/// Whether it is an instant of another zone than UTC.
+fn is_shown_elsewhere(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Timestamp(_, Some(zone)) if zone.as_ref() != "UTC")
+}
+
+fn in_utc(side: Expr, schema: &DFSchema) -> Result<Expr> {
+    match type_of(&side, schema)? {
+        DataType::Timestamp(unit, Some(_)) => {
+            cast_to(side, &DataType::Timestamp(unit, Some("UTC".into())), schema)
+        }
+        _ => Ok(side),
     }
 }
 
@@ -145,7 +172,7 @@ fn decimal_type(precision: i16, scale: i16) -> DataType {
 fn is_time_arithmetic(left: &DataType, op: Operator, right: &DataType) -> bool {
     let is_interval = |data_type: &DataType| matches!(data_type, DataType::Interval(_));
     let is_time =
-        |data_type: &DataType| matches!(data_type, DataType::Timestamp(_, None) | DataType::Date32);
+        |data_type: &DataType| matches!(data_type, DataType::Timestamp(..) | DataType::Date32);
     match op {
         Operator::Plus => {
             (is_time(left) || is_interval(left)) && is_interval(right)

@@ -13,12 +13,15 @@ use super::diagnose::{diagnostics, did_you_mean, span_of};
 use super::query::QueryPlanner;
 use super::relation::Relation;
 use super::statement::{CreateTable, CreateView, Drop};
+use super::time_zone::TimeZone;
 use super::{like, query};
 use crate::plan::{Diagnostic, Span};
 
 /// Names are compared letter by letter, as Flink does.
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
+    /// In which instants are shown.
+    pub zone: TimeZone,
     relations: IndexMap<String, Arc<Relation>>,
     /// The tables as they were declared, for those that are like them.
     definitions: HashMap<String, CreateTable>,

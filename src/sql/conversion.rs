@@ -7,7 +7,7 @@ use datafusion_expr::{Expr, ExprSchemable, Operator, lit};
 
 use super::data_type::MAX_PRECISION;
 use super::typing::misfit;
-use crate::expr::functions::{narrow, to_text, whole_part};
+use crate::expr::functions::{instant, local_time, narrow, to_text, whole_part};
 use crate::plan::type_name;
 
 /// The type of an expression whose parts are typed.
@@ -60,10 +60,43 @@ pub(super) fn cast_to(expression: Expr, data_type: &DataType, schema: &DFSchema)
     if own == DataType::Null {
         return Ok(lit(ScalarValue::try_from(data_type)?));
     }
+    if let Some(moved) = moved(&expression, &own, data_type, schema)? {
+        return Ok(moved);
+    }
     Ok(Expr::Cast(Cast::new(
         Box::new(expression),
         data_type.clone(),
     )))
+}
+
+/// An instant as what depends on its zone's clock, or the reverse; the library's own casts
+/// read that clock as one in UTC. `None` if the clock has nothing to do with it.
+fn moved(
+    expression: &Expr,
+    own: &DataType,
+    data_type: &DataType,
+    schema: &DFSchema,
+) -> Result<Option<Expr>> {
+    let call =
+        |function, arguments| Expr::ScalarFunction(ScalarFunction::new_udf(function, arguments));
+    match (own, data_type) {
+        (DataType::Timestamp(_, Some(_)), DataType::Timestamp(_, Some(_))) => Ok(None),
+        (DataType::Timestamp(_, Some(_)), _) => {
+            let local = call(local_time(), vec![expression.clone()]);
+            cast_to(local, data_type, schema).map(Some)
+        }
+        (_, DataType::Timestamp(unit, Some(_))) => {
+            let local = cast_to(
+                expression.clone(),
+                &DataType::Timestamp(*unit, None),
+                schema,
+            )?;
+            // Zero, not null: its text shows the zone, and texts tell plans apart.
+            let shape = lit(ScalarValue::new_zero(data_type)?);
+            Ok(Some(call(instant(), vec![local, shape])))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// `CAST(expression AS data_type)`. A value that cannot be converted is an error
@@ -99,8 +132,16 @@ pub(super) fn try_cast(expression: Expr, data_type: &DataType, schema: &DFSchema
         return Ok(number);
     }
     let expression = readable(expression, data_type, schema)?;
+    let own = type_of(&expression, schema)?;
+    if let (DataType::Utf8, DataType::Timestamp(unit, Some(_))) = (&own, data_type) {
+        let local = try_cast(expression, &DataType::Timestamp(*unit, None), schema)?;
+        return cast_to(local, data_type, schema);
+    }
     match text_form(&expression, data_type, schema)? {
         Some(text) => Ok(text),
+        None if moved(&expression, &own, data_type, schema)?.is_some() => {
+            cast_to(expression, data_type, schema)
+        }
         None => Ok(Expr::TryCast(TryCast::new(
             Box::new(expression),
             data_type.clone(),
@@ -148,12 +189,13 @@ fn readable(expression: Expr, data_type: &DataType, schema: &DFSchema) -> Result
 /// Flink writes truth values, floating-point numbers and timestamps in another
 /// way than the kernels of Arrow.
 fn text_form(expression: &Expr, data_type: &DataType, schema: &DFSchema) -> Result<Option<Expr>> {
-    let own = type_of(expression, schema)?;
+    let value = as_local(expression.clone(), schema)?;
+    let own = type_of(&value, schema)?;
     let differs = own == DataType::Boolean || own.is_floating() || is_timestamp(&own);
     if *data_type != DataType::Utf8 || !differs {
         return Ok(None);
     }
-    let call = ScalarFunction::new_udf(to_text(), vec![expression.clone()]);
+    let call = ScalarFunction::new_udf(to_text(), vec![value]);
     Ok(Some(Expr::ScalarFunction(call)))
 }
 
@@ -170,6 +212,19 @@ fn is_timestamp(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(_, None))
 }
 
+/// An instant as what the clock of its zone shows; anything else as it is.
+///
+/// # Errors
+/// If it has no type.
+pub(super) fn as_local(expression: Expr, schema: &DFSchema) -> Result<Expr> {
+    match type_of(&expression, schema)? {
+        DataType::Timestamp(unit, Some(_)) => {
+            cast_to(expression, &DataType::Timestamp(unit, None), schema)
+        }
+        _ => Ok(expression),
+    }
+}
+
 fn is_time(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Time32(_) | DataType::Time64(_))
 }
@@ -177,7 +232,7 @@ fn is_time(data_type: &DataType) -> bool {
 fn can_cast(from: &DataType, to: &DataType) -> bool {
     use DataType::{Binary, Boolean, Date32, Null, Utf8};
     let is_moment = |data_type: &DataType| {
-        is_timestamp(data_type) || is_time(data_type) || *data_type == Date32
+        matches!(data_type, DataType::Timestamp(..)) || is_time(data_type) || *data_type == Date32
     };
     match (from, to) {
         (Null, _) | (Utf8, Binary | Boolean) | (Binary | Boolean, Utf8) => true,
@@ -187,9 +242,9 @@ fn can_cast(from: &DataType, to: &DataType) -> bool {
         (Utf8, to) => to.is_numeric() || is_moment(to),
         (Boolean, to) => to.is_numeric(),
         (from, Boolean) => from.is_integer(),
-        (from, Date32) => is_timestamp(from),
-        (Date32, to) => is_timestamp(to),
-        (from, to) if is_timestamp(from) => is_timestamp(to) || is_time(to),
+        (from, Date32) => matches!(from, DataType::Timestamp(..)),
+        (Date32, to) => matches!(to, DataType::Timestamp(..)),
+        (DataType::Timestamp(..), to) => matches!(to, DataType::Timestamp(..)) || is_time(to),
         (from, to) => is_time(from) && is_time(to),
     }
 }
@@ -223,11 +278,12 @@ pub(super) fn common_type(left: &DataType, right: &DataType) -> Option<DataType>
                 _ => return None,
             }
         }
-        (DataType::Timestamp(l, None), DataType::Timestamp(r, None)) => {
-            DataType::Timestamp(finer(*l, *r), None)
+        // What a clock shows becomes an instant beside one.
+        (DataType::Timestamp(l, left), DataType::Timestamp(r, right)) => {
+            DataType::Timestamp(finer(*l, *r), left.as_ref().or(right.as_ref()).cloned())
         }
-        (Date32, DataType::Timestamp(unit, None)) | (DataType::Timestamp(unit, None), Date32) => {
-            DataType::Timestamp(*unit, None)
+        (Date32, DataType::Timestamp(unit, zone)) | (DataType::Timestamp(unit, zone), Date32) => {
+            DataType::Timestamp(*unit, zone.clone())
         }
         (left, right) if is_time(left) && is_time(right) => {
             if time_precision(left) >= time_precision(right) {
@@ -250,7 +306,7 @@ pub(super) fn is_assignable(from: &DataType, to: &DataType) -> bool {
         (DataType::Null, _) => true,
         (DataType::Decimal128(_, _), to) => to_decimal || to.is_floating(),
         (from, _) if from.is_integer() && to_decimal => true,
-        (from, to) if is_timestamp(from) && is_timestamp(to) => true,
+        (DataType::Timestamp(..), DataType::Timestamp(..)) => true,
         (from, to) => common_type(from, to).as_ref() == Some(to),
     }
 }

@@ -8,19 +8,24 @@ use datafusion_expr::planner::TypePlanner;
 use datafusion_sql::sqlparser::ast::{DataType as SqlType, ExactNumberInfo, TimezoneInfo};
 
 use super::diagnose::refusal;
+use super::parser::is_instant;
 use super::statement::{ColumnType, ElementType};
+use super::time_zone::TimeZone;
 
 /// The most digits a decimal can have.
 pub(super) const MAX_PRECISION: u8 = 38;
 
 /// Gives `CAST(x AS type)` in a query the meaning that `type` has in a table.
 #[derive(Debug)]
-pub(super) struct FlinkTypes;
+pub(super) struct FlinkTypes {
+    /// In which instants are shown.
+    pub zone: TimeZone,
+}
 
 impl TypePlanner for FlinkTypes {
     fn plan_type_field(&self, sql_type: &SqlType) -> Result<Option<FieldRef>> {
         let data_type = castable(sql_type)
-            .and_then(|()| plain(sql_type))
+            .and_then(|()| plain(sql_type, &self.zone))
             .map_err(|message| refusal(message, None, None))?;
         Ok(Some(Arc::new(Field::new("", data_type, true))))
     }
@@ -43,6 +48,12 @@ fn castable(sql_type: &SqlType) -> Result<(), String> {
         SqlType::Timestamp(Some(precision), _) if ![3, 6, 9].contains(precision) => {
             "TIMESTAMP(3), TIMESTAMP(6) or TIMESTAMP(9)"
         }
+        SqlType::Custom(name, precision) if is_instant(&name.to_string()) => {
+            match precision.first().map_or("6", String::as_str) {
+                "3" | "6" | "9" => return Ok(()),
+                _ => "TIMESTAMP_LTZ(3), TIMESTAMP_LTZ(6) or TIMESTAMP_LTZ(9)",
+            }
+        }
         SqlType::Time(Some(precision), _) if ![0, 3, 6, 9].contains(precision) => {
             "TIME(0), TIME(3), TIME(6) or TIME(9)"
         }
@@ -54,13 +65,13 @@ fn castable(sql_type: &SqlType) -> Result<(), String> {
 }
 
 /// The Arrow type of a column that is declared so, or why there is none.
-pub(super) fn to_arrow(declared: &ColumnType) -> Result<DataType, String> {
+pub(super) fn to_arrow(declared: &ColumnType, zone: &TimeZone) -> Result<DataType, String> {
     let field = |name: &str, element: &ElementType| {
-        let data_type = to_arrow(&element.data_type)?;
+        let data_type = to_arrow(&element.data_type, zone)?;
         Ok::<_, String>(Arc::new(Field::new(name, data_type, !element.not_null)))
     };
     match declared {
-        ColumnType::Plain(sql_type) => plain(sql_type),
+        ColumnType::Plain(sql_type) => plain(sql_type, zone),
         ColumnType::Row(fields) => {
             let fields = fields.iter().map(|(name, of)| field(&name.value, of));
             Ok(DataType::Struct(fields.collect::<Result<Fields, _>>()?))
@@ -78,7 +89,7 @@ pub(super) fn to_arrow(declared: &ColumnType) -> Result<DataType, String> {
 }
 
 /// The Arrow type of what is not made of other types, or why there is none.
-fn plain(sql_type: &SqlType) -> Result<DataType, String> {
+fn plain(sql_type: &SqlType, zone: &TimeZone) -> Result<DataType, String> {
     Ok(match sql_type {
         SqlType::Boolean => DataType::Boolean,
         SqlType::TinyInt(None) => DataType::Int8,
@@ -101,7 +112,13 @@ fn plain(sql_type: &SqlType) -> Result<DataType, String> {
             time(precision.unwrap_or(0))?
         }
         SqlType::Timestamp(precision, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
-            timestamp(precision.unwrap_or(6))?
+            DataType::Timestamp(timestamp_unit(precision.unwrap_or(6), "TIMESTAMP")?, None)
+        }
+        SqlType::Custom(name, precision) if is_instant(&name.to_string()) => {
+            let precision = precision.first().map_or("6", String::as_str);
+            // What is no number is no precision either.
+            let precision = precision.parse().unwrap_or(u64::MAX);
+            zone.instants(timestamp_unit(precision, "TIMESTAMP_LTZ")?)
         }
         SqlType::Custom(name, _) => custom(&name.to_string())?,
         other => return Err(unsupported(&other.to_string())),
@@ -152,14 +169,13 @@ fn time(precision: u64) -> Result<DataType, String> {
     })
 }
 
-fn timestamp(precision: u64) -> Result<DataType, String> {
-    let unit = match precision {
+fn timestamp_unit(precision: u64, name: &str) -> Result<TimeUnit, String> {
+    Ok(match precision {
         0..=3 => TimeUnit::Millisecond,
         4..=6 => TimeUnit::Microsecond,
         7..=9 => TimeUnit::Nanosecond,
-        _ => return Err("the precision of TIMESTAMP must be from 0 to 9".to_owned()),
-    };
-    Ok(DataType::Timestamp(unit, None))
+        _ => return Err(format!("the precision of {name} must be from 0 to 9")),
+    })
 }
 
 #[cfg(test)]
@@ -196,6 +212,13 @@ mod tests {
             ("TIMESTAMP(0)", "TIMESTAMP(3)"),
             ("TIMESTAMP(3) WITHOUT TIME ZONE", "TIMESTAMP(3)"),
             ("TIMESTAMP(9)", "TIMESTAMP(9)"),
+            ("TIMESTAMP_LTZ", "TIMESTAMP_LTZ(6)"),
+            ("timestamp_ltz(0)", "TIMESTAMP_LTZ(3)"),
+            ("TIMESTAMP_LTZ(9)", "TIMESTAMP_LTZ(9)"),
+            (
+                "TIMESTAMP_LTZ(10)",
+                "the precision of TIMESTAMP_LTZ must be from 0 to 9",
+            ),
             (
                 "TIMESTAMP(10)",
                 "the precision of TIMESTAMP must be from 0 to 9",
@@ -213,7 +236,8 @@ mod tests {
                 .try_with_sql(declared)
                 .unwrap();
             let parsed = parser.parse_data_type().unwrap();
-            let found = plain(&parsed).map_or_else(|message| message, |found| type_name(&found));
+            let found = plain(&parsed, &TimeZone::default())
+                .map_or_else(|message| message, |found| type_name(&found));
             assert_eq!(found, expected, "{declared}");
         }
     }

@@ -17,7 +17,7 @@ use super::relation::DeclaredTable;
 use super::statement::{
     ColumnDefinition, ColumnDefinitionKind, ColumnType, CreateTable, WatermarkDefinition,
 };
-use super::window_function::EVENT_TIME;
+use super::time_zone::TimeZone;
 use super::{data_type, query};
 use crate::expr::Expression;
 use crate::plan::{
@@ -26,6 +26,7 @@ use crate::plan::{
 
 /// The checks of one `CREATE TABLE`.
 pub(super) struct Declaration<'a> {
+    zone: TimeZone,
     planner: QueryPlanner<'a>,
     statement: Span,
     errors: &'a mut Vec<Diagnostic>,
@@ -39,6 +40,7 @@ impl<'a> Declaration<'a> {
         errors: &'a mut Vec<Diagnostic>,
     ) -> Self {
         Self {
+            zone: catalog.zone.clone(),
             planner: QueryPlanner::new(catalog),
             statement,
             errors,
@@ -217,7 +219,7 @@ impl<'a> Declaration<'a> {
     }
 
     fn field(&mut self, name: &Ident, of: &ColumnType, nullable: bool) -> Option<FieldRef> {
-        let data_type = data_type::to_arrow(of)
+        let data_type = data_type::to_arrow(of, &self.zone)
             .map_err(|message| self.refuse(name, message, None))
             .ok()?;
         Some(Arc::new(Field::new(&name.value, data_type, nullable)))
@@ -291,15 +293,24 @@ impl<'a> Declaration<'a> {
             .ok()?;
         self.check_rowwise(&definition.column, &bound)?;
         let data_type = bound.get_type(&whole).ok()?;
-        if !matches!(data_type, DataType::Timestamp(_, None)) {
+        let of_column = whole
+            .field_with_unqualified_name(&definition.column.value)
+            .ok()?;
+        let DataType::Timestamp(_, zone) = of_column.data_type() else {
+            return None;
+        };
+        // Only the unit may differ: a local time is no instant.
+        let event_time = DataType::Timestamp(TimeUnit::Millisecond, zone.clone());
+        if !matches!(&data_type, DataType::Timestamp(_, own) if own == zone) {
             let message = format!(
-                "a watermark must be a TIMESTAMP, not {}",
+                "a watermark must be a {}, as its column, not {}",
+                type_name(&event_time),
                 type_name(&data_type)
             );
             self.refuse(&definition.column, message, None);
             return None;
         }
-        let bound = cast_to(bound, &EVENT_TIME, &whole)
+        let bound = cast_to(bound, &event_time, &whole)
             .and_then(|expression| query::coerced(expression, &whole))
             .map_err(|error| self.library_error(&error))
             .ok()?;
@@ -343,11 +354,19 @@ impl<'a> Declaration<'a> {
             );
             return None;
         };
+        if let ColumnKind::Computed(expression) = &column.kind
+            && expression.is_processing_time()
+        {
+            let message = format!("the processing time {} has no watermark", name.value);
+            let hint = "leave WATERMARK FOR out: windows over it close by the time of day";
+            self.refuse(name, message, Some(hint.to_owned()));
+            return None;
+        }
         match column.field.data_type() {
-            DataType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond, None) => Some(()),
+            DataType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond, _) => Some(()),
             other => {
                 let message = format!(
-                    "the event time {} must be of type TIMESTAMP(3), not {}",
+                    "the event time {} must be of type TIMESTAMP(3) or TIMESTAMP_LTZ(3), not {}",
                     name.value,
                     type_name(other)
                 );

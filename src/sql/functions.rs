@@ -3,7 +3,7 @@
 //! A function that is not in the table is refused: the query library knows many
 //! more, of which some have another meaning under Flink's name.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
 use datafusion_common::{DFSchema, Result, TableReference};
@@ -14,8 +14,9 @@ use datafusion_functions as library;
 use datafusion_sql::sqlparser::ast::BinaryOperator;
 
 use super::access::{self, DottedNames};
-use super::conversion::cast_to;
+use super::conversion::{as_local, cast_to};
 use super::rewrite::{self, call};
+use super::time_zone::TimeZone;
 use super::typing::{misfit, unified};
 use super::untyped_call::UntypedCall;
 use crate::expr::functions as own;
@@ -30,6 +31,8 @@ enum Form {
     Unified(fn() -> Arc<ScalarUDF>),
     /// An expression, whatever the types.
     Rewrite(fn(Vec<Expr>) -> Expr),
+    /// An expression that depends on the program's time zone.
+    Zoned(fn(Vec<Expr>, &TimeZone) -> Expr),
     /// An expression.
     Expand(fn(Vec<Expr>, &DFSchema) -> Result<Expr>),
 }
@@ -40,7 +43,7 @@ enum Form {
 /// it is typed.
 struct Function(&'static str, &'static [&'static str], Form);
 
-use Form::{Call, Expand, Rewrite, Unified};
+use Form::{Call, Expand, Rewrite, Unified, Zoned};
 
 static TABLE: &[Function] = &[
     Function("UPPER", &["s"], Call(library::string::upper)),
@@ -166,6 +169,7 @@ static TABLE: &[Function] = &[
     Function("DATE_FORMAT", &["ts"], Expand(rewrite::date_format)),
     Function("TO_TIMESTAMP", &["s"], Expand(rewrite::to_timestamp)),
     Function("TO_DATE", &["s"], Expand(rewrite::to_date)),
+    Function("PROCTIME", &[""], Zoned(rewrite::proctime)),
     Function("CARDINALITY", &["c"], Call(own::cardinality)),
     // Operators on what has no type yet: no name of SQL is written so.
     Function(access::FIELD, &["xs*"], Expand(access::field)),
@@ -203,18 +207,12 @@ static TABLE: &[Function] = &[
 ];
 
 /// The function of this name, in any case of letters, as the planner calls it
-/// before its arguments are typed.
-pub(super) fn scalar(name: &str) -> Option<Arc<ScalarUDF>> {
-    static CALLS: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
-        TABLE
-            .iter()
-            .map(|Function(name, ..)| UntypedCall::function(name))
-            .collect()
-    });
-    let wanted = CALLS
+/// before its arguments are typed, in a program of this time zone.
+pub(super) fn scalar(name: &str, zone: &TimeZone) -> Option<Arc<ScalarUDF>> {
+    let entry = TABLE
         .iter()
-        .find(|function| function.name().eq_ignore_ascii_case(name));
-    wanted.cloned()
+        .find(|function| function.0.eq_ignore_ascii_case(name));
+    entry.map(|function| UntypedCall::function(function.0, zone.clone()))
 }
 
 /// All their names.
@@ -234,9 +232,9 @@ pub(super) fn typed_call(
     arguments: Vec<Expr>,
     schema: &DFSchema,
 ) -> Result<Expr> {
-    if !UntypedCall::is(&function) {
+    let Some(untyped) = UntypedCall::of(&function) else {
         return Ok(call(function, arguments));
-    }
+    };
     let entry = TABLE.iter().find(|entry| entry.0 == function.name());
     let Function(name, patterns, form) = entry.expect("an untyped call is of the table");
     let arguments = fitted(name, patterns, arguments, schema)?;
@@ -247,6 +245,7 @@ pub(super) fn typed_call(
             call(target(), unified(arguments, schema, &what)?)
         }
         Rewrite(form) => form(arguments),
+        Zoned(form) => form(arguments, untyped.zone()),
         Expand(expand) => expand(arguments, schema)?,
     };
     plain_text(name, typed, schema)
@@ -308,6 +307,8 @@ fn fitted(
         }
         match wanted {
             Some(wanted) => cast_to(argument, &wanted, schema),
+            // Its parts are those that the clock of its zone shows.
+            None if letter == 't' => as_local(argument, schema),
             None => Ok(argument),
         }
     };
@@ -379,7 +380,7 @@ impl ExprPlanner for FlinkExpressions {
         if whole.get_type(schema).is_ok() {
             return Ok(PlannerResult::Planned(whole));
         }
-        let function = scalar(&op.to_string()).expect("the operators are in the table");
+        let function = operator(&op.to_string()).expect("the operators are in the table");
         Ok(PlannerResult::Planned(call(function, parts)))
     }
 
@@ -400,8 +401,13 @@ impl ExprPlanner for FlinkExpressions {
     }
 }
 
+/// A function that SQL writes in a form of its own; none of them looks at a clock.
+pub(super) fn operator(name: &str) -> Option<Arc<ScalarUDF>> {
+    scalar(name, &TimeZone::default())
+}
+
 fn planned(name: &str, arguments: Vec<Expr>) -> PlannerResult<Vec<Expr>> {
-    match scalar(name) {
+    match operator(name) {
         Some(function) => PlannerResult::Planned(call(function, arguments)),
         None => PlannerResult::Original(arguments),
     }

@@ -37,6 +37,8 @@ pub(super) enum Role {
     Value,
     /// It is the event time of the watermarks.
     EventTime,
+    /// It is the time of day at which a row has passed its source or projection.
+    ProcessingTime,
     /// A window's start.
     WindowStart(Window),
     /// A window's end.
@@ -52,7 +54,7 @@ impl Role {
 
     /// Whether it is a column that a window function appended.
     pub(super) fn is_of_window(self) -> bool {
-        !matches!(self, Self::Value | Self::EventTime)
+        !matches!(self, Self::Value | Self::EventTime | Self::ProcessingTime)
     }
 }
 
@@ -154,14 +156,16 @@ impl Lowering {
             .transpose()?;
         let schema = Arc::new(declared.columns.project(read)?);
         let time = table.watermark.as_ref().map(|watermark| &watermark.column);
-        let role = |field: &FieldRef| {
+        let role = |(field, column): (&FieldRef, &Expression)| {
             if Some(field.name()) == time {
                 Role::EventTime
+            } else if column.is_processing_time() {
+                Role::ProcessingTime
             } else {
                 Role::Value
             }
         };
-        let roles = schema.fields().iter().map(role).collect();
+        let roles = schema.fields().iter().zip(&columns).map(role).collect();
         let kind = NodeKind::Source {
             table: Arc::clone(table),
             decoded,
@@ -201,6 +205,9 @@ impl Lowering {
 
     fn project_as(&mut self, input: Rows, columns: Vec<Expression>, schema: SchemaRef) -> Rows {
         let role_of = |column: &Expression| {
+            if column.is_processing_time() {
+                return Role::ProcessingTime;
+            }
             let place = column.as_column();
             let role = place.and_then(|place| input.roles.get(place));
             role.copied().unwrap_or(Role::Value)
@@ -285,11 +292,30 @@ impl Lowering {
             .is_some_and(|role| role.is_event_time())
         {
             let name = input.schema.fields().get(time).map(|field| field.name());
+            if input.roles.get(time) == Some(&Role::ProcessingTime) {
+                let message = "windows over processing time are not supported yet";
+                let hint = "use event time: a column with a WATERMARK";
+                return Err(refusal(message, assign.span, Some(hint.to_owned())));
+            }
             let message = format!(
                 "the window needs the event time of its input, and {} is not it",
                 name.map_or("the column", String::as_str)
             );
             let hint = "name the column of WATERMARK FOR, and pass it on unchanged from its table";
+            return Err(refusal(message, assign.span, Some(hint.to_owned())));
+        }
+        let of_time = input
+            .schema
+            .fields()
+            .get(time)
+            .map(|field| field.data_type());
+        if let Some(DataType::Timestamp(_, Some(zone))) = of_time
+            && zone.as_ref() != "UTC"
+        {
+            let message =
+                format!("windows of instants in the time zone {zone} are not supported yet");
+            let hint =
+                "leave SET 'table.local-time-zone' out, or make the event time a TIMESTAMP(3)";
             return Err(refusal(message, assign.span, Some(hint.to_owned())));
         }
         let window = assign.window;

@@ -229,7 +229,7 @@ impl Groups {
                     "window_end"
                 }
                 Role::WindowTime(_) => "window_time",
-                Role::Value | Role::EventTime => {
+                Role::Value | Role::EventTime | Role::ProcessingTime => {
                     check_key(group, schema)?;
                     keys.push(group.clone());
                     name.as_str()

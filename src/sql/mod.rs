@@ -38,6 +38,7 @@ mod rewrite;
 mod row_pruning;
 mod select_names;
 mod statement;
+mod time_zone;
 mod tokens;
 mod typing;
 mod untyped_call;
@@ -51,6 +52,7 @@ mod plan_tests;
 mod tests;
 
 pub use render::render;
+pub use time_zone::KEY as TIME_ZONE;
 
 use self::parser::Script;
 use self::statement::ParsedStatement;
@@ -75,10 +77,22 @@ pub fn compile(
     files: &[SourceFile],
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Program, Vec<Diagnostic>> {
+    compile_in(None, files, environment)
+}
+
+/// [`compile`] with a time zone that goes over the one that the program sets.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_in(
+    time_zone: Option<&str>,
+    files: &[SourceFile],
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Program, Vec<Diagnostic>> {
     let (pieces, diagnostics) = read(files, environment);
     on_large_stack(|| {
         let (statements, mut diagnostics) = parse_pieces(pieces, diagnostics);
-        match program::plan(statements) {
+        match program::plan(statements, time_zone) {
             Ok(program) if diagnostics.is_empty() => Ok(program),
             Ok(_) => Err(sorted(diagnostics)),
             Err(more) => {

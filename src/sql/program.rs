@@ -16,14 +16,22 @@ use super::lower::{Lowering, check_column};
 use super::query::{self, QueryPlanner};
 use super::relation::Relation;
 use super::statement::{Insert, ParsedStatement, Statement};
+use super::time_zone::TimeZone;
 use crate::plan::{ColumnKind, Dataflow, Diagnostic, Program, Span, Table, type_name};
 
-/// The program that the statements are.
+/// The program that the statements are; `time_zone` goes over the one that they set.
 ///
 /// # Errors
 /// All errors of all statements.
-pub(crate) fn plan(statements: Vec<ParsedStatement>) -> Result<Program, Vec<Diagnostic>> {
+pub(crate) fn plan(
+    statements: Vec<ParsedStatement>,
+    time_zone: Option<&str>,
+) -> Result<Program, Vec<Diagnostic>> {
     let mut planner = ProgramPlanner::default();
+    match TimeZone::of(time_zone, &statements) {
+        Ok(zone) => planner.catalog.zone = zone,
+        Err(error) => planner.errors.push(error),
+    }
     for statement in statements {
         planner.statement(statement);
     }

@@ -198,11 +198,13 @@ impl ContextProvider for Scope<'_> {
     }
 
     fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
-        Some(Arc::new(FlinkTypes))
+        Some(Arc::new(FlinkTypes {
+            zone: self.catalog.zone.clone(),
+        }))
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        functions::scalar(name)
+        functions::scalar(name, &self.catalog.zone)
     }
 
     fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {

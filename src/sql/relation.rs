@@ -31,7 +31,7 @@ pub(super) struct DeclaredTable {
     /// The expression of each computed column over the columns of a record; `None`
     /// for one of those.
     pub computed: Vec<Option<Expr>>,
-    /// The watermark over the columns of a record, as `TIMESTAMP(3)`.
+    /// The watermark over the columns of a record, in milliseconds.
     pub watermark: Option<Expr>,
 }
 

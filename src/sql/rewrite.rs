@@ -13,6 +13,7 @@ use datafusion_functions::regex::regexp_like;
 use super::arithmetic;
 use super::conversion::{cast_to, explicit_cast, try_cast};
 use super::data_type::MAX_PRECISION;
+use super::time_zone::TimeZone;
 use super::typing::{misfit, retype_binary, unified};
 use crate::expr::functions as own;
 use crate::plan::type_name;
@@ -224,6 +225,13 @@ pub(super) fn choose(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
         when_then_expr: vec![(Box::new(condition), Box::new(yes))],
         else_expr: branches.next().map(Box::new),
     }))
+}
+
+pub(super) fn proctime(arguments: Vec<Expr>, zone: &TimeZone) -> Expr {
+    call(
+        own::proctime(zone.instants(TimeUnit::Millisecond)),
+        arguments,
+    )
 }
 
 /// A text that is no timestamp becomes null.

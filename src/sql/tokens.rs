@@ -95,7 +95,8 @@ pub(super) fn read(
         return Vec::new();
     }
     *tokens_left -= tokens.len();
-    let tokens = without_default_names(substitute(file, &tokens, environment, diagnostics));
+    let tokens = substitute(file, &tokens, environment, diagnostics);
+    let tokens = with_short_type(without_default_names(tokens));
     let reported: Vec<Span> = diagnostics[before..].iter().map(|d| d.span).collect();
     let mut pieces = cut(file, tokens, end);
     for piece in &mut pieces {
@@ -173,6 +174,41 @@ fn without_default_names(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             at += 1;
         }
         at += skipped;
+    }
+    kept
+}
+
+/// The tokens with `TIMESTAMP_LTZ(p)` for `TIMESTAMP(p) WITH LOCAL TIME ZONE`, which the
+/// parser does not know.
+fn with_short_type(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    const LONG: [&str; 4] = ["WITH", "LOCAL", "TIME", "ZONE"];
+    let is_at = |at: usize, words: &[&str]| {
+        let rest = tokens.get(at..).unwrap_or_default();
+        let mut pairs = rest.iter().zip(words);
+        rest.len() >= words.len() && pairs.all(|(token, word)| is_word(&token.token, word))
+    };
+    let is_symbol = |at: usize, symbol: &Token| {
+        let token = tokens.get(at).map(|token| &token.token);
+        token == Some(symbol)
+    };
+    let mut kept = Vec::with_capacity(tokens.len());
+    // Where the words begin that are left out.
+    let mut left_out = None;
+    for (at, token) in tokens.iter().enumerate() {
+        let mut token = token.clone();
+        if is_at(at, &["TIMESTAMP"]) {
+            let has_precision =
+                is_symbol(at + 1, &Token::LParen) && is_symbol(at + 3, &Token::RParen);
+            let behind = at + if has_precision { 4 } else { 1 };
+            if is_at(behind, &LONG) {
+                token.token = Token::make_word("TIMESTAMP_LTZ", None);
+                left_out = Some(behind);
+            }
+        }
+        let is_left_out = left_out.is_some_and(|from| (from..from + LONG.len()).contains(&at));
+        if !is_left_out {
+            kept.push(token);
+        }
     }
     kept
 }

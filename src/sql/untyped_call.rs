@@ -9,26 +9,34 @@ use datafusion_expr::{
 };
 
 use super::access;
+use super::time_zone::TimeZone;
 
 /// A call before its arguments are typed; `typing` replaces it.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct UntypedCall {
     name: &'static str,
+    zone: TimeZone,
     signature: Signature,
 }
 
 impl UntypedCall {
-    /// A function of this name, as the library takes it.
-    pub(super) fn function(name: &'static str) -> Arc<ScalarUDF> {
+    /// A function of this name, as the library takes it, in a program of this time zone.
+    pub(super) fn function(name: &'static str, zone: TimeZone) -> Arc<ScalarUDF> {
         Arc::new(ScalarUDF::from(Self {
             name,
+            zone,
             signature: Signature::user_defined(Volatility::Immutable),
         }))
     }
 
-    /// Whether this is such a function.
-    pub(super) fn is(function: &ScalarUDF) -> bool {
-        function.inner().downcast_ref::<Self>().is_some()
+    /// The call, if this is such a function.
+    pub(super) fn of(function: &ScalarUDF) -> Option<&Self> {
+        function.inner().downcast_ref::<Self>()
+    }
+
+    /// The time zone of the program.
+    pub(super) fn zone(&self) -> &TimeZone {
+        &self.zone
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 
 use crate::connectors::MetadataDoc;
 
@@ -23,8 +23,8 @@ pub(super) const DOCS: &[MetadataDoc] = &[
     MetadataDoc::read_only(SIZE, "BIGINT", "How many bytes it had when it was opened."),
     MetadataDoc::read_only(
         MODIFICATION_TIME,
-        "TIMESTAMP(3)",
-        "When it had been written to last as it was opened, in UTC.",
+        "TIMESTAMP_LTZ(3)",
+        "When it had been written to last as it was opened (as TIMESTAMP(3): in UTC).",
     ),
 ];
 
@@ -81,7 +81,9 @@ impl FileMetadata {
     /// The rows with their metadata behind what was decoded.
     pub fn behind(&self, decoded: &RecordBatch) -> RecordBatch {
         let rows = decoded.num_rows();
-        let metadata = self.values.iter().map(|value| value.column(rows));
+        let fields = self.schema.fields().iter().skip(decoded.num_columns());
+        let metadata = self.values.iter().zip(fields);
+        let metadata = metadata.map(|(value, field)| value.column(rows, field.data_type()));
         let columns = decoded.columns().iter().cloned().chain(metadata);
         let whole = RecordBatch::try_new(Arc::clone(&self.schema), columns.collect());
         whole.expect("the columns are those of the schema")
@@ -89,11 +91,14 @@ impl FileMetadata {
 }
 
 impl Value {
-    fn column(&self, rows: usize) -> ArrayRef {
+    fn column(&self, rows: usize, of: &DataType) -> ArrayRef {
         match self {
             Self::Text(text) => Arc::new(StringArray::from_iter_values(repeat_n(text, rows))),
             Self::Number(number) => Arc::new(Int64Array::from_value(*number, rows)),
-            Self::Time(millis) => Arc::new(TimestampMillisecondArray::from_value(*millis, rows)),
+            Self::Time(millis) => {
+                let times = TimestampMillisecondArray::from_value(*millis, rows);
+                Arc::new(times.with_data_type(of.clone()))
+            }
         }
     }
 }

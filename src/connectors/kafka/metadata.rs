@@ -8,7 +8,7 @@ use arrow::array::{
     MapFieldNames, RecordBatch, StringBuilder, TimestampMillisecondArray,
     TimestampMillisecondBuilder,
 };
-use arrow::datatypes::{ArrowNativeType, SchemaRef, TimestampMillisecondType};
+use arrow::datatypes::{ArrowNativeType, DataType, SchemaRef, TimestampMillisecondType};
 
 use crate::connectors::MetadataDoc;
 use crate::kafka::{Header, Message};
@@ -24,8 +24,8 @@ pub(super) const DOCS: &[MetadataDoc] = &[
         is_writable: true,
         ..MetadataDoc::read_only(
             TIMESTAMP,
-            "TIMESTAMP(3)",
-            "The record's time in UTC, which may be the event time. Without a value it is written as now.",
+            "TIMESTAMP_LTZ(3)",
+            "The record's time (as TIMESTAMP(3): in UTC), which may be the event time. Without a value it is written as now.",
         )
     },
     MetadataDoc::read_only(
@@ -86,7 +86,9 @@ impl MetadataBuilder {
 
     /// Takes the metadata since the last call, behind the decoded columns.
     pub fn finish(&mut self, decoded: &RecordBatch) -> RecordBatch {
-        let metadata = self.columns.iter_mut().map(Column::finish);
+        let fields = self.schema.fields().iter().skip(decoded.num_columns());
+        let metadata = self.columns.iter_mut().zip(fields);
+        let metadata = metadata.map(|(column, field)| column.finish(field.data_type()));
         let columns = decoded.columns().iter().cloned().chain(metadata);
         let whole = RecordBatch::try_new(Arc::clone(&self.schema), columns.collect());
         whole.expect("a row was decoded for each value of the metadata")
@@ -151,12 +153,13 @@ impl Column {
         }
     }
 
-    fn finish(&mut self) -> ArrayRef {
+    /// The values since the last call; a time as the type that its column has.
+    fn finish(&mut self, of: &DataType) -> ArrayRef {
         match self {
             Self::Topic(column) | Self::TimestampType(column) => Arc::new(column.finish()),
             Self::Partition(column) | Self::LeaderEpoch(column) => Arc::new(column.finish()),
             Self::Offset(column) => Arc::new(column.finish()),
-            Self::Timestamp(column) => Arc::new(column.finish()),
+            Self::Timestamp(column) => Arc::new(column.finish().with_data_type(of.clone())),
             Self::Headers(column) => Arc::new(column.finish()),
             Self::Key(column) => Arc::new(column.finish()),
         }

@@ -55,6 +55,7 @@ pub(in crate::formats) fn sql_name(data_type: &DataType) -> String {
         DataType::Date32 => "DATE".to_owned(),
         DataType::Time32(unit) | DataType::Time64(unit) => format!("TIME({})", digits(unit)),
         DataType::Timestamp(unit, None) => format!("TIMESTAMP({})", digits(unit)),
+        DataType::Timestamp(unit, Some(_)) => format!("TIMESTAMP_LTZ({})", digits(unit)),
         DataType::Struct(fields) => {
             let named = |field: &Field| format!("{} {}", field.name(), sql_name(field.data_type()));
             let fields: Vec<_> = fields.iter().map(|field| named(field)).collect();

@@ -46,8 +46,17 @@ impl Values {
                 values.push(nanos / datetime::nanos_per(unit_of(of)));
             }
             Self::Timestamp(values) => {
-                let units = datetime::parse_timestamp(text.trim(), form, unit_of(of));
-                values.push(units.ok_or_else(|| shaped(text, of, form.example()))?);
+                let is_instant = matches!(of, DataType::Timestamp(_, Some(_)));
+                let written = text.trim();
+                let local = if is_instant {
+                    written.strip_suffix('Z')
+                } else {
+                    Some(written)
+                };
+                let units =
+                    local.and_then(|local| datetime::parse_timestamp(local, form, unit_of(of)));
+                let example = || format!("{}{}", form.example(), if is_instant { "Z" } else { "" });
+                values.push(units.ok_or_else(|| shaped(text, of, &example()))?);
             }
             Self::Row(_) | Self::List(_) | Self::Map(_) => return Err(not_a(text, of)),
         }

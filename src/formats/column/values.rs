@@ -144,7 +144,7 @@ impl Values {
             DataType::Binary => Self::Binary(Strings::with_capacity(0, 0)),
             DataType::Date32 => Self::Date(Vec::new()),
             DataType::Time32(_) | DataType::Time64(_) => Self::Time(Vec::new()),
-            DataType::Timestamp(_, None) => Self::Timestamp(Vec::new()),
+            DataType::Timestamp(..) => Self::Timestamp(Vec::new()),
             DataType::Struct(fields) => Self::Row(Row::new(fields, path)?),
             DataType::List(element) => Self::List(List {
                 elements: Box::new(Column::named(format!("{path}[]"), element)?),

@@ -16,7 +16,7 @@ use super::careful;
 use super::cursor::{Content, Cursor};
 use super::scan::{self, Kind};
 use super::shape::{Inner, Shape};
-use crate::formats::column::{Column, Map, Strings, Values, unit_of};
+use crate::formats::column::{Column, Map, Strings, Values};
 use crate::formats::datetime::{self, KnownDate};
 
 /// Reads records into columns.
@@ -133,8 +133,10 @@ impl Reader<'_> {
                     cursor.go_to(self.text(*cursor, values)?);
                 }
             }
-            Values::Timestamp(values) => {
-                values.push(self.timestamp(cursor, unit_of(&column.data_type))?);
+            Values::Timestamp(values)
+                if let DataType::Timestamp(unit, None) = &column.data_type =>
+            {
+                values.push(self.timestamp(cursor, *unit)?);
             }
             Values::Int32(values) => values.push(i32::try_from(cursor.integer()?).ok()?),
             Values::Float64(values) => values.push(cursor.written()?.to_f64()?),

@@ -444,3 +444,44 @@ fn limits_hold() {
         ],
     );
 }
+
+#[test]
+fn instants() {
+    let instant = DataType::Timestamp(MS, Some("Europe/Berlin".into()));
+    let expected = "column 'v': '2020-01-01 00:00:00' is not a value of TIMESTAMP_LTZ(3); \
+                    expected the form '2020-01-01 12:00:00.123Z'";
+    // A person is shown what the clocks in Berlin show.
+    check_json(
+        &instant,
+        &[
+            (
+                "\"2020-01-01 00:00:00.123Z\"",
+                Ok("2020-01-01 01:00:00.123"),
+            ),
+            ("\"2020-07-01 23:30:00Z\"", Ok("2020-07-02 01:30:00")),
+            ("null", Ok("NULL")),
+            ("\"2020-01-01 00:00:00\"", Err(expected)),
+        ],
+    );
+    let iso = [
+        ("format", "json"),
+        ("json.timestamp-format.standard", "ISO-8601"),
+    ];
+    let schema = columns(&[("v", instant, true)]);
+    let format = made(&iso, &schema).unwrap();
+    let mut decoder = format.decoder(&schema, &schema);
+    decoder.push(br#"{"v":"2020-01-01T00:00:00.5Z"}"#).unwrap();
+    let mut out = EncodedRecords::default();
+    let rows = decoder.finish();
+    format.encoder(&schema).encode(&rows, &mut out).unwrap();
+    let csv = made(&[("format", "csv")], &schema).unwrap();
+    csv.encoder(&schema).encode(&rows, &mut out).unwrap();
+    let texts = out.iter().map(String::from_utf8_lossy).collect::<Vec<_>>();
+    assert_eq!(
+        texts,
+        [
+            r#"{"v":"2020-01-01T00:00:00.5Z"}"#,
+            "2020-01-01 00:00:00.5Z"
+        ]
+    );
+}

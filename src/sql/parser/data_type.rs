@@ -8,15 +8,7 @@ use crate::sql::limits::TYPE_DEPTH_MAX;
 use crate::sql::statement::{ColumnType, ElementType};
 
 /// Types of Flink that the parser below does not know or knows otherwise.
-const NOT_YET: &[&str] = &[
-    "INTERVAL",
-    "MULTISET",
-    "NULL",
-    "RAW",
-    "STRUCT",
-    "TIMESTAMP_LTZ",
-    "VARIANT",
-];
+const NOT_YET: &[&str] = &["INTERVAL", "MULTISET", "NULL", "RAW", "STRUCT", "VARIANT"];
 
 /// Reads the type of a column.
 pub(super) fn data_type(cursor: &mut Cursor) -> Result<ColumnType> {
@@ -183,22 +175,22 @@ fn not_yet(cursor: &Cursor, word: &str) -> Failure {
     let message = format!("the type {word} is not supported yet");
     let failure = Failure::new(cursor.location(), message);
     match word {
-        "TIMESTAMP_LTZ" => failure.with_hint("use TIMESTAMP(3), in UTC"),
         "MULTISET" => failure.with_hint("use MAP<…, INT> or ARRAY<…>"),
         "STRUCT" => failure.with_hint("Flink's word is ROW"),
         _ => failure,
     }
 }
 
-/// `TIMESTAMP(3) WITH LOCAL TIME ZONE`, of which the parser below knows a part.
+/// `TIMESTAMP(3) WITH TIME ZONE`: Flink has no such columns either.
 fn refuse_time_zone(cursor: &mut Cursor, word: &str) -> Result<()> {
     let location = cursor.location();
     let parser = cursor.parser();
     let has_precision = parser.peek_nth_token_ref(1).token == Token::LParen;
     let behind = parser.peek_nth_token_ref(if has_precision { 4 } else { 1 });
     if super::is_word(&behind.token, "WITH") {
-        let message = format!("the type {word} WITH TIME ZONE is not supported yet");
-        return Err(Failure::new(location, message).with_hint(format!("use {word}(3), in UTC")));
+        let message = format!("the type {word} WITH TIME ZONE is not supported");
+        let instead = "TIMESTAMP_LTZ(3) is an instant, shown in the time zone of the program";
+        return Err(Failure::new(location, message).with_hint(instead));
     }
     Ok(())
 }
@@ -239,11 +231,17 @@ pub(in crate::sql) fn unsupported(data_type: &DataType) -> Option<String> {
             Some("STRING and BYTES have no length: use VARCHAR or VARBINARY".into())
         }
         T::Time(..) | T::Timestamp(..) => {
-            Some("types with a time zone are not supported yet: use TIMESTAMP(3), in UTC".into())
+            Some("types with a time zone are not supported: use TIMESTAMP_LTZ(3)".into())
         }
+        T::Custom(name, precision) if is_instant(&name.to_string()) && precision.len() <= 1 => None,
         T::Array(_) | T::Map(..) | T::Interval { .. } => {
             Some(format!("the type {data_type} is not supported yet"))
         }
         other => Some(format!("{other} is not a type of Flink SQL")),
     }
+}
+
+/// Whether a type is `TIMESTAMP_LTZ`.
+pub(in crate::sql) fn is_instant(name: &str) -> bool {
+    name.eq_ignore_ascii_case("TIMESTAMP_LTZ")
 }

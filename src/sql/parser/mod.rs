@@ -14,7 +14,7 @@ use super::tokens::{DEFAULT_CATALOG, DEFAULT_DATABASE, is_word};
 use crate::plan::Span;
 
 pub(super) use cursor::{NO_SUCH_DATABASE, ONE_DATABASE};
-pub(super) use data_type::unsupported as unsupported_type;
+pub(super) use data_type::{is_instant, unsupported as unsupported_type};
 pub(super) use script::{Script, finish, read_script};
 
 /// Statements that Flink has and this program has not (yet), with what to do instead.

@@ -49,3 +49,7 @@ CREATE TABLE topic (
   name STRING, late AS at + INTERVAL '1' HOUR, headers MAP<STRING, BYTES> METADATA,
   WATERMARK FOR at AS at - INTERVAL '5' SECOND
 ) WITH ('connector' = 'kafka');
+CREATE TABLE instants (
+  id BIGINT, at TIMESTAMP_LTZ(3), fine TIMESTAMP(9) WITH LOCAL TIME ZONE, local TIMESTAMP(3),
+  passed AS PROCTIME(), WATERMARK FOR at AS at - INTERVAL '5' SECOND
+) WITH ('connector' = 'datagen');

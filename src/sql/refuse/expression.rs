@@ -425,7 +425,6 @@ impl Walk<'_> {
                 let message = format!("{name} in an expression is Flink's old group window");
                 self.refuse_here(&message, GROUP_WINDOW);
             }
-            "PROCTIME" => self.refuse_here("PROCTIME() is not supported yet", PROCESSING_TIME),
             "MAP" | "ROW" | "ARRAY" => self.report(self.at, NO_COLLECTIONS, None),
             TABLE_ARGUMENT => self.refuse_here("TABLE is no value", GROUP_WINDOW),
             _ => {}
@@ -492,6 +491,5 @@ const ARITHMETIC: &str = "the operators are + - * / % || = <> < <= > >= AND OR N
 const CAST: &str = "write CAST(value AS type)";
 const NO_CONVERT: &str = "CONVERT is not Flink SQL";
 const TRIM: &str = "write TRIM(BOTH 'x' FROM text)";
-const PROCESSING_TIME: &str = "use event time: a column with a WATERMARK";
 const GROUP_WINDOW: &str = "write FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) \
                             and GROUP BY window_start, window_end";
