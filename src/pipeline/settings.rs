@@ -131,6 +131,18 @@ fn pass_over<'k>(options: &mut Options, keys: impl Iterator<Item = &'k str>) {
     ] {
         options.text(key);
     }
+    let enforcer = "table.exec.sink.type-length-enforcer";
+    match options
+        .text(enforcer)
+        .map(str::to_ascii_lowercase)
+        .as_deref()
+    {
+        None | Some("ignore") => (),
+        Some(_) => options.reject(
+            enforcer,
+            "only 'IGNORE' is supported; CAST(… AS VARCHAR(n)) cuts a text off",
+        ),
+    }
     // The planner has read it.
     options.text(crate::sql::TIME_ZONE);
     let known_in_flink = [

@@ -5,9 +5,9 @@ use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{Cast, ScalarFunction, TryCast};
 use datafusion_expr::{Expr, ExprSchemable, Operator, lit};
 
-use super::data_type::MAX_PRECISION;
+use super::data_type::{Length, MAX_PRECISION};
 use super::typing::misfit;
-use crate::expr::functions::{instant, local_time, narrow, to_text, whole_part};
+use crate::expr::functions::{instant, local_time, narrow, pad_to, to_text, trim_to, whole_part};
 use crate::plan::type_name;
 
 /// The type of an expression whose parts are typed.
@@ -147,6 +147,20 @@ pub(super) fn try_cast(expression: Expr, data_type: &DataType, schema: &DFSchema
             data_type.clone(),
         ))),
     }
+}
+
+/// What a cast has made, brought to the length of its target.
+pub(super) fn of_length(value: Expr, target: &Field) -> Expr {
+    let Some(length) = Length::of(target) else {
+        return value;
+    };
+    let function = if length.is_padded {
+        pad_to()
+    } else {
+        trim_to()
+    };
+    let call = ScalarFunction::new_udf(function, vec![value, lit(length.most)]);
+    Expr::ScalarFunction(call)
 }
 
 /// A written cast between numbers never fails: an integer that is too large wraps

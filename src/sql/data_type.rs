@@ -1,11 +1,14 @@
 //! The types of SQL columns in Arrow, as Flink means them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, TimeUnit};
 use datafusion_common::Result;
 use datafusion_expr::planner::TypePlanner;
-use datafusion_sql::sqlparser::ast::{DataType as SqlType, ExactNumberInfo, TimezoneInfo};
+use datafusion_sql::sqlparser::ast::{
+    BinaryLength, CharacterLength, DataType as SqlType, ExactNumberInfo, TimezoneInfo,
+};
 
 use super::diagnose::refusal;
 use super::parser::is_instant;
@@ -27,24 +30,91 @@ impl TypePlanner for FlinkTypes {
         let data_type = castable(sql_type)
             .and_then(|()| plain(sql_type, &self.zone))
             .map_err(|message| refusal(message, None, None))?;
-        Ok(Some(Arc::new(Field::new("", data_type, true))))
+        let field = Field::new("", data_type, true);
+        let metadata = length_of(sql_type).map(|length| length.to_metadata());
+        let field = field.with_metadata(metadata.unwrap_or_default());
+        Ok(Some(Arc::new(field)))
     }
 }
 
-/// A cast to a shorter type cuts the value off. Columns do not keep the length
-/// or the precision of their declaration, so that such a cast is refused rather
-/// than done by half.
-fn castable(sql_type: &SqlType) -> Result<(), String> {
-    let instead = match sql_type {
-        // Without a length these are as long as can be.
-        SqlType::Varchar(None) | SqlType::CharacterVarying(None) | SqlType::Varbinary(None) => {
-            return Ok(());
+/// How long the values of a type are that `CAST` makes. Columns do not keep it: neither
+/// here nor in Flink is what they hold made to fit it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Length {
+    /// How many characters or bytes there are at most.
+    pub most: i32,
+    /// Whether shorter values are filled up.
+    pub is_padded: bool,
+}
+
+const MOST: &str = "length";
+const IS_PADDED: &str = "padded";
+
+impl Length {
+    fn to_metadata(self) -> HashMap<String, String> {
+        let mut metadata = HashMap::from([(MOST.to_owned(), self.most.to_string())]);
+        if self.is_padded {
+            metadata.insert(IS_PADDED.to_owned(), String::new());
         }
-        SqlType::Char(_)
-        | SqlType::Character(_)
-        | SqlType::Varchar(_)
-        | SqlType::CharacterVarying(_) => "STRING and LEFT(…)",
-        SqlType::Binary(_) | SqlType::Varbinary(_) => "BYTES",
+        metadata
+    }
+
+    /// The length that [`FlinkTypes`] has noted in the target of a cast.
+    pub(super) fn of(target: &Field) -> Option<Self> {
+        let metadata = target.metadata();
+        Some(Self {
+            most: metadata.get(MOST)?.parse().ok()?,
+            is_padded: metadata.contains_key(IS_PADDED),
+        })
+    }
+}
+
+fn length_of(sql_type: &SqlType) -> Option<Length> {
+    let (most, is_padded) = declared_length(sql_type)?;
+    let most = i32::try_from(most).ok()?;
+    // The longest is no bound.
+    (most < i32::MAX).then_some(Length { most, is_padded })
+}
+
+/// The length of a type that has one, and whether shorter values are filled up to it.
+fn declared_length(sql_type: &SqlType) -> Option<(u64, bool)> {
+    let of_text = |length: Option<CharacterLength>| match length {
+        Some(CharacterLength::IntegerLength { length, .. }) => length,
+        Some(CharacterLength::Max) => LENGTH_MAX,
+        None => 1,
+    };
+    Some(match sql_type {
+        SqlType::Char(length) | SqlType::Character(length) => (of_text(*length), true),
+        SqlType::Varchar(Some(length)) | SqlType::CharacterVarying(Some(length)) => {
+            (of_text(Some(*length)), false)
+        }
+        SqlType::Binary(length) => (length.unwrap_or(1), true),
+        SqlType::Varbinary(Some(BinaryLength::IntegerLength { length })) => (*length, false),
+        _ => return None,
+    })
+}
+
+/// The longest text or bytes that a type can have, and the longest that `CAST` fills up:
+/// each value takes as much memory.
+const LENGTH_MAX: u64 = 2_147_483_647;
+const PADDED_LENGTH_MAX: u64 = 65_536;
+
+/// Values keep the precision of their unit, so that a cast to one in between is refused
+/// rather than done by half.
+fn castable(sql_type: &SqlType) -> Result<(), String> {
+    if let Some((length, is_padded)) = declared_length(sql_type) {
+        let most = if is_padded {
+            PADDED_LENGTH_MAX
+        } else {
+            LENGTH_MAX
+        };
+        if !(1..=most).contains(&length) {
+            return Err(format!(
+                "a cast to {sql_type} is not supported: use a length from 1 to {most}"
+            ));
+        }
+    }
+    let instead = match sql_type {
         SqlType::Timestamp(Some(precision), _) if ![3, 6, 9].contains(precision) => {
             "TIMESTAMP(3), TIMESTAMP(6) or TIMESTAMP(9)"
         }
@@ -60,7 +130,7 @@ fn castable(sql_type: &SqlType) -> Result<(), String> {
         _ => return Ok(()),
     };
     Err(format!(
-        "a cast to {sql_type} is not supported yet: use {instead}"
+        "a cast to {sql_type} is not supported: use {instead}"
     ))
 }
 

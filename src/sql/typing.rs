@@ -176,10 +176,12 @@ fn retype(expression: Expr, schema: &DFSchema) -> Result<Expr> {
             Ok(Expr::Not(inner))
         }
         Expr::Cast(Cast { expr, field }) => {
-            conversion::explicit_cast(*expr, field.data_type(), schema)
+            let value = conversion::explicit_cast(*expr, field.data_type(), schema)?;
+            Ok(conversion::of_length(value, &field))
         }
         Expr::TryCast(TryCast { expr, field }) => {
-            conversion::try_cast(*expr, field.data_type(), schema)
+            let value = conversion::try_cast(*expr, field.data_type(), schema)?;
+            Ok(conversion::of_length(value, &field))
         }
         Expr::ScalarFunction(ScalarFunction { func, args }) => {
             functions::typed_call(func, args, schema)

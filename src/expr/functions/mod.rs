@@ -3,6 +3,7 @@
 mod choice;
 mod clock;
 mod kernel;
+mod length;
 mod nested;
 mod numeric;
 mod regular;
@@ -12,6 +13,7 @@ mod zone;
 
 pub use choice::{greatest, least};
 pub use clock::{PROCTIME, proctime};
+pub use length::{pad_to, trim_to};
 pub use nested::{cardinality, field, item};
 pub use numeric::{decimal_divide, decimal_multiply, narrow};
 pub use regular::{check_regex, regexp_extract, regexp_replace};

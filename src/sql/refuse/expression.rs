@@ -275,6 +275,11 @@ impl Walk<'_> {
             Value::Number(_, true) => {
                 self.refuse_here("a number has no suffix", "write CAST(1 AS BIGINT)");
             }
+            Value::HexStringLiteral(digits) if is_hexadecimal(digits) => {}
+            Value::HexStringLiteral(_) => self.refuse_here(
+                "X'…' holds pairs of hexadecimal digits",
+                "a byte is two of 0 to 9 and A to F, as in X'0AFF'",
+            ),
             Value::Number(..) | Value::SingleQuotedString(_) | Value::Boolean(_) | Value::Null => {}
             Value::DoubleQuotedString(_) => self.refuse_here(
                 "double quotes are not Flink SQL",
@@ -485,6 +490,10 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+fn is_hexadecimal(digits: &str) -> bool {
+    digits.len() % 2 == 0 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 const ARITHMETIC: &str = "the operators are + - * / % || = <> < <= > >= AND OR NOT";
