@@ -143,6 +143,8 @@ mod tests {
             message("pint"),
             "unknown connector 'pint': did you mean 'print'?"
         );
-        assert!(message("carrier-pigeon").contains("there are datagen, nexmark, filesystem,"));
+        assert!(
+            message("carrier-pigeon").contains("there are datagen, nexmark, values, filesystem,")
+        );
     }
 }

@@ -28,6 +28,7 @@ mod registry;
 mod stdout;
 #[cfg(test)]
 mod testing;
+mod values;
 
 pub use crate::formats::{OptionDefault, OptionDoc, OptionError};
 pub use console::{ConsoleFormat, console};

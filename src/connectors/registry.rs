@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     JobContext, OptionDoc, OptionError, TableOptions, blackhole, datagen, filesystem, kafka,
-    nexmark, print,
+    nexmark, print, values,
 };
 use crate::formats::nearest;
 use crate::runtime::{SinkFactory, SourceFactory};
@@ -84,6 +84,11 @@ const CONNECTORS: &[Connector] = &[
     Connector {
         descriptor: &nexmark::DESCRIPTOR,
         source: Some(nexmark::source),
+        sink: None,
+    },
+    Connector {
+        descriptor: &values::DESCRIPTOR,
+        source: Some(values::source),
         sink: None,
     },
     Connector {
@@ -214,11 +219,11 @@ mod tests {
             ),
             (
                 "mongodb-cdc",
-                "unknown connector 'mongodb-cdc'; there are 'datagen', 'nexmark', 'filesystem', 'kafka', 'upsert-kafka', 'blackhole', 'print'",
+                "unknown connector 'mongodb-cdc'; there are 'datagen', 'nexmark', 'values', 'filesystem', 'kafka', 'upsert-kafka', 'blackhole', 'print'",
             ),
             (
                 "print",
-                "connector 'print' cannot be read from; sources are 'datagen', 'nexmark', 'filesystem', 'kafka', 'upsert-kafka'",
+                "connector 'print' cannot be read from; sources are 'datagen', 'nexmark', 'values', 'filesystem', 'kafka', 'upsert-kafka'",
             ),
         ] {
             assert_eq!(messages(source(name, &nothing, &job())), [expected]);

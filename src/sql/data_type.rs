@@ -31,7 +31,7 @@ impl TypePlanner for FlinkTypes {
             .and_then(|()| plain(sql_type, &self.zone))
             .map_err(|message| refusal(message, None, None))?;
         let field = Field::new("", data_type, true);
-        let metadata = length_of(sql_type).map(|length| length.to_metadata());
+        let metadata = length_of(sql_type).map(Length::to_metadata);
         let field = field.with_metadata(metadata.unwrap_or_default());
         Ok(Some(Arc::new(field)))
     }

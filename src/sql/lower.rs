@@ -10,6 +10,7 @@ use datafusion_expr::{Expr, LogicalPlan, lit};
 
 use super::diagnose::refusal;
 use super::relation::{DeclaredTable, Relation, declared_expression};
+use super::values;
 use super::window_function::{EVENT_TIME, WINDOW_COLUMNS, WindowAssign};
 use crate::expr::Expression;
 use crate::plan::{Node, NodeKind, Table, Window, type_name};
@@ -107,6 +108,7 @@ impl Lowering {
     fn node(&mut self, plan: &LogicalPlan) -> Result<Rows> {
         match plan {
             LogicalPlan::TableScan(scan) => self.source(scan),
+            LogicalPlan::Values(rows) => Ok(self.values(values::as_table(rows)?)),
             LogicalPlan::SubqueryAlias(alias) => self.rows(&alias.input),
             LogicalPlan::Filter(filter) => {
                 let input = self.rows(&filter.input)?;
@@ -174,6 +176,21 @@ impl Lowering {
         };
         let id = self.push(Vec::new(), kind, Arc::clone(&schema));
         Ok(Rows { id, schema, roles })
+    }
+
+    /// The rows of a table whose columns are all its own.
+    fn values(&mut self, table: Table) -> Rows {
+        let schema = table.physical_schema();
+        let columns = (0..schema.fields().len()).map(|column| Expression::column(&schema, column));
+        let kind = NodeKind::Source {
+            table: Arc::new(table),
+            decoded: Arc::clone(&schema),
+            columns: columns.collect(),
+            watermark: None,
+        };
+        let roles = vec![Role::Value; schema.fields().len()];
+        let id = self.push(Vec::new(), kind, Arc::clone(&schema));
+        Rows { id, schema, roles }
     }
 
     fn projection(&mut self, projection: &Projection) -> Result<Rows> {
@@ -458,8 +475,6 @@ fn unsupported(plan: &LogicalPlan) -> DataFusionError {
         LogicalPlan::Limit(_) => "LIMIT",
         LogicalPlan::Distinct(_) => "DISTINCT",
         LogicalPlan::Window(_) => "OVER",
-        LogicalPlan::Values(_) => "VALUES",
-        LogicalPlan::EmptyRelation(_) => "a query without FROM",
         LogicalPlan::Subquery(_) => "a correlated subquery",
         LogicalPlan::Unnest(_) => "UNNEST",
         _ => "this query",

@@ -42,6 +42,7 @@ mod time_zone;
 mod tokens;
 mod typing;
 mod untyped_call;
+mod values;
 mod window_arguments;
 mod window_function;
 mod window_removal;

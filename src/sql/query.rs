@@ -31,7 +31,7 @@ use super::functions::{self, FlinkExpressions};
 use super::row_pruning::without_unread_fields;
 use super::select_names::name_columns;
 use super::window_function::WindowFunctions;
-use super::{aggregates, literals, typing};
+use super::{aggregates, literals, typing, values};
 
 /// Plans queries over the relations of a catalog.
 pub(super) struct QueryPlanner<'a> {
@@ -55,7 +55,7 @@ impl<'a> QueryPlanner<'a> {
         let plan = Scope::new(self.catalog, dotted)
             .binder()
             .sql_statement_to_plan(Statement::Query(Box::new(query)))?;
-        typing::plan_with_flink_types(plan)
+        typing::plan_with_flink_types(values::with_rows_from_nothing(plan)?)
     }
 
     /// An expression over the columns of `schema`, with Flink's types.
@@ -147,7 +147,7 @@ pub(super) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
     without_unread_fields(with_columns_to_read(plan)?)
 }
 
-/// A scan that is read for its rows alone keeps one column: batches have columns.
+/// Rows that are read for their number alone keep a column: batches have columns.
 fn with_columns_to_read(plan: LogicalPlan) -> Result<LogicalPlan> {
     let with_columns = plan.transform_up(|node| match node {
         LogicalPlan::TableScan(scan) if scan.projection.as_ref().is_some_and(Vec::is_empty) => {
@@ -155,6 +155,10 @@ fn with_columns_to_read(plan: LogicalPlan) -> Result<LogicalPlan> {
                 .with_projection(Some(vec![0]))
                 .build()?;
             Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+        }
+        LogicalPlan::Projection(projection) if projection.expr.is_empty() => {
+            let input = Arc::unwrap_or_clone(projection.input);
+            Ok(Transformed::yes(input))
         }
         other => Ok(Transformed::yes(other.recompute_schema()?)),
     })?;

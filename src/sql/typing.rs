@@ -21,6 +21,7 @@ use super::arithmetic;
 use super::conversion::{self, cast_to, common_type, type_of};
 use super::diagnose::refusal;
 use super::functions;
+use super::values;
 use crate::plan::type_name;
 
 /// The plan with Flink's types.
@@ -75,6 +76,9 @@ fn retype_node(node: LogicalPlan) -> Result<LogicalPlan> {
         let typed = with_flink_types(expression, &schema)?;
         Ok(Transformed::yes(name.restore(typed)))
     })?;
+    if let LogicalPlan::Values(rows) = retyped.data {
+        return values::typed(rows);
+    }
     let plan = retyped.data.recompute_schema()?;
     if let LogicalPlan::Filter(filter) = &plan {
         let data_type = type_of(&filter.predicate, &schema)?;

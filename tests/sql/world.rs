@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use serde_json::Value;
-use thalweg::connectors::{JobContext, OptionError, TableOptions};
+use thalweg::connectors::{self, JobContext, OptionError, TableOptions};
 use thalweg::metrics::TaskMetrics;
 use thalweg::pipeline::{Ends, Status};
 use thalweg::runtime::{Error, Result, SinkFactory, SourceFactory};
@@ -250,7 +250,16 @@ pub struct ScriptEnds(pub Arc<World>);
 type Made<T> = std::result::Result<Arc<T>, Vec<OptionError>>;
 
 impl Ends for ScriptEnds {
-    fn source(&self, _: &str, table: &TableOptions, _: &JobContext) -> Made<dyn SourceFactory> {
+    /// The rows of `VALUES` come from their own connector.
+    fn source(
+        &self,
+        name: &str,
+        table: &TableOptions,
+        job: &JobContext,
+    ) -> Made<dyn SourceFactory> {
+        if name == "values" {
+            return connectors::source(name, table, job);
+        }
         Ok(Arc::new(ScriptSource::new(&self.0, table)?))
     }
 

@@ -42,10 +42,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("TRUNCATE", "a stream is only appended to"),
     ("UNLOAD", "leave it out"),
     ("UPDATE", "a stream is only appended to"),
-    (
-        "VALUES",
-        "put the rows into a file and declare it as a table",
-    ),
 ];
 
 /// Reads one statement other than a statement set.
@@ -70,7 +66,7 @@ fn statement(cursor: &mut Cursor, start: Span) -> Result<Statement> {
         "DROP" => drop(cursor).map(Statement::Drop),
         "USE" => use_one(cursor).map(|()| Statement::Use),
         "EXPLAIN" => explain(cursor, start),
-        "SELECT" | "WITH" => Ok(Statement::Select(cursor.query()?)),
+        "SELECT" | "WITH" | "VALUES" => Ok(Statement::Select(cursor.query()?)),
         "END" => Err(Failure::new(
             cursor.location(),
             "END without EXECUTE STATEMENT SET BEGIN",
@@ -167,22 +163,20 @@ fn insert(cursor: &mut Cursor, span: Span) -> Result<Insert> {
     }
     let is_query = {
         let behind = &cursor.parser().peek_nth_token_ref(1).token;
-        ["SELECT", "WITH"].iter().any(|word| is_word(behind, word)) || *behind == Token::LParen
+        ["SELECT", "WITH", "VALUES"]
+            .iter()
+            .any(|word| is_word(behind, word))
+            || *behind == Token::LParen
     };
     let columns = if cursor.is_symbol(&Token::LParen) && !is_query {
         cursor.names("a column of the table")?
     } else {
         Vec::new()
     };
-    let at = cursor.location();
-    if cursor.is_at(&["VALUES"]) {
-        return Err(
-            Failure::new(at, "INSERT INTO … VALUES is not supported yet")
-                .with_hint("put the rows into a file and declare it as a table"),
-        );
-    }
-    if !cursor.is_at(&["SELECT"]) && !cursor.is_at(&["WITH"]) && !cursor.is_symbol(&Token::LParen) {
-        return cursor.unexpected("SELECT");
+    let begins = ["SELECT", "WITH", "VALUES"];
+    let is_query = begins.iter().any(|word| cursor.is_at(&[word]));
+    if !is_query && !cursor.is_symbol(&Token::LParen) {
+        return cursor.unexpected("SELECT or VALUES");
     }
     let query = cursor.query()?;
     let at = cursor.location();
@@ -281,7 +275,7 @@ fn explain(cursor: &mut Cursor, start: Span) -> Result<Statement> {
     let span = super::tokens::span(start.file, location);
     let statement = match cursor.word().unwrap_or_default().as_str() {
         "INSERT" => Statement::Insert(insert(cursor, span)?),
-        "SELECT" | "WITH" => Statement::Select(cursor.query()?),
+        "SELECT" | "WITH" | "VALUES" => Statement::Select(cursor.query()?),
         _ if cursor.is_symbol(&Token::LParen) => Statement::Select(cursor.query()?),
         _ => return cursor.unexpected("INSERT INTO, SELECT or STATEMENT SET BEGIN"),
     };

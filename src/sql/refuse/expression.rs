@@ -493,7 +493,7 @@ impl Walk<'_> {
 }
 
 fn is_hexadecimal(digits: &str) -> bool {
-    digits.len() % 2 == 0 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+    digits.len().is_multiple_of(2) && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 const ARITHMETIC: &str = "the operators are + - * / % || = <> < <= > >= AND OR NOT";

@@ -110,11 +110,21 @@ impl Walk<'_> {
                 walk.set_operation(*op, *set_quantifier);
                 walk.set_expression(right);
             }
-            SetExpr::Values(_) => walk.refuse_with(
-                "VALUES",
-                "VALUES is not supported yet",
-                "put the rows into a file and declare it as a table",
-            ),
+            SetExpr::Values(values) => {
+                let columns = values.rows.first().map(|row| row.len());
+                for row in &values.rows {
+                    for value in row.iter() {
+                        walk.expression(value);
+                    }
+                    if Some(row.len()) != columns {
+                        walk.refuse_here(
+                            "the rows of VALUES have not the same number of columns",
+                            "write NULL where a row has no value",
+                        );
+                        break;
+                    }
+                }
+            }
             SetExpr::Table(_) => walk.refuse_with(
                 "TABLE",
                 "TABLE as a query is not supported",
@@ -173,7 +183,6 @@ impl Walk<'_> {
             flavor,
         } = select;
         self.pass(select_token.0.span);
-        let start = self.at;
         if !matches!(flavor, SelectFlavor::Standard) {
             self.refuse_here("a query begins with SELECT", "write SELECT * FROM …");
             return;
@@ -210,7 +219,7 @@ impl Walk<'_> {
                 "write SELECT columns FROM …",
             );
         }
-        self.from(from, start);
+        self.from(from);
         if !lateral_views.is_empty() {
             self.refuse("LATERAL", "LATERAL VIEW is not Flink SQL");
         }

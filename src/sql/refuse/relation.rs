@@ -4,7 +4,7 @@ use datafusion_sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Join, ObjectName, TableAlias,
     TableFactor, TableWithJoins,
 };
-use datafusion_sql::sqlparser::tokenizer::{Location, Token};
+use datafusion_sql::sqlparser::tokenizer::Token;
 
 use super::Walk;
 use crate::sql::dialect::TABLE_ARGUMENT;
@@ -13,14 +13,9 @@ use crate::sql::parser::{NO_SUCH_DATABASE, ONE_DATABASE};
 const NO_JOIN: &str = "joins are not supported yet";
 
 impl Walk<'_> {
-    /// The relations of a `SELECT` that begins at `start`.
-    pub(super) fn from(&mut self, from: &[TableWithJoins], start: Location) {
+    /// The relations of a `SELECT`; without any it makes one row.
+    pub(super) fn from(&mut self, from: &[TableWithJoins]) {
         let Some((first, others)) = from.split_first() else {
-            self.report(
-                start,
-                "SELECT without FROM is not supported",
-                Some("a query reads a table"),
-            );
             return;
         };
         self.table_with_joins(first);
