@@ -11,10 +11,10 @@ use super::blame;
 use super::declaration::Declaration;
 use super::diagnose::{diagnostics, did_you_mean, span_of};
 use super::query::QueryPlanner;
-use super::relation::Relation;
+use super::relation::{DeclaredTable, Relation};
 use super::statement::{CreateTable, CreateView, Drop};
 use super::time_zone::TimeZone;
-use super::{like, query};
+use super::{hints, like, query};
 use crate::plan::{Diagnostic, Span};
 
 /// Names are compared letter by letter, as Flink does.
@@ -30,14 +30,28 @@ pub(super) struct Catalog {
 }
 
 impl Catalog {
-    /// What `name` stands for.
+    /// What `name` stands for, with what hints in it say.
     pub(super) fn relation(&self, name: &str) -> Option<Arc<Relation>> {
-        self.relations.get(name).cloned()
+        let (name, hints) = hints::split(name);
+        let relation = self.relations.get(name)?;
+        let Relation::Table(declared) = relation.as_ref() else {
+            return Some(Arc::clone(relation));
+        };
+        let mut options = hints.options().peekable();
+        if options.peek().is_none() {
+            return Some(Arc::clone(relation));
+        }
+        let mut table = declared.table.as_ref().clone();
+        table.options.extend(options);
+        Some(Arc::new(Relation::Table(DeclaredTable {
+            table: Arc::new(table),
+            ..declared.clone()
+        })))
     }
 
     /// Whether `name` is declared, but wrongly.
     pub(super) fn is_broken(&self, name: &str) -> bool {
-        self.broken.contains(name)
+        self.broken.contains(hints::split(name).0)
     }
 
     /// All names.

@@ -11,6 +11,7 @@ use datafusion_expr::logical_plan::Aggregate;
 
 use super::aggregate_calls::Calls;
 use super::diagnose::refusal;
+use super::hints;
 use super::lower::{Lowering, Role, Rows, expression};
 use super::lower_aggregate::{aggregate_calls, check_key, distinct_groups};
 use super::typing::misfit;
@@ -59,7 +60,8 @@ impl Lowering {
             let calls: Vec<&Expr> = aggregate.aggr_expr.iter().collect();
             misfit(message, &calls)
         })?;
-        let rows = self.push_group_aggregate(input, groups.len(), aggregates);
+        let time_to_live_ms = hints::state_ttl(&aggregate.input);
+        let rows = self.push_group_aggregate(input, groups.len(), aggregates, time_to_live_ms);
         let schema = DFSchema::try_from(Arc::clone(&rows.schema))?;
         let keys = (0..groups.len()).map(|key| Ok(Expression::column(&rows.schema, key)));
         let results = calls.results(&schema)?;
@@ -87,7 +89,8 @@ impl Lowering {
             }
         }
         let keys = rows.schema.fields().len();
-        Ok(self.push_group_aggregate(rows, keys, Vec::new()))
+        let time_to_live_ms = hints::state_ttl(input);
+        Ok(self.push_group_aggregate(rows, keys, Vec::new(), time_to_live_ms))
     }
 
     fn push_group_aggregate(
@@ -95,6 +98,7 @@ impl Lowering {
         input: Rows,
         keys: usize,
         aggregates: Vec<AggregateCall>,
+        time_to_live_ms: Option<i64>,
     ) -> Rows {
         let of_keys = input.schema.fields().iter().take(keys).cloned();
         let results = aggregates.iter().map(|call| Arc::clone(&call.result));
@@ -106,7 +110,7 @@ impl Lowering {
             aggregates,
             retracts: false,
             emits_update_before: true,
-            time_to_live_ms: None,
+            time_to_live_ms,
         };
         let id = self.push(vec![input.id], kind, Arc::clone(&schema));
         let roles = vec![Role::Value; schema.fields().len()];

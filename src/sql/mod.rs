@@ -21,6 +21,7 @@ mod diagnose;
 mod dialect;
 mod environment;
 mod functions;
+mod hints;
 mod like;
 mod limits;
 mod literals;

@@ -12,6 +12,7 @@ use super::blame;
 use super::catalog::Catalog;
 use super::conversion::{cast_to, is_assignable};
 use super::diagnose::{self, diagnostics, did_you_mean, library_span, refusal, span_of};
+use super::hints;
 use super::lower::{Lowering, check_column};
 use super::query::{self, QueryPlanner};
 use super::relation::Relation;
@@ -161,6 +162,7 @@ impl ProgramPlanner {
 
     fn sink_table(&self, insert: &Insert) -> Result<Arc<Table>, Option<Diagnostic>> {
         let name = &insert.table;
+        let (bare, _) = hints::split(&name.value);
         let refused = |message: String, hint: Option<String>| {
             Some(Diagnostic {
                 span: span_of(name, insert.span),
@@ -171,13 +173,13 @@ impl ProgramPlanner {
         match self.catalog.relation(&name.value).as_deref() {
             Some(Relation::Table(declared)) => Ok(Arc::clone(&declared.table)),
             Some(Relation::View(_)) => {
-                let message = format!("cannot insert into the view {}", name.value);
+                let message = format!("cannot insert into the view {bare}");
                 Err(refused(message, None))
             }
             None if self.catalog.is_broken(&name.value) => Err(None),
             None => {
-                let hint = did_you_mean(&name.value, self.catalog.names());
-                Err(refused(format!("there is no table {}", name.value), hint))
+                let hint = did_you_mean(bare, self.catalog.names());
+                Err(refused(format!("there is no table {bare}"), hint))
             }
         }
     }

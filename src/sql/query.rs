@@ -31,7 +31,7 @@ use super::functions::{self, FlinkExpressions};
 use super::row_pruning::without_unread_fields;
 use super::select_names::name_columns;
 use super::window_function::WindowFunctions;
-use super::{aggregates, literals, typing, values};
+use super::{aggregates, hints, literals, typing, values};
 
 /// Plans queries over the relations of a catalog.
 pub(super) struct QueryPlanner<'a> {
@@ -184,7 +184,8 @@ impl ContextProvider for Scope<'_> {
         if self.catalog.is_broken(&wanted) {
             return Err(consequence());
         }
-        let hint = did_you_mean(&wanted, self.catalog.names())
+        let wanted = hints::split(&wanted).0;
+        let hint = did_you_mean(wanted, self.catalog.names())
             .unwrap_or_else(|| "a table must be created before the statement that reads it".into());
         Err(refusal(
             format!("there is no table or view {wanted}"),

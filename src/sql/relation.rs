@@ -20,7 +20,7 @@ pub(super) enum Relation {
 
 /// A table with the logical form of its expressions, which a plan that reads
 /// only some of its columns binds anew.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct DeclaredTable {
     /// The table.
     pub table: Arc<Table>,

@@ -11,6 +11,7 @@ use datafusion_sql::sqlparser::ast::{
 };
 
 use super::dialect::TABLE_ARGUMENT;
+use super::hints;
 use super::parser::Script;
 use super::statement::{Insert, ParsedStatement, Statement};
 use crate::plan::{Diagnostic, Span};
@@ -101,7 +102,7 @@ impl Names {
 
     fn keeps_insert(&mut self, insert: &Insert, height: usize) -> bool {
         let size = self.size(&insert.query, height, insert.span);
-        size.is_some() && !self.poisoned.contains(&insert.table.value)
+        size.is_some() && !self.poisoned.contains(hints::split(&insert.table.value).0)
     }
 
     /// The size of a query; `None` if it uses a poisoned name or is too large.
@@ -248,7 +249,7 @@ impl Reader<'_> {
             height: 1,
         };
         let last = name.0.last().and_then(|part| part.as_ident());
-        let Some(name) = last.map(|last| last.value.as_str()) else {
+        let Some(name) = last.map(|last| hints::split(&last.value).0) else {
             return table;
         };
         let common = self.common.iter().rev().find(|(known, _)| known == name);

@@ -1,12 +1,12 @@
 //! The text of one file as tokens, cut into statements.
 
 use datafusion_sql::sqlparser::tokenizer::{
-    Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Whitespace,
+    Location, Token, TokenWithSpan, Tokenizer, TokenizerError,
 };
 
 use super::dialect::FlinkDialect;
 use super::environment::{Environment, substitute};
-use super::limits;
+use super::{hints, limits};
 use crate::plan::{Diagnostic, Span};
 
 /// The names of Flink's one catalog and database where nobody makes others.
@@ -83,7 +83,7 @@ pub(super) fn read(
         Err(error) => error.location,
     };
     let before = diagnostics.len();
-    tokens.retain(|token| !is_blank(token, file, diagnostics));
+    let tokens: Vec<_> = tokens.into_iter().flat_map(without_blanks).collect();
     if tokens.len() > *tokens_left {
         let excess = tokens[*tokens_left].span.start;
         let message = format!(
@@ -97,6 +97,7 @@ pub(super) fn read(
     *tokens_left -= tokens.len();
     let tokens = substitute(file, &tokens, environment, diagnostics);
     let tokens = with_short_type(without_default_names(tokens));
+    let tokens = hints::attached(file, tokens, diagnostics);
     let reported: Vec<Span> = diagnostics[before..].iter().map(|d| d.span).collect();
     let mut pieces = cut(file, tokens, end);
     for piece in &mut pieces {
@@ -120,24 +121,15 @@ pub(super) fn read(
     pieces
 }
 
-/// White space and comments, except that a hint would be passed over in silence.
-fn is_blank(token: &TokenWithSpan, file: usize, diagnostics: &mut Vec<Diagnostic>) -> bool {
-    let Token::Whitespace(blank) = &token.token else {
-        return false;
-    };
-    if let Whitespace::MultiLineComment(comment) = blank
-        && comment.starts_with('+')
-        && diagnostics.len() < limits::DIAGNOSTICS_MAX
-    {
-        diagnostics.push(
-            Diagnostic::new(
-                span(file, token.span.start),
-                "hints such as /*+ OPTIONS(…) */ are not supported yet",
-            )
-            .with_hint("put the options into WITH (…) of the table"),
-        );
+/// Nothing of white space and comments, except that a hint is taken apart.
+fn without_blanks(token: TokenWithSpan) -> Vec<TokenWithSpan> {
+    if let Some(hint) = hints::opened(&token) {
+        return hint;
     }
-    true
+    match token.token {
+        Token::Whitespace(_) => Vec::new(),
+        _ => vec![token],
+    }
 }
 
 /// The tokens without `default_catalog.` and `default_database.` before a name: what is

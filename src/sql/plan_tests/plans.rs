@@ -61,6 +61,27 @@ fn the_last_setting_counts() {
 }
 
 #[test]
+fn options_of_hints_go_over_those_of_the_table_where_it_is_used() {
+    let program = compile_text(
+        "CREATE TABLE t (a INT) WITH ('connector' = 'datagen', 'seed' = '1', 'splits' = '2');\n\
+         SELECT a FROM t /*+ OPTIONS('seed' = '3') */ UNION ALL SELECT a FROM t",
+    );
+    let dataflow = program.unwrap().dataflow;
+    let options = dataflow.sources().map(|node| match &node.kind {
+        crate::plan::NodeKind::Source { table, .. } => ["seed", "splits"].map(|key| {
+            let option = table.options.get(key).unwrap();
+            format!("{} {}", option.value, option.span)
+        }),
+        other => panic!("{other:?}"),
+    });
+    let options: Vec<_> = options.collect();
+    assert_eq!(
+        options,
+        [["3 2:29", "2 1:69"], ["1 1:55", "2 1:69"]].map(|pair| pair.map(str::to_owned))
+    );
+}
+
+#[test]
 fn sources_and_sinks() {
     let program = compile_text("INSERT INTO sink SELECT auction, channel FROM bid").unwrap();
     let ids = |nodes: Vec<&crate::plan::Node>| -> Vec<u32> {
