@@ -50,6 +50,10 @@ bench-check: ## Fail if a hot path needs 3 % more instructions than bench/instru
 nexmark-data: ## Write NEXMARK_EVENTS (1000000) events as JSON lines, flat and nested
 	@scripts/nexmark-data
 
+.PHONY: oracle
+oracle: ## Evaluate tests/sql/functions with Flink itself again; fail if a kept answer is not Flink's
+	@scripts/oracle check
+
 .PHONY: campaign-fuzz
 campaign-fuzz: ## Run each fuzzer for FUZZ_SECONDS seconds (60)
 	@scripts/fuzz

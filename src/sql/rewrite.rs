@@ -4,11 +4,10 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
-use datafusion_common::{DFSchema, DataFusionError, Result, ScalarValue};
+use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{BinaryExpr, Case, ScalarFunction};
 use datafusion_expr::{Expr, ExprSchemable, Operator, ScalarUDF, lit};
 use datafusion_functions as library;
-use datafusion_functions::regex::regexp_like;
 
 use super::arithmetic;
 use super::conversion::{cast_to, explicit_cast, try_cast};
@@ -39,11 +38,6 @@ pub(super) fn part(field: &str, arguments: Vec<Expr>) -> Expr {
     call(own::extract(), all)
 }
 
-pub(super) fn locate(mut arguments: Vec<Expr>) -> Expr {
-    arguments.reverse();
-    call(library::unicode::strpos(), arguments)
-}
-
 pub(super) fn left(arguments: Vec<Expr>) -> Expr {
     empty_if_negative(library::unicode::left(), arguments)
 }
@@ -72,19 +66,9 @@ pub(super) fn operation(op: Operator, parts: Vec<Expr>, schema: &DFSchema) -> Re
     }
 }
 
-pub(super) fn regexp(arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
-    check_regex(&arguments)?;
-    Ok(call(regexp_like(), arguments))
-}
-
-pub(super) fn regexp_replace(arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
-    check_regex(&arguments)?;
-    Ok(call(own::regexp_replace(), arguments))
-}
-
 /// A regular expression that is written out, the second argument, is tried now:
 /// a wrong one would fail for each row.
-fn check_regex(arguments: &[Expr]) -> Result<()> {
+pub(super) fn check_regex(arguments: &[Expr]) -> Result<()> {
     match text_of(arguments.get(1)).map(own::check_regex) {
         Some(Err(message)) => Err(misfit(message, &arguments.iter().collect::<Vec<_>>())),
         _ => Ok(()),
@@ -106,15 +90,19 @@ fn text_of(argument: Option<&Expr>) -> Option<&str> {
     }
 }
 
-pub(super) fn regexp_extract(mut arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
-    check_regex(&arguments)?;
-    if arguments.len() == 2 {
-        arguments.push(lit(0_i32));
+/// The least integer has no positive one of its type and stays as it is.
+pub(super) fn abs(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
+    let value = arguments.into_iter().next().unwrap_or_else(|| lit(0_i32));
+    let data_type = value.get_type(schema)?;
+    if !data_type.is_integer() {
+        return Ok(call(library::math::abs(), vec![value]));
     }
-    if let Some(group) = arguments.pop() {
-        arguments.push(cast_to(group, &DataType::Int32, schema)?);
-    }
-    Ok(call(own::regexp_extract(), arguments))
+    let wide = cast_to(value, &DataType::Int64, schema)?;
+    explicit_cast(
+        call(own::row_function("ABS_BIGINT"), vec![wide]),
+        &data_type,
+        schema,
+    )
 }
 
 pub(super) fn ceil(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
@@ -143,40 +131,92 @@ fn whole_number(function: Arc<ScalarUDF>, arguments: Vec<Expr>, schema: &DFSchem
     }
 }
 
-pub(super) fn round(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
-    let (Some(value), places) = (arguments.first(), arguments.get(1)) else {
-        return Ok(call(library::math::round(), arguments));
-    };
-    let data_type = value.get_type(schema)?;
-    if data_type.is_floating() {
-        return Ok(call(library::math::round(), arguments));
-    }
-    let places = match places {
-        None => 0,
-        Some(Expr::Literal(ScalarValue::Int64(Some(places)), _)) => *places,
-        Some(Expr::Cast(cast)) => match cast.expr.as_ref() {
-            Expr::Literal(ScalarValue::Int32(Some(places)), _) => i64::from(*places),
-            _ => i64::MIN,
-        },
-        Some(_) => i64::MIN,
-    };
-    match (data_type, i8::try_from(places)) {
-        (_, Ok(places)) if places < 0 => Err(unconstant_round(value)),
-        (data_type, Ok(_)) if data_type.is_integer() => Ok(value.clone()),
-        (DataType::Decimal128(precision, scale), Ok(places)) if places < scale => {
-            let whole = precision.cast_signed() - scale;
-            let digits = whole.saturating_add(1).saturating_add(places).min(38);
-            let rounded = DataType::Decimal128(digits.cast_unsigned(), places);
-            explicit_cast(value.clone(), &rounded, schema)
-        }
-        (DataType::Decimal128(_, _), Ok(_)) => Ok(value.clone()),
-        _ => Err(unconstant_round(value)),
-    }
+/// How a number is made shorter.
+#[derive(Clone, Copy)]
+enum Shortening {
+    Rounded,
+    CutOff,
 }
 
-fn unconstant_round(value: &Expr) -> DataFusionError {
-    let message = "ROUND of an exact number needs a constant number of places from 0 on";
-    misfit(message.to_owned(), &[value])
+pub(super) fn round(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
+    shortened(Shortening::Rounded, arguments, schema)
+}
+
+pub(super) fn truncate(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
+    shortened(Shortening::CutOff, arguments, schema)
+}
+
+fn shortened(kind: Shortening, arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
+    let mut arguments = arguments.into_iter();
+    let value = arguments.next().unwrap_or_else(|| lit(ScalarValue::Null));
+    // A literal of the planner is an INT wherever it fits, whatever it was made as.
+    let places = arguments.next().unwrap_or_else(|| lit(0_i32));
+    let data_type = value.get_type(schema)?;
+    let (of_integer, of_float) = match kind {
+        Shortening::Rounded => ("ROUND_BIGINT", "ROUND_DOUBLE"),
+        Shortening::CutOff => ("TRUNCATE_BIGINT", "TRUNCATE_DOUBLE"),
+    };
+    let (function, wide) = match &data_type {
+        DataType::Decimal128(precision, scale) => {
+            return shortened_decimal(kind, value, (*precision, *scale), &places, schema);
+        }
+        integer if integer.is_integer() => (of_integer, DataType::Int64),
+        _ => (of_float, DataType::Float64),
+    };
+    let wide = cast_to(value, &wide, schema)?;
+    let shortened = call(
+        own::row_function(function),
+        vec![wide, cast_to(places, &DataType::Int64, schema)?],
+    );
+    explicit_cast(shortened, &data_type, schema)
+}
+
+/// The digits that are left are part of the type, so that their number is a constant.
+fn shortened_decimal(
+    kind: Shortening,
+    value: Expr,
+    (precision, scale): (u8, i8),
+    places: &Expr,
+    schema: &DFSchema,
+) -> Result<Expr> {
+    let places = match places {
+        Expr::Cast(cast) => cast.expr.as_ref(),
+        other => other,
+    };
+    let places = match places {
+        Expr::Literal(ScalarValue::Int64(Some(places)), _) => *places,
+        Expr::Literal(ScalarValue::Int32(Some(places)), _) => i64::from(*places),
+        _ => {
+            let message = "the number of places of a DECIMAL must be a constant";
+            return Err(misfit(message.to_owned(), &[&value]));
+        }
+    };
+    if places >= i64::from(scale) {
+        return Ok(value);
+    }
+    let left = i8::try_from(places.max(0)).unwrap_or(scale);
+    let whole = precision.cast_signed() - scale;
+    let digits = whole.saturating_add(1).saturating_add(left).cast_unsigned();
+    let digits = digits.min(MAX_PRECISION);
+    let rounds = i128::from(matches!(kind, Shortening::Rounded));
+    let shape = lit(ScalarValue::Decimal128(Some(rounds), digits, left));
+    let value = cast_to(value, &DataType::Decimal128(precision, scale), schema)?;
+    let places = lit(i32::try_from(places).unwrap_or(i32::MIN));
+    let arguments = vec![value, places, shape];
+    Ok(call(own::decimal_shorten(), arguments))
+}
+
+/// A whole number from 0 on, below the argument.
+pub(super) fn rand_integer(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
+    let bound = arguments.into_iter().next().unwrap_or_else(|| lit(0_i32));
+    let bound = cast_to(bound, &DataType::Float64, schema)?;
+    let random = call(library::math::random(), Vec::new());
+    let product = Expr::BinaryExpr(BinaryExpr::new(
+        Box::new(random),
+        Operator::Multiply,
+        Box::new(bound),
+    ));
+    explicit_cast(product, &DataType::Int32, schema)
 }
 
 pub(super) fn modulo(mut arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {

@@ -21,7 +21,9 @@ use super::arithmetic;
 use super::conversion::{self, cast_to, common_type, type_of};
 use super::diagnose::refusal;
 use super::functions;
+use super::rewrite::call;
 use super::values;
+use crate::expr::functions::{check_similar, row_function};
 use crate::plan::type_name;
 
 /// The plan with Flink's types.
@@ -195,10 +197,7 @@ fn retype(expression: Expr, schema: &DFSchema) -> Result<Expr> {
             None,
             None,
         )),
-        Expr::SimilarTo(like) => Err(misfit(
-            "SIMILAR TO is not supported yet".to_owned(),
-            &[&like.expr, &like.pattern],
-        )),
+        Expr::SimilarTo(like) => retype_similar(like, schema),
         other => Ok(other),
     }
 }
@@ -365,22 +364,43 @@ fn retype_like(like: Like, schema: &DFSchema) -> Result<Expr> {
             &[&like.expr],
         ));
     }
-    let pattern = match *like.pattern {
-        Expr::Literal(ScalarValue::Utf8(Some(pattern)), _) => {
-            lit(escaped_by_backslash(&pattern, like.escape_char))
-        }
-        // The kernel escapes by a backslash, whatever the text of the rows.
-        other if matches!(like.escape_char, None | Some('\\')) => other,
-        other => {
-            let message = "ESCAPE needs a pattern that is written out".to_owned();
-            return Err(misfit(message, &[&other]));
-        }
-    };
     Ok(Expr::Like(Like {
-        pattern: Box::new(pattern),
+        pattern: Box::new(escaped_pattern(*like.pattern, like.escape_char)?),
         escape_char: Some('\\'),
         ..like
     }))
+}
+
+fn retype_similar(like: Like, schema: &DFSchema) -> Result<Expr> {
+    require_text(&like.expr, schema, "SIMILAR TO")?;
+    require_text(&like.pattern, schema, "SIMILAR TO")?;
+    let text = cast_to(*like.expr, &DataType::Utf8, schema)?;
+    let pattern = cast_to(*like.pattern, &DataType::Utf8, schema)?;
+    let pattern = escaped_pattern(pattern, like.escape_char)?;
+    if let Expr::Literal(ScalarValue::Utf8(Some(pattern)), _) = &pattern {
+        check_similar(pattern).map_err(|message| misfit(message, &[&text]))?;
+    }
+    let similar = call(row_function("SIMILAR"), vec![text, pattern]);
+    Ok(if like.negated {
+        Expr::Not(Box::new(similar))
+    } else {
+        similar
+    })
+}
+
+/// The pattern, in which a backslash escapes.
+fn escaped_pattern(pattern: Expr, escape: Option<char>) -> Result<Expr> {
+    match pattern {
+        Expr::Literal(ScalarValue::Utf8(Some(pattern)), _) => {
+            Ok(lit(escaped_by_backslash(&pattern, escape)))
+        }
+        // The kernel escapes by a backslash, whatever the text of the rows.
+        other if matches!(escape, None | Some('\\')) => Ok(other),
+        other => {
+            let message = "ESCAPE needs a pattern that is written out".to_owned();
+            Err(misfit(message, &[&other]))
+        }
+    }
 }
 
 /// Without `ESCAPE` no character of a pattern escapes another, and with it the

@@ -2,21 +2,56 @@
 
 mod choice;
 mod clock;
+mod encodings;
+mod floats;
+mod java_regex;
 mod kernel;
 mod length;
 mod nested;
 mod numeric;
+mod printf;
 mod regular;
+mod row_kernel;
+mod strings;
 mod temporal;
 mod text;
+mod url;
 mod zone;
 
 pub use choice::{greatest, least};
 pub use clock::{PROCTIME, proctime};
 pub use length::{pad_to, trim_to};
 pub use nested::{cardinality, field, item};
-pub use numeric::{decimal_divide, decimal_multiply, narrow};
-pub use regular::{check_regex, regexp_extract, regexp_replace};
+pub use numeric::{decimal_divide, decimal_multiply, decimal_shorten, narrow};
+pub use regular::{check_regex, check_similar};
 pub use temporal::{check_date_pattern, date_format, extract, is_extract_field};
-pub use text::{concat, split_index, substring, to_text, whole_part};
+pub use text::{concat, substring, to_text, whole_part};
 pub use zone::{instant, local_time};
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use datafusion_expr::ScalarUDF;
+
+/// The function of this name that is computed row by row.
+///
+/// # Panics
+/// If there is none: only the planner's tables name them.
+pub fn row_function(name: &str) -> Arc<ScalarUDF> {
+    static FUNCTIONS: LazyLock<HashMap<&str, Arc<ScalarUDF>>> = LazyLock::new(|| {
+        let kernels = [
+            strings::KERNELS.as_slice(),
+            encodings::KERNELS.as_slice(),
+            floats::KERNELS.as_slice(),
+            printf::KERNELS.as_slice(),
+            regular::KERNELS.as_slice(),
+            url::KERNELS.as_slice(),
+        ];
+        let kernels = kernels.into_iter().flatten();
+        kernels
+            .map(|kernel| (kernel.name, kernel.function()))
+            .collect()
+    });
+    let function = FUNCTIONS.get(name);
+    Arc::clone(function.expect("the planner's tables name row functions that exist"))
+}

@@ -42,6 +42,23 @@ pub fn decimal_multiply() -> Arc<ScalarUDF> {
     Arc::clone(&FUNCTION)
 }
 
+/// `SHORTEN(value, places, shape)`: a decimal cut off behind so many digits behind the
+/// point (before it, if the number is negative), as the type of `shape`. `places` and
+/// `shape` are constants, and the value of `shape` says whether it is rounded half away
+/// from zero (1) or cut off (0). What has too many digits is null.
+pub fn decimal_shorten() -> Arc<ScalarUDF> {
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+        Kernel {
+            name: "SHORTEN",
+            accept: |arguments| Ok(arguments.to_vec()),
+            result: |arguments| arguments.get(2).cloned().unwrap_or(DataType::Null),
+            evaluate: shorten,
+        }
+        .function()
+    });
+    Arc::clone(&FUNCTION)
+}
+
 /// A `BIGINT` or `DOUBLE` as an integer of type `data_type`, as Java's casts have
 /// it: the lowest bits of a `BIGINT`, so that a `SUM` of `INT` wraps around, and
 /// the nearest integer towards zero of a `DOUBLE`. `None` for another type.
@@ -123,6 +140,38 @@ fn multiply(arguments: &[ArrayRef], result: &DataType) -> Result<ArrayRef> {
     let products: Decimal128Array = products.collect();
     Ok(Arc::new(
         products.with_precision_and_scale(*precision, *scale)?,
+    ))
+}
+
+fn shorten(arguments: &[ArrayRef], result: &DataType) -> Result<ArrayRef> {
+    let (Some(values), Some(places), Some(shape), DataType::Decimal128(precision, scale)) = (
+        arguments.first().and_then(as_decimal),
+        arguments
+            .get(1)
+            .and_then(|places| places.as_primitive_opt::<Int32Type>()),
+        arguments.get(2).and_then(as_decimal),
+        result,
+    ) else {
+        return internal_err!("SHORTEN is planned for a decimal and constants");
+    };
+    let limit = 10_i128.pow(u32::from(*precision));
+    let own_scale = i64::from(values.scale());
+    let rows = values.iter().zip(places.iter()).zip(shape.iter());
+    let shortened = rows.map(|((value, places), rounds)| {
+        let (value, places) = (value?, i64::from(places?));
+        // No decimal has more digits than 38.
+        let dropped = u32::try_from(own_scale.saturating_sub(places).clamp(0, 38)).ok()?;
+        let unit = 10_i128.checked_pow(dropped)?;
+        let rest = value % unit;
+        let is_half = rounds? != 0 && rest.abs() >= unit - rest.abs();
+        let whole = value - rest + if is_half { unit * rest.signum() } else { 0 };
+        let shift = i32::from(*scale) - i32::from(values.scale());
+        let shortened = quotient(whole, 1, shift)?;
+        (shortened.abs() < limit).then_some(shortened)
+    });
+    let shortened: Decimal128Array = shortened.collect();
+    Ok(Arc::new(
+        shortened.with_precision_and_scale(*precision, *scale)?,
     ))
 }
 

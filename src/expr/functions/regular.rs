@@ -1,66 +1,45 @@
-//! Functions that search by regular expressions.
+//! Functions that search by regular expressions, which are Java's as far as can be.
 
-use std::sync::{Arc, LazyLock};
+use std::borrow::Cow;
+use std::rc::Rc;
 
-use arrow::array::{ArrayRef, AsArray, StringBuilder};
-use arrow::datatypes::{DataType, Int32Type};
-use datafusion_common::{DataFusionError, Result, internal_err};
-use datafusion_expr::ScalarUDF;
 use regex::{NoExpand, Regex};
 
-use super::kernel::Kernel;
-use super::text::is_text;
+use super::java_regex;
+use super::row_kernel::Compute::{Boolean, Int, Text, TextMap, Texts};
+use super::row_kernel::{Answer, Row, RowKernel, TextEntries};
+
+/// The functions of this file.
+pub(super) static KERNELS: [RowKernel; 9] = [
+    RowKernel::strict("REGEXP", Boolean(regexp)),
+    RowKernel::strict("REGEXP_COUNT", Int(count)),
+    RowKernel::strict("REGEXP_EXTRACT", Text(extract)),
+    RowKernel::strict("REGEXP_EXTRACT_ALL", Texts(extract_all)),
+    RowKernel::strict("REGEXP_INSTR", Int(instr)),
+    RowKernel::strict("REGEXP_REPLACE", Text(replace)),
+    RowKernel::strict("REGEXP_SUBSTR", Text(substr)),
+    RowKernel::strict("SIMILAR", Boolean(similar)),
+    RowKernel::strict("STR_TO_MAP", TextMap(str_to_map)),
+];
 
 /// What is wrong with a regular expression, if anything is.
 ///
 /// # Errors
 /// A sentence.
 pub fn check_regex(pattern: &str) -> Result<(), String> {
-    compiled(pattern).map(|_| ())
+    compiled(pattern, java_regex::translated).map(|_| ())
 }
 
-/// `REGEXP_EXTRACT(text, pattern[, group])`; null without a match. Group 0 is the
-/// whole match.
-pub fn regexp_extract() -> Arc<ScalarUDF> {
-    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
-        Kernel {
-            name: "REGEXP_EXTRACT",
-            accept: |arguments| match arguments {
-                [text, pattern, _] if is_text(text) && is_text(pattern) => {
-                    Ok(vec![DataType::Utf8, DataType::Utf8, DataType::Int32])
-                }
-                _ => Err("REGEXP_EXTRACT takes two STRINGs and an INT".to_owned()),
-            },
-            result: |_| DataType::Utf8,
-            evaluate: |arguments, _| extracted(arguments),
-        }
-        .function()
-    });
-    Arc::clone(&FUNCTION)
+/// What is wrong with a pattern of `SIMILAR TO`, if anything is.
+///
+/// # Errors
+/// A sentence.
+pub fn check_similar(pattern: &str) -> Result<(), String> {
+    compiled(pattern, java_regex::of_similar).map(|_| ())
 }
 
-/// `REGEXP_REPLACE(text, pattern, replacement)`: all matches are replaced. The
-/// replacement is a plain text: Flink quotes its `$1` and `\`.
-pub fn regexp_replace() -> Arc<ScalarUDF> {
-    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
-        Kernel {
-            name: "REGEXP_REPLACE",
-            accept: |arguments| {
-                if arguments.len() == 3 && arguments.iter().all(is_text) {
-                    return Ok(vec![DataType::Utf8; 3]);
-                }
-                Err("REGEXP_REPLACE takes three STRINGs".to_owned())
-            },
-            result: |_| DataType::Utf8,
-            evaluate: |arguments, _| replaced(arguments),
-        }
-        .function()
-    });
-    Arc::clone(&FUNCTION)
-}
-
-fn compiled(pattern: &str) -> Result<Regex, String> {
-    Regex::new(pattern).map_err(|error| {
+fn compiled(pattern: &str, translate: fn(&str) -> String) -> Result<Regex, String> {
+    Regex::new(&translate(pattern)).map_err(|error| {
         // The library draws the place over several lines; the last says what it is.
         let text = error.to_string();
         let last = text.lines().last().unwrap_or_default().trim();
@@ -69,60 +48,133 @@ fn compiled(pattern: &str) -> Result<Regex, String> {
     })
 }
 
-/// The last pattern, compiled: it is nearly always the same in all rows.
-#[derive(Default)]
-struct LastRegex<'a>(Option<(&'a str, Regex)>);
+/// The last patterns, compiled: they are nearly always the same in all rows.
+#[derive(Debug, Default)]
+pub(super) struct LastRegexes(Vec<(String, Rc<Regex>)>);
 
-impl<'a> LastRegex<'a> {
-    fn of(&mut self, pattern: &'a str) -> Result<&Regex> {
-        let regex = match self.0.take() {
-            Some((known, regex)) if known == pattern => regex,
-            _ => compiled(pattern).map_err(DataFusionError::Execution)?,
-        };
-        Ok(&self.0.insert((pattern, regex)).1)
+/// No function has more patterns than this.
+const KEPT: usize = 2;
+
+impl LastRegexes {
+    /// The expression, or what is wrong with it.
+    fn of(&mut self, pattern: &str, translate: fn(&str) -> String) -> Result<Rc<Regex>, String> {
+        if let Some((_, regex)) = self.0.iter().find(|(known, _)| known == pattern) {
+            return Ok(Rc::clone(regex));
+        }
+        let regex = Rc::new(compiled(pattern, translate)?);
+        self.0.truncate(KEPT - 1);
+        self.0.insert(0, (pattern.to_owned(), Rc::clone(&regex)));
+        Ok(regex)
     }
 }
 
-fn extracted(arguments: &[ArrayRef]) -> Result<ArrayRef> {
-    let [texts, patterns, groups] = arguments else {
-        return internal_err!("REGEXP_EXTRACT is planned with three arguments");
-    };
-    let texts = texts.as_string::<i32>();
-    let patterns = patterns.as_string::<i32>();
-    let groups = groups.as_primitive::<Int32Type>();
-    let mut matches = StringBuilder::new();
-    let mut last = LastRegex::default();
-    for ((text, pattern), group) in texts.iter().zip(patterns).zip(groups) {
-        let (Some(text), Some(pattern), Some(group)) = (text, pattern, group) else {
-            matches.append_null();
-            continue;
-        };
-        let captures = last.of(pattern)?.captures(text);
-        let found = captures
-            .zip(usize::try_from(group).ok())
-            .and_then(|(captures, group)| captures.get(group));
-        matches.append_option(found.map(|found| found.as_str()));
+impl Row<'_> {
+    /// The regular expression that an argument is; what is wrong with it, else.
+    fn regex(&self, place: usize) -> Result<Rc<Regex>, String> {
+        self.regex_of(self.text(place))
     }
-    Ok(Arc::new(matches.finish()))
+
+    fn regex_of(&self, pattern: &str) -> Result<Rc<Regex>, String> {
+        self.regexes
+            .borrow_mut()
+            .of(pattern, java_regex::translated)
+    }
 }
 
-fn replaced(arguments: &[ArrayRef]) -> Result<ArrayRef> {
-    let [texts, patterns, replacements] = arguments else {
-        return internal_err!("REGEXP_REPLACE is planned with three arguments");
+fn regexp(row: &Row) -> Answer<bool> {
+    let is_match = !row.text(1).is_empty() && row.regex(1)?.is_match(row.text(0));
+    Ok(Some(is_match))
+}
+
+fn count(row: &Row) -> Answer<i32> {
+    let count = row.regex(1)?.find_iter(row.text(0)).count();
+    Ok(Some(i32::try_from(count).unwrap_or(i32::MAX)))
+}
+
+/// Null without a match. Group 0 is the whole match.
+fn extract<'a>(row: &Row<'a>) -> Answer<Cow<'a, str>> {
+    let captures = row.regex(1)?.captures(row.text(0));
+    let group = if row.len() > 2 { row.integer(2) } else { 0 };
+    let found = captures
+        .zip(usize::try_from(group).ok())
+        .and_then(|(captures, group)| captures.get(group));
+    Ok(found.map(|found| found.as_str().into()))
+}
+
+/// Null if there is no such group. The first one is meant if none is named.
+fn extract_all(row: &Row) -> Answer<Vec<Option<String>>> {
+    let regex = row.regex(1)?;
+    let group = if row.len() > 2 { row.integer(2) } else { 1 };
+    let group = usize::try_from(group)
+        .ok()
+        .filter(|group| *group < regex.captures_len());
+    Ok(group.map(|group| {
+        let all = regex.captures_iter(row.text(0));
+        let found = all.map(|captures| captures.get(group).map(|found| found.as_str().to_owned()));
+        found.collect()
+    }))
+}
+
+/// Where the first match begins, in Java's units from 1; 0 without one.
+fn instr(row: &Row) -> Answer<i32> {
+    let text = row.text(0);
+    let start = row.regex(1)?.find(text).map(|found| found.start());
+    let place = start.map_or(0, |start| text[..start].encode_utf16().count() + 1);
+    Ok(Some(i32::try_from(place).unwrap_or(i32::MAX)))
+}
+
+/// All matches are replaced. The replacement is a plain text: Flink quotes its `$1`
+/// and `\`.
+fn replace<'a>(row: &Row<'a>) -> Answer<Cow<'a, str>> {
+    Ok(Some(
+        row.regex(1)?
+            .replace_all(row.text(0), NoExpand(row.text(2))),
+    ))
+}
+
+fn substr<'a>(row: &Row<'a>) -> Answer<Cow<'a, str>> {
+    Ok(row
+        .regex(1)?
+        .find(row.text(0))
+        .map(|found| found.as_str().into()))
+}
+
+fn similar(row: &Row) -> Answer<bool> {
+    let regex = row
+        .regexes
+        .borrow_mut()
+        .of(row.text(1), java_regex::of_similar)?;
+    Ok(Some(regex.is_match(row.text(0))))
+}
+
+/// A key without a value has null; the last value of a key counts.
+fn str_to_map(row: &Row) -> Answer<TextEntries> {
+    let (pairs, parts) = if row.len() > 1 {
+        (row.text(1), row.text(2))
+    } else {
+        (",", "=")
     };
-    let texts = texts.as_string::<i32>();
-    let patterns = patterns.as_string::<i32>();
-    let replacements = replacements.as_string::<i32>();
-    let mut results = StringBuilder::new();
-    let mut last = LastRegex::default();
-    for ((text, pattern), replacement) in texts.iter().zip(patterns).zip(replacements) {
-        let (Some(text), Some(pattern), Some(replacement)) = (text, pattern, replacement) else {
-            results.append_null();
-            continue;
-        };
-        results.append_value(last.of(pattern)?.replace_all(text, NoExpand(replacement)));
+    let (pairs, parts) = (row.regex_of(pairs)?, row.regex_of(parts)?);
+    let text = row.text(0);
+    let mut entries = TextEntries::new();
+    if text.is_empty() {
+        return Ok(Some(entries));
     }
-    Ok(Arc::new(results.finish()))
+    let mut pairs: Vec<&str> = pairs.split(text).collect();
+    // Java leaves empty parts out at the end.
+    while pairs.last().is_some_and(|last| last.is_empty()) {
+        pairs.pop();
+    }
+    for pair in pairs {
+        let mut parts = parts.splitn(pair, 2);
+        let key = parts.next().unwrap_or_default().to_owned();
+        let value = parts.next().map(str::to_owned);
+        match entries.iter_mut().find(|(known, _)| *known == key) {
+            Some(entry) => entry.1 = value,
+            None => entries.push((key, value)),
+        }
+    }
+    Ok(Some(entries))
 }
 
 #[cfg(test)]

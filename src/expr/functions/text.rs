@@ -8,7 +8,7 @@ use arrow::array::{
     TimestampMillisecondArray, TimestampNanosecondArray,
 };
 use arrow::datatypes::{
-    DataType, Float32Type, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+    DataType, Float32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
     TimestampMillisecondType, TimestampNanosecondType,
 };
 use datafusion_common::{DataFusionError, Result, internal_err};
@@ -53,25 +53,6 @@ pub fn substring() -> Arc<ScalarUDF> {
             accept: |arguments| Ok(arguments.to_vec()),
             result: |_| DataType::Utf8,
             evaluate: |arguments, _| substrings(arguments),
-        }
-        .function()
-    });
-    Arc::clone(&FUNCTION)
-}
-
-/// `SPLIT_INDEX(text, separator, index)`, counted from 0; null beyond the last part.
-pub fn split_index() -> Arc<ScalarUDF> {
-    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
-        Kernel {
-            name: "SPLIT_INDEX",
-            accept: |arguments| match arguments {
-                [text, separator, _] if is_text(text) && is_text(separator) => {
-                    Ok(vec![DataType::Utf8, DataType::Utf8, DataType::Int32])
-                }
-                _ => Err("SPLIT_INDEX takes two STRINGs and an INT".to_owned()),
-            },
-            result: |_| DataType::Utf8,
-            evaluate: |arguments, _| part(arguments),
         }
         .function()
     });
@@ -191,7 +172,7 @@ fn nanosecond_texts(values: &TimestampNanosecondArray) -> StringArray {
 /// A floating-point number as Java writes it: plain from 0.001 to 10,000,000 and
 /// otherwise with an exponent, always with a digit behind the point. `shortest`
 /// is the shortest scientific form that reads back as the same number.
-fn float_text(shortest: &str, value: f64) -> String {
+pub(super) fn float_text(shortest: &str, value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
     }
@@ -263,29 +244,6 @@ fn substrings(arguments: &[ArrayRef]) -> Result<ArrayRef> {
                 return Some(String::new());
             };
             Some(text.chars().skip(skipped).take(length).collect())
-        })
-        .collect();
-    Ok(Arc::new(parts))
-}
-
-fn part(arguments: &[ArrayRef]) -> Result<ArrayRef> {
-    let [texts, separators, indices] = arguments else {
-        return internal_err!("SPLIT_INDEX is planned with three arguments");
-    };
-    let texts = texts.as_string::<i32>();
-    let separators = separators.as_string::<i32>();
-    let indices = indices.as_primitive::<Int32Type>();
-    let parts: StringArray = texts
-        .iter()
-        .zip(separators)
-        .zip(indices)
-        .map(|((text, separator), index)| {
-            let (text, separator) = (text?, separator?);
-            let index = usize::try_from(index?).ok()?;
-            if separator.is_empty() {
-                return None;
-            }
-            text.split(separator).nth(index)
         })
         .collect();
     Ok(Arc::new(parts))

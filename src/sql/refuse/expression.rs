@@ -176,11 +176,7 @@ impl Walk<'_> {
             }
             Expr::Cube(_) => self.refuse("CUBE", "CUBE is not supported yet"),
             Expr::Rollup(_) => self.refuse("ROLLUP", "ROLLUP is not supported yet"),
-            Expr::SimilarTo { expr, pattern, .. } => {
-                self.expression(expr);
-                self.refuse_with("SIMILAR", "SIMILAR TO is not supported yet", "use LIKE");
-                self.expression(pattern);
-            }
+            Expr::SimilarTo { expr, pattern, .. } => self.expressions([&**expr, &**pattern]),
             Expr::ILike { expr, pattern, .. } => {
                 self.expression(expr);
                 self.refuse_with("ILIKE", "ILIKE is not Flink SQL", "use UPPER(…) LIKE");
@@ -190,9 +186,14 @@ impl Walk<'_> {
                 self.expression(expr);
                 self.refuse_here("RLIKE is not Flink SQL", "use LIKE");
             }
-            Expr::Overlay { expr, .. } => {
-                self.expression(expr);
-                self.refuse_here("OVERLAY is not supported yet", "use SUBSTRING and ||");
+            Expr::Overlay {
+                expr,
+                overlay_what,
+                overlay_from,
+                overlay_for,
+            } => {
+                self.expressions([&**expr, &**overlay_what, &**overlay_from]);
+                self.expressions(overlay_for.iter().map(|part| &**part));
             }
             Expr::AtTimeZone { timestamp, .. } => {
                 self.expression(timestamp);

@@ -1,0 +1,17 @@
+//! Functions that choose among their arguments.
+
+use datafusion_functions as library;
+
+use super::Form::{Expand, Unified};
+use super::Function;
+use crate::expr::functions as own;
+use crate::sql::rewrite;
+
+pub(super) static TABLE: &[Function] = &[
+    Function("GREATEST", &["a*"], Unified(own::greatest)),
+    Function("LEAST", &["a*"], Unified(own::least)),
+    Function("COALESCE", &["a*"], Expand(rewrite::coalesce)),
+    Function("IFNULL", &["aa"], Expand(rewrite::coalesce)),
+    Function("NULLIF", &["aa"], Unified(library::core::nullif)),
+    Function("IF", &["aaa"], Expand(rewrite::choose)),
+];
