@@ -7,6 +7,7 @@ mod aggregate;
 mod error;
 mod expression;
 pub mod functions;
+mod listed_values;
 mod updating;
 mod wording;
 

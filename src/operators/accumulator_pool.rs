@@ -24,6 +24,11 @@ impl AccumulatorPool {
         }
     }
 
+    /// Whether it matters in which order states are merged.
+    pub fn is_ordered(&self) -> bool {
+        self.layout.is_ordered()
+    }
+
     /// Empty accumulators.
     ///
     /// # Errors

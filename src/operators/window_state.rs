@@ -151,6 +151,10 @@ impl SliceState {
         mut self,
         pool: &mut AccumulatorPool,
     ) -> expr::Result<(GroupedAccumulators, Vec<RecordBatch>)> {
+        if pool.is_ordered() {
+            // What is merged first has come first.
+            return Ok((pool.take()?, self.parts()?));
+        }
         let mut parts = std::mem::take(&mut self.read);
         parts.extend(self.undecided.drain(..).map(|(_, states)| states));
         parts.append(&mut self.owed);

@@ -33,7 +33,6 @@ impl Lowering {
         let Some(groups) = Groups::of_windows(aggregate, &attached)? else {
             return self.group_aggregate(aggregate, attached, &calls);
         };
-        check_windowed(aggregate, &calls)?;
         let uses_window = |part: &Expr| {
             let columns = part.column_refs();
             let mut places = columns
@@ -175,29 +174,6 @@ pub(super) fn aggregate_calls(calls: &Calls, arguments: &[usize]) -> Vec<Aggrega
         }
     });
     calls.collect()
-}
-
-/// Whether windows have accumulators for the calls.
-fn check_windowed(aggregate: &Aggregate, calls: &Calls) -> Result<()> {
-    let refused = |call: &&super::aggregate_calls::Call| {
-        use AggregateFunction as Function;
-        let is_simple = matches!(
-            call.function,
-            Function::Count | Function::Sum | Function::Min | Function::Max
-        );
-        call.distinct || !is_simple
-    };
-    let Some(call) = calls.accumulators.iter().find(refused) else {
-        return Ok(());
-    };
-    let what = if call.distinct {
-        "DISTINCT"
-    } else {
-        call.function.name()
-    };
-    let message = format!("{what} over windows is not supported yet");
-    let parts: Vec<&Expr> = aggregate.aggr_expr.iter().collect();
-    Err(misfit(message, &parts))
 }
 
 /// The grouping of an aggregation over windows.

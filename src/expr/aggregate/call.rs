@@ -37,6 +37,24 @@ impl AggregateFunction {
         !matches!(self, Self::Array)
     }
 
+    /// Whether it counts or adds up.
+    pub fn is_number(&self) -> bool {
+        matches!(self, Self::Count | Self::Sum)
+    }
+
+    /// Whether it is the least or the greatest value.
+    pub fn is_extreme(&self) -> bool {
+        matches!(self, Self::Min | Self::Max)
+    }
+
+    /// Whether it depends on the order in which values come.
+    pub fn is_ordered(&self) -> bool {
+        matches!(
+            self,
+            Self::First | Self::Last | Self::Text { .. } | Self::Array
+        )
+    }
+
     /// Its name in SQL.
     pub fn name(&self) -> &'static str {
         match self {

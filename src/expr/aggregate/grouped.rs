@@ -3,22 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
-use datafusion_expr::{AggregateUDF, EmitTo, GroupsAccumulator};
-use datafusion_functions_aggregate::count::count_udaf;
-use datafusion_functions_aggregate::min_max::{max_udaf, min_udaf};
-use datafusion_functions_aggregate::sum::sum_udaf;
-use datafusion_physical_expr::PhysicalExpr;
-use datafusion_physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
-use datafusion_physical_expr::expressions::Column;
+use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+use datafusion_expr::EmitTo;
 use datafusion_physical_plan::aggregates::group_values::{GroupValues, new_group_values};
 use datafusion_physical_plan::aggregates::order::GroupOrdering;
 
-use super::{AggregateCall, AggregateFunction};
+use super::AggregateCall;
+use super::pane_accumulator::{PaneAccumulator, PaneFunction};
 use crate::expr::{Error, Result};
-use crate::formats::sql_name;
 
 /// The columns of one grouped aggregation: its keys, its results, and the
 /// partial states between them.
@@ -26,7 +20,7 @@ use crate::formats::sql_name;
 pub struct AggregateLayout {
     keys: SchemaRef,
     calls: Vec<AggregateCall>,
-    functions: Vec<AggregateFunctionExpr>,
+    functions: Vec<PaneFunction>,
     states: SchemaRef,
     state_columns: Vec<usize>,
 }
@@ -40,19 +34,15 @@ impl AggregateLayout {
         let keys: Vec<_> = keys.iter().map(|&key| input.field(key).clone()).collect();
         let functions = calls
             .iter()
-            .map(|call| accumulating_function(call, input))
+            .map(|call| PaneFunction::new(call, input))
             .collect::<Result<Vec<_>>>()?;
         let mut fields: Vec<FieldRef> = keys.iter().cloned().map(Arc::new).collect();
         let mut state_columns = Vec::with_capacity(functions.len());
         for (place, function) in functions.iter().enumerate() {
             let states = function.state_fields()?;
             state_columns.push(states.len());
-            for state in states {
-                let field = Field::new(
-                    format!("{place}:{}", state.name()),
-                    state.data_type().clone(),
-                    true,
-                );
+            for (name, data_type) in states {
+                let field = Field::new(format!("{place}:{name}"), data_type, true);
                 fields.push(Arc::new(field));
             }
         }
@@ -80,6 +70,11 @@ impl AggregateLayout {
         self.calls.iter().map(|call| &call.result)
     }
 
+    /// Whether a result depends on the order in which states are merged: oldest first.
+    pub fn is_ordered(&self) -> bool {
+        self.calls.iter().any(|call| call.function.is_ordered())
+    }
+
     /// Empty accumulators.
     ///
     /// # Errors
@@ -94,8 +89,8 @@ impl AggregateLayout {
         let accumulators = self
             .functions
             .iter()
-            .map(AggregateFunctionExpr::create_groups_accumulator)
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(PaneFunction::accumulator)
+            .collect::<Result<Vec<_>>>()?;
         Ok(GroupedAccumulators {
             layout: Arc::clone(self),
             keys,
@@ -111,7 +106,7 @@ pub struct GroupedAccumulators {
     layout: Arc<AggregateLayout>,
     /// `None` without keys: then there is one group as soon as there is a row.
     keys: Option<Box<dyn GroupValues>>,
-    accumulators: Vec<Box<dyn GroupsAccumulator>>,
+    accumulators: Vec<PaneAccumulator>,
     groups: usize,
     group_of_row: Vec<usize>,
 }
@@ -138,7 +133,11 @@ impl GroupedAccumulators {
     /// The memory that it holds, in bytes.
     pub fn num_bytes(&self) -> usize {
         let keys = self.keys.as_ref().map_or(0, |keys| keys.size());
-        let values: usize = self.accumulators.iter().map(|values| values.size()).sum();
+        let values: usize = self
+            .accumulators
+            .iter()
+            .map(PaneAccumulator::num_bytes)
+            .sum();
         keys + values
     }
 
@@ -153,9 +152,7 @@ impl GroupedAccumulators {
         let columns: Vec<_> = keys.iter().map(|&key| input.column(key).clone()).collect();
         self.assign_groups(&columns, input.num_rows())?;
         for (accumulator, call) in self.accumulators.iter_mut().zip(&self.layout.calls) {
-            let argument = argument_of(call, input)?;
-            let filter = call.filter.map(|filter| input.column(filter).as_boolean());
-            accumulator.update_batch(&[argument], &self.group_of_row, filter, self.groups)?;
+            accumulator.update(call, input, &self.group_of_row, self.groups)?;
         }
         Ok(())
     }
@@ -180,7 +177,7 @@ impl GroupedAccumulators {
         for (accumulator, &columns) in self.accumulators.iter_mut().zip(&self.layout.state_columns)
         {
             let (values, others) = rest.split_at(columns);
-            accumulator.merge_batch(values, &self.group_of_row, self.groups)?;
+            accumulator.merge(values, &self.group_of_row, self.groups)?;
             rest = others;
         }
         Ok(())
@@ -193,7 +190,7 @@ impl GroupedAccumulators {
     pub fn drain_states(&mut self) -> Result<RecordBatch> {
         let mut columns = self.drain_keys()?;
         for accumulator in &mut self.accumulators {
-            columns.extend(accumulator.state(EmitTo::All)?);
+            columns.extend(accumulator.drain_states()?);
         }
         let columns = with_types_of(columns, &self.layout.states)?;
         let states = RecordBatch::try_new(Arc::clone(&self.layout.states), columns)?;
@@ -208,8 +205,7 @@ impl GroupedAccumulators {
     pub fn drain_results(&mut self) -> Result<Vec<ArrayRef>> {
         let mut columns = self.drain_keys()?;
         for (accumulator, call) in self.accumulators.iter_mut().zip(&self.layout.calls) {
-            let result = accumulator.evaluate(EmitTo::All)?;
-            columns.push(cast(&result, call.result.data_type())?);
+            columns.push(accumulator.drain_results(call)?);
         }
         self.groups = 0;
         Ok(columns)
@@ -257,65 +253,13 @@ fn with_types_of(columns: Vec<ArrayRef>, schema: &SchemaRef) -> Result<Vec<Array
         .collect()
 }
 
-/// The library's function for a call. Its argument has the type of the result,
-/// except for `COUNT`, whose argument is any column.
-fn accumulating_function(call: &AggregateCall, input: &SchemaRef) -> Result<AggregateFunctionExpr> {
-    let function: Arc<AggregateUDF> = match &call.function {
-        AggregateFunction::Count => count_udaf(),
-        AggregateFunction::Sum => sum_udaf(),
-        AggregateFunction::Min => min_udaf(),
-        AggregateFunction::Max => max_udaf(),
-        _ => return Err(Error(format!("{call} has no accumulator over windows yet"))),
-    };
-    let argument = match (&call.function, call.argument) {
-        (AggregateFunction::Count, Some(column)) => input.field(column).clone(),
-        (AggregateFunction::Count, None) => Field::new("*", DataType::Int64, false),
-        (_, Some(column)) => Field::new(
-            input.field(column).name(),
-            call.result.data_type().clone(),
-            true,
-        ),
-        (_, None) => return Err(Error(format!("{call} has no argument"))),
-    };
-    let name = argument.name().clone();
-    let schema = Arc::new(Schema::new(vec![argument]));
-    let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(&name, 0));
-    let function = AggregateExprBuilder::new(function, vec![column])
-        .schema(schema)
-        .alias(call.result.name())
-        .build()?;
-    if !function.groups_accumulator_supported() {
-        let data_type = sql_name(call.result.data_type());
-        return Err(Error(format!(
-            "{call} has no accumulator for values of type {data_type}"
-        )));
-    }
-    Ok(function)
-}
-
-/// The argument of a call for each row, in the type that its accumulator takes.
-fn argument_of(call: &AggregateCall, input: &RecordBatch) -> Result<ArrayRef> {
-    let Some(column) = call.argument else {
-        return Ok(Arc::new(Int64Array::from_value(1, input.num_rows())));
-    };
-    let argument = input.column(column);
-    if call.function == AggregateFunction::Count {
-        return Ok(Arc::clone(argument));
-    }
-    let wanted = call.result.data_type();
-    if argument.data_type() == wanted {
-        Ok(Arc::clone(argument))
-    } else {
-        Ok(cast(argument, wanted)?)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use arrow::array::StringArray;
-    use arrow::datatypes::Int64Type;
+    use arrow::array::{AsArray, Int64Array, StringArray};
+    use arrow::datatypes::{DataType, Int64Type};
 
     use super::*;
+    use crate::expr::AggregateFunction;
 
     fn layout(keys: &[usize]) -> Arc<AggregateLayout> {
         let input = Arc::new(Schema::new(vec![

@@ -3,6 +3,8 @@
 
 mod call;
 mod grouped;
+mod pane_accumulator;
+mod pane_values;
 
 pub use call::{AggregateCall, AggregateFunction};
 pub use grouped::{AggregateLayout, GroupedAccumulators};
