@@ -35,6 +35,7 @@ impl Generator {
             schema: Arc::clone(schema),
             metadata: IndexMap::new(),
             primary_key: Vec::new(),
+            partition_keys: Vec::new(),
         };
         let job = JobContext::for_inspection("bid".to_owned(), OperatorId(0));
         let source = connectors::source("nexmark", &table, &job)

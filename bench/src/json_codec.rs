@@ -211,6 +211,7 @@ async fn read_file(path: &str, table: &SchemaRef, schema: &SchemaRef) -> Result<
         schema: Arc::clone(table),
         metadata: IndexMap::new(),
         primary_key: Vec::new(),
+        partition_keys: Vec::new(),
     };
     let job = JobContext::for_inspection("bids".to_owned(), OperatorId(0));
     let source = connectors::source("filesystem", &table, &job)

@@ -49,6 +49,8 @@ pub struct TableOptions {
     pub metadata: IndexMap<String, String>,
     /// The columns of the primary key; empty if there is none.
     pub primary_key: Vec<String>,
+    /// The physical columns by which the table is partitioned, in the order of `PARTITIONED BY`.
+    pub partition_keys: Vec<String>,
 }
 
 /// The columns of `schema` that are decoded, and the keys of the metadata behind them,

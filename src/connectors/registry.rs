@@ -141,6 +141,7 @@ pub fn source(name: &str, table: &TableOptions, job: &JobContext) -> Made<dyn So
             "connector '{name}' cannot be read from; sources are {sources}"
         ))
     })?;
+    check_partitions(name, table)?;
     make(table, job)
 }
 
@@ -155,7 +156,17 @@ pub fn sink(name: &str, table: &TableOptions, job: &JobContext) -> Made<dyn Sink
             "connector '{name}' cannot be written to; sinks are {sinks}"
         ))
     })?;
+    check_partitions(name, table)?;
     make(table, job)
+}
+
+/// Only files lie in partitions.
+fn check_partitions(name: &str, table: &TableOptions) -> Result<(), Vec<OptionError>> {
+    if table.partition_keys.is_empty() || name == filesystem::DESCRIPTOR.name {
+        return Ok(());
+    }
+    let message = format!("connector '{name}' has no partitions; leave PARTITIONED BY out");
+    Err(wrong_connector(message))
 }
 
 fn find(name: &str) -> Result<&'static Connector, Vec<OptionError>> {

@@ -22,6 +22,7 @@ pub(super) fn table(schema: &SchemaRef, options: &[(&str, &str)]) -> TableOption
         schema: schema.clone(),
         metadata: IndexMap::new(),
         primary_key: Vec::new(),
+        partition_keys: Vec::new(),
     }
 }
 

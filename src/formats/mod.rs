@@ -44,7 +44,9 @@ pub use options::{
     OptionDefault, OptionDoc, OptionError, Options, nearest, parse_duration, parse_memory,
 };
 pub use registry::{NAMES, OF_LINES, OF_ROWS, check_types, docs, format, subject_option};
-pub use row_text::{RowText, parse_decimal, parse_timestamp_millis, row_to_json, sql_name};
+pub use row_text::{
+    RowText, parse_decimal, parse_timestamp_millis, row_to_json, sql_name, value_of_text,
+};
 pub use time_zone::{instant_seconds, is_time_zone, local_seconds};
 
 /// Turns records into rows of its schema.

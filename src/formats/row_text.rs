@@ -3,9 +3,10 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, Field, TimeUnit};
 
 use super::cells::{Cells, Form, within};
+use super::column::Column;
 use super::datetime::{self, TimestampForm};
 use super::decimal;
 
@@ -205,6 +206,19 @@ pub fn parse_timestamp_millis(text: &str) -> Option<i64> {
     datetime::parse_timestamp(text, TimestampForm::Sql, TimeUnit::Millisecond)
 }
 
+/// The one value of a column that a text stands for, or null.
+///
+/// # Errors
+/// If the text stands for no value of its type, or the column holds no nulls; in a sentence.
+pub fn value_of_text(field: &Field, text: Option<&str>) -> Result<ArrayRef, String> {
+    let mut column = Column::new(field);
+    match text {
+        Some(text) => column.push_text(text, TimestampForm::Sql)?,
+        None => column.push_null()?,
+    }
+    Ok(column.finish())
+}
+
 /// The unscaled value of a decimal's text, if it fits the type.
 pub fn parse_decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
     decimal::parse(text, precision, scale).ok()
@@ -216,7 +230,7 @@ mod tests {
 
     use arrow::array::{Int32Array, ListArray, MapArray, StringArray, StructArray};
     use arrow::buffer::OffsetBuffer;
-    use arrow::datatypes::{Field, Fields};
+    use arrow::datatypes::Fields;
 
     use super::*;
 

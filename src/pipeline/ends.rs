@@ -208,6 +208,7 @@ fn options_of(
             .map(|(field, metadata)| (field.name().clone(), metadata.key.clone()))
             .collect(),
         primary_key: table.primary_key.clone(),
+        partition_keys: table.partition_keys.clone(),
     };
     Ok((connector, given))
 }

@@ -75,6 +75,7 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
         } => {
             let physical = decoded_names(&table.physical_schema(), decoded);
             write!(f, " {}: decode [{physical}]", title(table))?;
+            describe_partitions(table, f)?;
             describe_metadata(table, decoded, f)?;
             write!(f, ", columns [{}]", list(columns))?;
             match watermark {
@@ -132,9 +133,17 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
         NodeKind::Union | NodeKind::Print => Ok(()),
         NodeKind::Sink { table } => {
             write!(f, " {}", title(table))?;
+            describe_partitions(table, f)?;
             describe_metadata(table, &table.written_schema(), f)
         }
     }
+}
+
+fn describe_partitions(table: &Table, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if table.partition_keys.is_empty() {
+        return Ok(());
+    }
+    write!(f, ", partitions [{}]", table.partition_keys.join(", "))
 }
 
 /// The metadata among `columns`, with the keys that say what it is.

@@ -19,6 +19,8 @@ pub struct Table {
     pub watermark: Option<WatermarkSpec>,
     /// The columns of its primary key, which is not enforced.
     pub primary_key: Vec<String>,
+    /// `PARTITIONED BY (…)`: physical columns.
+    pub partition_keys: Vec<String>,
     /// `DISTRIBUTED BY …`. Nothing reads it yet.
     pub distribution: Option<Distribution>,
     /// `WITH (…)`, in the order of the text.

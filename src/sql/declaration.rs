@@ -85,6 +85,11 @@ impl<'a> Declaration<'a> {
             columns,
             watermark: spec,
             primary_key: create.primary_key.iter().map(|c| c.value.clone()).collect(),
+            partition_keys: create
+                .partition_keys
+                .iter()
+                .map(|c| c.value.clone())
+                .collect(),
             distribution,
             options: create.options,
             span: span_of(&create.name, self.statement),
@@ -140,6 +145,7 @@ impl<'a> Declaration<'a> {
         }
         let distributed = create.distribution.iter().flat_map(|by| &by.columns);
         self.check_physical(create, distributed, "DISTRIBUTED BY");
+        self.check_physical(create, create.partition_keys.iter(), "PARTITIONED BY");
         let is_physical =
             |kind: &ColumnDefinitionKind| matches!(kind, ColumnDefinitionKind::Physical { .. });
         if !create
@@ -149,6 +155,16 @@ impl<'a> Declaration<'a> {
         {
             let message = format!("the table {} has no physical column", create.name.value);
             self.refuse(&create.name, message, None);
+        } else if create.columns.iter().all(|column| {
+            let mut keys = create.partition_keys.iter();
+            !is_physical(&column.kind) || keys.any(|key| key.value == column.name.value)
+        }) {
+            let message = format!(
+                "the table {} has no column beside those of PARTITIONED BY",
+                create.name.value
+            );
+            let hint = "a record holds at least one";
+            self.refuse(&create.name, message, Some(hint.to_owned()));
         }
     }
 

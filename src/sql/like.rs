@@ -75,6 +75,13 @@ impl Merge<'_> {
                 own.distribution.clone_from(&base.distribution);
             }
         }
+        if self.takes_over(LikePart::Partitions) && !base.partition_keys.is_empty() {
+            if let Some(own) = own.partition_keys.first() {
+                self.refuse(own, "partitions", "PARTITIONS", false);
+            } else {
+                own.partition_keys.clone_from(&base.partition_keys);
+            }
+        }
         self.options(&mut own, base);
         own.like = None;
         own

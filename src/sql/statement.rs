@@ -65,6 +65,8 @@ pub struct CreateTable {
     pub primary_key: Vec<Ident>,
     /// `DISTRIBUTED BY …`.
     pub distribution: Option<DistributionDefinition>,
+    /// `PARTITIONED BY (…)`.
+    pub partition_keys: Vec<Ident>,
     /// `WITH (…)` in the order of the text; no key is there twice.
     pub options: IndexMap<String, TableOption>,
     /// `LIKE other (…)`.

@@ -97,6 +97,7 @@ pub(super) fn as_table(values: &Values) -> Result<Table> {
         columns: fields.into_iter().map(column).collect(),
         watermark: None,
         primary_key: Vec::new(),
+        partition_keys: Vec::new(),
         distribution: None,
         options: IndexMap::from([
             ("connector".to_owned(), option("values".to_owned())),

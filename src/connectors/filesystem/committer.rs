@@ -1,6 +1,7 @@
 //! Gives part files their visible names once their checkpoint is decided, and
 //! clears away what a crash has left behind.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use serde_json::Value;
 
-use super::part::{Part, Tag};
+use super::part::{Part, Tag, is_partition};
 use crate::connectors::directories::sync_directory;
 use crate::runtime::{Committer, Error, Result};
 
@@ -19,11 +20,16 @@ use crate::runtime::{Committer, Error, Result};
 pub(super) struct FileCommitter {
     directory: PathBuf,
     tag: Tag,
+    is_partitioned: bool,
 }
 
 impl FileCommitter {
-    pub(super) fn new(directory: PathBuf, tag: Tag) -> Self {
-        Self { directory, tag }
+    pub(super) fn new(directory: PathBuf, tag: Tag, is_partitioned: bool) -> Self {
+        Self {
+            directory,
+            tag,
+            is_partitioned,
+        }
     }
 
     fn parts(&self, values: &[Value]) -> Result<Vec<Part>> {
@@ -43,7 +49,14 @@ impl FileCommitter {
             return Ok(());
         }
         // Also if nothing was renamed: the crash may have come before this.
-        sync_directory(&self.directory).map_err(|error| self.failed(&error))
+        let paths = parts.iter().map(|part| part.visible_path(&self.directory));
+        let directories: BTreeSet<PathBuf> = paths
+            .filter_map(|path| path.parent().map(Path::to_owned))
+            .collect();
+        let mut there = directories.iter().filter(|directory| directory.is_dir());
+        there
+            .try_for_each(|directory| sync_directory(directory))
+            .map_err(|error| self.failed(&error))
     }
 
     fn publish_one(&self, part: &Part) -> Result<()> {
@@ -110,21 +123,26 @@ impl FileCommitter {
         self.publish_one(part)
     }
 
-    /// Removes the hidden files of this table that no checkpoint speaks of.
+    /// Removes the hidden files of this table that no checkpoint speaks of, and makes that
+    /// durable.
     fn discard_orphans(&self) -> io::Result<()> {
-        let entries = match fs::read_dir(&self.directory) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            entries => entries?,
-        };
-        for entry in entries {
-            let entry = entry?;
-            if entry
-                .file_name()
-                .to_str()
-                .is_some_and(|name| self.tag.is_in_progress(name))
-            {
-                fs::remove_file(entry.path())?;
+        let mut directories = vec![self.directory.clone()];
+        while let Some(directory) = directories.pop() {
+            let entries = match fs::read_dir(&directory) {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                entries => entries?,
+            };
+            for entry in entries {
+                let entry = entry?;
+                let name = entry.file_name();
+                let Some(name) = name.to_str() else { continue };
+                if self.tag.is_in_progress(name) {
+                    fs::remove_file(entry.path())?;
+                } else if self.is_partitioned && is_partition(name) && entry.file_type()?.is_dir() {
+                    directories.push(entry.path());
+                }
             }
+            sync_directory(&directory)?;
         }
         Ok(())
     }
@@ -167,12 +185,7 @@ impl Committer for FileCommitter {
         self.blocking(move |this| {
             this.publish_all(&decided)?;
             open.iter().try_for_each(|part| this.settle_open(part))?;
-            this.discard_orphans()
-                .map_err(|error| this.failed(&error))?;
-            if this.directory.is_dir() {
-                sync_directory(&this.directory).map_err(|error| this.failed(&error))?;
-            }
-            Ok(())
+            this.discard_orphans().map_err(|error| this.failed(&error))
         })
         .await
     }
@@ -222,7 +235,7 @@ mod tests {
             file: tag.name(0, CheckpointId(0), 0, "csv"),
             length: 4,
         };
-        let committer = FileCommitter::new(directory.path().to_owned(), tag);
+        let committer = FileCommitter::new(directory.path().to_owned(), tag, false);
         let log = directory.path().join("log");
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)

@@ -1,5 +1,6 @@
 //! What is known of a file beside its records: the `METADATA` columns.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::iter::repeat_n;
@@ -7,9 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{
+    ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt32Array,
+};
+use arrow::compute::take;
 use arrow::datatypes::{DataType, SchemaRef};
 
+use super::partitions::Partitions;
 use crate::connectors::MetadataDoc;
 
 const PATH: &str = "file.path";
@@ -32,14 +37,19 @@ pub(super) const DOCS: &[MetadataDoc] = &[
 pub(super) struct MetadataColumns {
     /// All columns, those that are decoded in front.
     pub schema: SchemaRef,
-    /// The keys of the others.
+    /// The keys of the metadata, whose columns are the last ones.
     pub keys: Vec<String>,
+    /// What the directory of a file says.
+    pub partitions: Partitions,
 }
 
 /// The metadata of the rows of one file.
 pub(super) struct FileMetadata {
     schema: SchemaRef,
+    /// Those of the last columns.
     values: Vec<Value>,
+    /// Those of the partition by the columns' names, each in a column of one row.
+    of_partition: HashMap<String, ArrayRef>,
 }
 
 enum Value {
@@ -50,8 +60,8 @@ enum Value {
 }
 
 impl MetadataColumns {
-    /// The metadata of a file that was found under `path`.
-    pub fn of(&self, path: &Path, file: &File) -> io::Result<FileMetadata> {
+    /// The metadata of a file that was found under `path`, which is `below` the table's.
+    pub fn of(&self, path: &Path, below: &str, file: &File) -> io::Result<FileMetadata> {
         let whole = std::path::absolute(path)?;
         let found = file.metadata()?;
         let value = |key: &String| {
@@ -70,24 +80,47 @@ impl MetadataColumns {
                 _ => return Err(io::Error::other(format!("a file has no metadata '{key}'"))),
             })
         };
+        let of_partition = self.partitions.of_file(below);
+        let of_partition =
+            of_partition.map_err(|message| io::Error::new(io::ErrorKind::InvalidData, message))?;
+        let names = self.partitions.keys.iter().map(|key| key.name().clone());
         Ok(FileMetadata {
             schema: Arc::clone(&self.schema),
+            of_partition: names.zip(of_partition).collect(),
             values: self.keys.iter().map(value).collect::<io::Result<_>>()?,
         })
     }
 }
 
 impl FileMetadata {
-    /// The rows with their metadata behind what was decoded.
-    pub fn behind(&self, decoded: &RecordBatch) -> RecordBatch {
+    /// The rows with what their file says around what was decoded.
+    pub fn around(&self, decoded: &RecordBatch) -> RecordBatch {
         let rows = decoded.num_rows();
-        let fields = self.schema.fields().iter().skip(decoded.num_columns());
-        let metadata = self.values.iter().zip(fields);
-        let metadata = metadata.map(|(value, field)| value.column(rows, field.data_type()));
-        let columns = decoded.columns().iter().cloned().chain(metadata);
-        let whole = RecordBatch::try_new(Arc::clone(&self.schema), columns.collect());
-        whole.expect("the columns are those of the schema")
+        let fields = self.schema.fields();
+        let physical = fields.len() - self.values.len();
+        let columns = fields.iter().enumerate().map(|(place, field)| {
+            if let Some(value) = place
+                .checked_sub(physical)
+                .and_then(|at| self.values.get(at))
+            {
+                return value.column(rows, field.data_type());
+            }
+            if let Some(value) = self.of_partition.get(field.name()) {
+                return repeated(value, rows);
+            }
+            let column = decoded.column_by_name(field.name());
+            Arc::clone(column.expect("what is in no partition is decoded"))
+        });
+        let columns = columns.collect();
+        RecordBatch::try_new(Arc::clone(&self.schema), columns)
+            .expect("the columns are those of the schema")
     }
+}
+
+/// The one value of a column, so many times.
+fn repeated(value: &ArrayRef, rows: usize) -> ArrayRef {
+    let first = UInt32Array::from_value(0, rows);
+    take(value, &first, None).expect("there is a first value")
 }
 
 impl Value {

@@ -21,6 +21,8 @@ mod open_file;
 mod options;
 mod parallel;
 mod part;
+mod partitioned_sink;
+mod partitions;
 mod reader;
 mod record_window;
 mod sink;
@@ -57,6 +59,11 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
             "format",
             OptionDefault::Required,
             "How rows are written: 'json', 'csv' or 'raw', a line each.",
+        ),
+        option(
+            "partition.default-name",
+            OptionDefault::Value(partitions::DEFAULT_NAME_VALUE),
+            "With PARTITIONED BY: the value in the name of a directory for rows without one.",
         ),
         option(
             "source.monitor-interval",

@@ -50,7 +50,7 @@ pub(super) struct RollingPolicy {
 }
 
 /// Flink's options of the connector that cannot be had here, and why.
-const REFUSED: [(&str, &str); 7] = [
+const REFUSED: [(&str, &str); 6] = [
     (
         "auto-compaction",
         "is not supported; raise 'sink.rolling-policy.file-size' for fewer files",
@@ -64,16 +64,12 @@ const REFUSED: [(&str, &str); 7] = [
         "there is no compaction; leave it out",
     ),
     (
-        "partition.default-name",
-        "there are no partitioned tables yet; leave it out",
-    ),
-    (
         "sink.partition-commit.trigger",
-        "there are no partitioned tables yet; leave it out",
+        "a part file appears in its partition once its checkpoint is decided; leave it out",
     ),
     (
         "sink.partition-commit.policy.kind",
-        "there are no partitioned tables yet; leave it out",
+        "a part file appears in its partition once its checkpoint is decided; leave it out",
     ),
     (
         "source.report-statistics",

@@ -58,7 +58,7 @@ impl Tag {
 /// A part file as a checkpoint keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Part {
-    /// Its visible name.
+    /// Its visible name, below the directories of its partition.
     pub file: String,
     /// How many of its bytes belong to the checkpoint.
     pub length: u64,
@@ -74,7 +74,11 @@ impl Part {
     /// no damaged entry can reach another file.
     pub(super) fn from_value(value: &Value, tag: &Tag) -> Result<Self> {
         let part: Option<Self> = serde_json::from_value(value.clone()).ok();
-        part.filter(|part| tag.is_part(&part.file)).ok_or_else(|| {
+        let is_own = |part: &Self| {
+            let mut segments = part.file.rsplit('/');
+            segments.next().is_some_and(|name| tag.is_part(name)) && segments.all(is_partition)
+        };
+        part.filter(is_own).ok_or_else(|| {
             Error::Fatal(format!(
                 "the checkpoint's output {value} is no part file of this table"
             ))
@@ -83,13 +87,19 @@ impl Part {
 
     /// Where it is while nobody may read it.
     pub(super) fn hidden_path(&self, directory: &Path) -> PathBuf {
-        hidden_path(directory, &self.file)
+        let (below, name) = self.file.rsplit_once('/').unwrap_or(("", &self.file));
+        hidden_path(&directory.join(below), name)
     }
 
     /// Where it is when it is published.
     pub(super) fn visible_path(&self, directory: &Path) -> PathBuf {
         directory.join(&self.file)
     }
+}
+
+/// Whether a directory may be one of a partition: `key=value`.
+pub(super) fn is_partition(name: &str) -> bool {
+    name.contains('=') && !name.starts_with('.') && !name.contains('/')
 }
 
 /// Where the part file with this visible name is while it is written.
@@ -124,7 +134,16 @@ mod tests {
         ] {
             assert_eq!(tag.is_in_progress(foreign), expected, "{foreign}");
         }
-        for file in ["../x", "other.json", "part-00000000-0-0-0.json", ""] {
+        let outside = format!("../{name}");
+        let elsewhere = format!("a/{name}");
+        for file in [
+            "../x",
+            "other.json",
+            "part-00000000-0-0-0.json",
+            "",
+            &outside,
+            &elsewhere,
+        ] {
             let value = serde_json::json!({"file": file, "length": 1});
             assert!(Part::from_value(&value, &tag).is_err(), "{file}");
         }

@@ -38,7 +38,7 @@ const REST_MAX: Duration = Duration::from_millis(200);
 pub(super) struct FileReader {
     table: String,
     options: SourceOptions,
-    /// What comes behind the rows that are decoded.
+    /// What comes around the rows that are decoded.
     metadata: Option<MetadataColumns>,
     make_decoder: MakeDecoder,
     decoder: Box<dyn Decoder>,
@@ -84,7 +84,7 @@ impl FileReader {
             if let Some(metadata) = &file.metadata
                 && let Some(SourceEvent::Rows { records, .. }) = &mut event
             {
-                *records = metadata.behind(records);
+                *records = metadata.around(records);
             }
             if let Some(SourceEvent::Finished { .. }) = event {
                 self.files.remove(self.turn);
@@ -213,9 +213,14 @@ impl SourceReader for FileReader {
         };
         let path = spec.path_below(&self.options.path);
         let metadata = self.metadata.as_ref();
-        let metadata = metadata.map(|columns| columns.of(&path, &file)).transpose();
-        let metadata = metadata
-            .map_err(|error| Error::Retryable(format!("cannot look at '{}': {error}", split.id)))?;
+        let metadata = metadata.map(|columns| columns.of(&path, &spec.path, &file));
+        let metadata = metadata.transpose().map_err(|error| {
+            let message = format!("cannot look at '{}': {error}", split.id);
+            match error.kind() {
+                io::ErrorKind::InvalidData => Error::Fatal(message),
+                _ => Error::Retryable(message),
+            }
+        })?;
         let how = (self.options.on_truncation, self.options.block_bytes);
         let mut file = OpenFile::new(split.id.clone(), spec, file, window, how);
         file.metadata = metadata;

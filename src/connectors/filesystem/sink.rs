@@ -4,14 +4,16 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 
 use super::committer::FileCommitter;
 use super::options::{RollingPolicy, SinkOptions};
 use super::part::{Part, Tag, hidden_path};
+use super::partitioned_sink::PartitionedSink;
+use super::partitions::Partitions;
 use super::{JobContext, OptionError, TableOptions};
 use crate::connectors::directories::{create_directory, sync_directory};
 use crate::connectors::lines;
@@ -31,37 +33,60 @@ pub(in crate::connectors) fn sink(
     table: &TableOptions,
     job: &JobContext,
 ) -> Result<Arc<dyn SinkFactory>, Vec<OptionError>> {
+    let mut options = Options::new(&table.options);
+    let partitions = Partitions::of(table, &mut options);
     Ok(Arc::new(FileSinkFactory {
         table: table.name.clone(),
-        schema: table.schema.clone(),
         tag: Tag::new(job, &table.name),
-        options: SinkOptions::new(Options::new(&table.options), &table.schema)?,
+        options: SinkOptions::new(options, &partitions.in_records)?,
+        partitions,
     }))
 }
 
-struct FileSinkFactory {
+/// Makes the sinks of a table.
+#[derive(Clone)]
+pub(super) struct FileSinkFactory {
     table: String,
-    schema: SchemaRef,
     tag: Tag,
     options: SinkOptions,
+    partitions: Partitions,
+}
+
+impl FileSinkFactory {
+    /// The sink of a task into a directory; its files get their numbers from `numbers`.
+    pub(super) fn sink_into(
+        &self,
+        directory: PathBuf,
+        task: SinkTask,
+        numbers: &Arc<AtomicU64>,
+    ) -> FileSink {
+        FileSink {
+            table: self.table.clone(),
+            directory,
+            rolling: self.options.rolling,
+            extension: self.options.format.extension(),
+            encoder: self.options.format.encoder(&self.partitions.in_records),
+            lines: EncodedRecords::lines(),
+            tag: self.tag.clone(),
+            task,
+            numbers: Arc::clone(numbers),
+            open: None,
+            closed: Vec::new(),
+            has_new_names: false,
+        }
+    }
 }
 
 impl SinkFactory for FileSinkFactory {
     fn sink(&self, task: SinkTask) -> Result<Box<dyn Sink>> {
-        Ok(Box::new(FileSink {
-            table: self.table.clone(),
-            directory: self.options.path.clone(),
-            rolling: self.options.rolling,
-            extension: self.options.format.extension(),
-            encoder: self.options.format.encoder(&self.schema),
-            lines: EncodedRecords::lines(),
-            tag: self.tag.clone(),
-            task,
-            next_number: 0,
-            open: None,
-            closed: Vec::new(),
-            has_new_names: false,
-        }))
+        let (root, numbers) = (self.options.path.clone(), Arc::default());
+        if self.partitions.keys.is_empty() {
+            return Ok(Box::new(self.sink_into(root, task, &numbers)));
+        }
+        let (factory, partitions) = (self.clone(), self.partitions.clone());
+        let sink_into =
+            move |partition: &str| factory.sink_into(root.join(partition), task.clone(), &numbers);
+        Ok(Box::new(PartitionedSink::new(partitions, sink_into)))
     }
 
     fn changelog_mode(&self) -> ChangelogMode {
@@ -70,12 +95,14 @@ impl SinkFactory for FileSinkFactory {
 
     fn committer(&self) -> Option<Arc<dyn Committer>> {
         let directory = self.options.path.clone();
-        Some(Arc::new(FileCommitter::new(directory, self.tag.clone())))
+        let is_partitioned = !self.partitions.keys.is_empty();
+        let committer = FileCommitter::new(directory, self.tag.clone(), is_partitioned);
+        Some(Arc::new(committer))
     }
 }
 
-/// The sink of one task: at most one part file is open.
-struct FileSink {
+/// The sink of one task into one directory: at most one part file is open.
+pub(super) struct FileSink {
     table: String,
     directory: PathBuf,
     rolling: RollingPolicy,
@@ -83,7 +110,8 @@ struct FileSink {
     encoder: Box<dyn Encoder>,
     tag: Tag,
     task: SinkTask,
-    next_number: u64,
+    /// The number of the next file of this task, in whatever directory that is.
+    numbers: Arc<AtomicU64>,
     open: Option<OpenPart>,
     /// Lines that the open part file has and its file does not have yet. Nothing
     /// writes them when the sink is thrown away at a restart: the file may be
@@ -117,10 +145,8 @@ impl FileSink {
         create_directory(&self.directory)?;
         loop {
             let SinkTask { index, restored } = self.task;
-            let file = self
-                .tag
-                .name(index, restored, self.next_number, self.extension);
-            self.next_number += 1;
+            let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+            let file = self.tag.name(index, restored, number, self.extension);
             // Two statements may write to one table, each with its own task 0.
             if self.directory.join(&file).exists() {
                 continue;
@@ -202,6 +228,11 @@ impl FileSink {
         let closed = self.closed.iter().map(|(_, file)| file);
         let open = self.open.iter().map(|open| &open.file);
         closed.chain(open).map(File::try_clone).collect()
+    }
+
+    /// Whether nothing is left that a checkpoint has to hear of.
+    pub(super) fn is_idle(&self) -> bool {
+        self.open.is_none() && self.closed.is_empty()
     }
 
     fn failed(&self, error: &io::Error) -> Error {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,7 @@ use super::enumerator::FileEnumerator;
 use super::identity::Identity;
 use super::metadata::MetadataColumns;
 use super::options::SourceOptions;
+use super::partitions::Partitions;
 use super::reader::FileReader;
 use super::{JobContext, OptionError, TableOptions};
 use crate::connectors::split_metadata;
@@ -22,17 +23,19 @@ pub(in crate::connectors) fn source(
     table: &TableOptions,
     _job: &JobContext,
 ) -> Result<Arc<dyn SourceFactory>, Vec<OptionError>> {
+    let mut options = Options::new(&table.options);
+    let partitions = Partitions::of(table, &mut options);
     Ok(Arc::new(FileSource {
         table: table.name.clone(),
-        schema: table.schema.clone(),
         metadata: table.metadata.clone(),
-        options: SourceOptions::new(Options::new(&table.options), &table.schema)?,
+        options: SourceOptions::new(options, &partitions.in_records)?,
+        partitions,
     }))
 }
 
 struct FileSource {
     table: String,
-    schema: SchemaRef,
+    partitions: Partitions,
     metadata: IndexMap<String, String>,
     options: SourceOptions,
 }
@@ -44,11 +47,21 @@ impl SourceFactory for FileSource {
 
     fn reader(&self, schema: &SchemaRef) -> Result<Box<dyn SourceReader>> {
         let (decoded, keys) = split_metadata(schema, &self.metadata);
-        let metadata = (!keys.is_empty()).then(|| MetadataColumns {
+        let in_records = &self.partitions.in_records;
+        let decoded = decoded.fields().iter();
+        let decoded = decoded.filter(|field| in_records.field_with_name(field.name()).is_ok());
+        let mut decoded: Vec<FieldRef> = decoded.cloned().collect();
+        let metadata = (decoded.len() < schema.fields().len()).then(|| MetadataColumns {
             schema: Arc::clone(schema),
             keys,
+            partitions: self.partitions.clone(),
         });
-        let (format, table) = (Arc::clone(&self.options.format), self.schema.clone());
+        if decoded.is_empty() {
+            // A record is known by a column of it, whether that is read or not.
+            decoded.extend(in_records.fields().first().cloned());
+        }
+        let decoded = Arc::new(Schema::new(decoded));
+        let (format, table) = (Arc::clone(&self.options.format), Arc::clone(in_records));
         Ok(Box::new(FileReader::new(
             self.table.clone(),
             self.options.clone(),

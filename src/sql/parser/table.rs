@@ -26,6 +26,7 @@ pub(super) fn create_table(cursor: &mut Cursor, file: usize) -> Result<CreateTab
         watermark: None,
         primary_key: Vec::new(),
         distribution: None,
+        partition_keys: Vec::new(),
         options: IndexMap::new(),
         like: None,
     };
@@ -38,7 +39,10 @@ pub(super) fn create_table(cursor: &mut Cursor, file: usize) -> Result<CreateTab
         cursor.string("the comment in single quotes")?;
     }
     table.distribution = distribution(cursor)?;
-    refuse_partitions(cursor)?;
+    if cursor.eat(&["PARTITIONED"]) {
+        cursor.expect(&["BY"])?;
+        table.partition_keys = cursor.names("a column that the table is partitioned by")?;
+    }
     let has_options = cursor.eat(&["WITH"]);
     if has_options {
         table.options = options(cursor, file)?;
@@ -279,14 +283,6 @@ fn distribution(cursor: &mut Cursor) -> Result<Option<DistributionDefinition>> {
         return cursor.unexpected("BY or INTO");
     }
     Ok(Some(distribution))
-}
-
-fn refuse_partitions(cursor: &Cursor) -> Result<()> {
-    if !cursor.is_at(&["PARTITIONED"]) {
-        return Ok(());
-    }
-    let message = "PARTITIONED BY is not supported yet";
-    Err(Failure::new(cursor.location(), message).with_hint("leave it out"))
 }
 
 fn refuse_as_select(cursor: &Cursor) -> Result<()> {

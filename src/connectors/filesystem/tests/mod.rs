@@ -14,6 +14,7 @@ use crate::connectors::{JobContext, TableOptions, testing};
 use crate::formats::RowText;
 
 mod metadata;
+mod partitions;
 mod read;
 mod write;
 
@@ -31,6 +32,7 @@ fn table(path: &Path, data_type: DataType, options: &[(&str, &str)]) -> TableOpt
         schema: Arc::new(schema),
         metadata: IndexMap::new(),
         primary_key: Vec::new(),
+        partition_keys: Vec::new(),
     }
 }
 
