@@ -65,10 +65,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         HotPath::JsonEncode => encode(),
         HotPath::Nexmark => nexmark(),
         HotPath::Tumble => aggregate(Slicing::tumbling(10_000)),
-        HotPath::Hop => aggregate(Slicing {
-            size_ms: 10_000,
-            slide_ms: 2_000,
-        }),
+        HotPath::Hop => aggregate(Slicing::sliding(10_000, 2_000)),
         HotPath::StateCommit => state_commit(),
     }
 }

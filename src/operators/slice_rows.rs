@@ -161,10 +161,7 @@ mod tests {
 
     #[test]
     fn the_ends_of_time_have_slices() {
-        let hop = Slicing {
-            size_ms: 30,
-            slide_ms: 10,
-        };
+        let hop = Slicing::sliding(30, 10);
         let column: ArrayRef = Arc::new(arrow::array::TimestampMillisecondArray::from(vec![
             i64::MIN,
             i64::MAX,

@@ -194,13 +194,18 @@ impl WindowAggregate {
         let start = slicing.start_of(end);
         let mut window = None;
         let mut parts = Vec::new();
-        // The first slice of the window belongs to no later one.
-        if let Some(first) = self.slices.first_entry()
+        // Slices that belong to no later window give what they have away.
+        while let Some(first) = self.slices.first_entry()
             && slicing.last_window_of(*first.key()) <= end
         {
-            let (accumulators, states) = first.remove().into_window(&mut self.pool)?;
-            window = Some(accumulators);
-            parts = states;
+            let mut slice = first.remove();
+            if window.is_none() {
+                let (accumulators, states) = slice.into_window(&mut self.pool)?;
+                window = Some(accumulators);
+                parts = states;
+            } else {
+                parts.extend(slice.parts()?);
+            }
         }
         let others = self.slices.range_mut(start.saturating_add(1)..=end);
         for (_, slice) in others {
@@ -252,10 +257,7 @@ impl WindowAggregate {
         if self.fired == EventTime::MIN {
             return None;
         }
-        let slicing = self.spec.slicing;
-        let closed = self
-            .fired
-            .saturating_sub(slicing.size_ms - slicing.slide_ms);
+        let closed = self.spec.slicing.last_slice_done_with(self.fired);
         Some(closed.min(EventTime::MAX.saturating_sub(1)))
     }
 }

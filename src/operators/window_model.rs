@@ -11,6 +11,7 @@ use arrow::datatypes::{
 };
 use proptest::prelude::*;
 
+use super::window::Start;
 use super::window_aggregate::{Input, Spec, WindowAggregate};
 use super::{Slicing, WindowPreAggregate};
 use crate::expr::{AggregateCall, AggregateFunction, AggregateLayout};
@@ -286,7 +287,7 @@ impl Subject {
             };
             for row in 0..records.num_rows() {
                 let end = time(4).value(row);
-                assert_eq!(time(3).value(row), end - self.slicing.size_ms);
+                assert_eq!(time(3).value(row), start_of(self.slicing, end));
                 assert_eq!(time(5).value(row), end - 1);
                 let key = (end, number(0).value(row));
                 let value = (number(1).value(row), number(2).value(row));
@@ -308,9 +309,11 @@ struct Model {
 impl Model {
     fn rows(&mut self, slicing: Slicing, rows: &[(i64, i64, i64)]) {
         for &(time, key, value) in rows {
-            let first = time.div_euclid(slicing.slide_ms) * slicing.slide_ms + slicing.slide_ms;
-            let windows = (0..slicing.size_ms / slicing.slide_ms)
-                .map(|number| first + number * slicing.slide_ms)
+            // Of all ends around, those of windows that hold the row.
+            let least = (time - slicing.offset_ms).div_euclid(slicing.slide_ms);
+            let windows = (1..=slicing.size_ms / slicing.slide_ms)
+                .map(|number| (least + number) * slicing.slide_ms + slicing.offset_ms)
+                .filter(|&end| start_of(slicing, end) <= time && time < end)
                 .filter(|end| self.watermark.is_none_or(|watermark| end - 1 > watermark));
             let mut late = true;
             for end in windows.collect::<Vec<_>>() {
@@ -328,6 +331,20 @@ impl Model {
         let still_open = self.open.split_off(&(at.saturating_add(2), i64::MIN));
         self.out.append(&mut self.open);
         self.open = still_open;
+    }
+}
+
+/// The start of the window with this end, by the plainest way there is.
+fn start_of(slicing: Slicing, end: i64) -> i64 {
+    match slicing.start {
+        Start::BeforeEnd => end - slicing.size_ms,
+        Start::Shared => {
+            let mut start = end - 1;
+            while (start - slicing.offset_ms).rem_euclid(slicing.size_ms) != 0 {
+                start -= 1;
+            }
+            start
+        }
     }
 }
 
@@ -390,8 +407,15 @@ proptest! {
         steps in steps(),
         exchanged in any::<bool>(),
         slides in 1_i64..4,
+        cumulates in any::<bool>(),
+        offset_ms in -9_i64..10,
     ) {
-        let slicing = Slicing { size_ms: 10 * slides, slide_ms: 10 };
+        let slicing = if cumulates {
+            Slicing::cumulating(10 * slides, 10)
+        } else {
+            Slicing::sliding(10 * slides, 10)
+        };
+        let slicing = slicing.moved_by(offset_ms);
         play(slicing, exchanged, &steps);
     }
 }

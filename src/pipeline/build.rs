@@ -548,8 +548,17 @@ fn range_of(blueprint: &Blueprint<'_>, step: Step, index: usize) -> KeyRange {
 
 fn slicing_of(window: Window) -> Slicing {
     match window {
-        Window::Tumble { size_ms } => Slicing::tumbling(size_ms),
-        Window::Hop { size_ms, slide_ms } => Slicing { size_ms, slide_ms },
+        Window::Tumble { size_ms, offset_ms } => Slicing::tumbling(size_ms).moved_by(offset_ms),
+        Window::Hop {
+            size_ms,
+            slide_ms,
+            offset_ms,
+        } => Slicing::sliding(size_ms, slide_ms).moved_by(offset_ms),
+        Window::Cumulate {
+            size_ms,
+            step_ms,
+            offset_ms,
+        } => Slicing::cumulating(size_ms, step_ms).moved_by(offset_ms),
     }
 }
 

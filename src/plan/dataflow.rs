@@ -133,13 +133,16 @@ pub enum NodeKind {
     Print,
 }
 
-/// Event-time windows, all in milliseconds, aligned to the epoch.
+/// Event-time windows, all in milliseconds, aligned to the epoch and moved by an offset, which
+/// is shorter than the time from one window to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Window {
     /// Windows that do not overlap.
     Tumble {
         /// Their length.
         size_ms: i64,
+        /// How far they are moved.
+        offset_ms: i64,
     },
     /// Windows of one length that start every `slide_ms`; the length is a
     /// multiple of the slide.
@@ -148,6 +151,18 @@ pub enum Window {
         size_ms: i64,
         /// From one start to the next.
         slide_ms: i64,
+        /// How far they are moved.
+        offset_ms: i64,
+    },
+    /// Windows that start together and grow by `step_ms`, until they have a length that is a
+    /// multiple of the step, and the next ones start.
+    Cumulate {
+        /// The length of the longest.
+        size_ms: i64,
+        /// From one end to the next.
+        step_ms: i64,
+        /// How far they are moved.
+        offset_ms: i64,
     },
 }
 

@@ -162,10 +162,39 @@ fn describe_metadata(table: &Table, columns: &Schema, f: &mut fmt::Formatter<'_>
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tumble { size_ms } => write!(f, "TUMBLE({size_ms} ms)"),
-            Self::Hop { size_ms, slide_ms } => {
-                write!(f, "HOP({size_ms} ms every {slide_ms} ms)")
+            Self::Tumble { size_ms, offset_ms } => {
+                write!(f, "TUMBLE({size_ms} ms{})", Offset(*offset_ms))
             }
+            Self::Hop {
+                size_ms,
+                slide_ms,
+                offset_ms,
+            } => write!(
+                f,
+                "HOP({size_ms} ms every {slide_ms} ms{})",
+                Offset(*offset_ms)
+            ),
+            Self::Cumulate {
+                size_ms,
+                step_ms,
+                offset_ms,
+            } => write!(
+                f,
+                "CUMULATE({size_ms} ms in steps of {step_ms} ms{})",
+                Offset(*offset_ms)
+            ),
+        }
+    }
+}
+
+/// How far windows are moved, if they are.
+struct Offset(i64);
+
+impl fmt::Display for Offset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            offset => write!(f, ", moved by {offset} ms"),
         }
     }
 }

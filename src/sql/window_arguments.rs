@@ -15,6 +15,18 @@ use super::diagnose::{library_span, refusal};
 pub(super) enum WindowKind {
     Tumble,
     Hop,
+    Cumulate,
+}
+
+impl WindowKind {
+    /// The arguments in their order.
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Tumble => &["DATA", "TIMECOL", "SIZE", "OFFSET"],
+            Self::Hop => &["DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"],
+            Self::Cumulate => &["DATA", "TIMECOL", "STEP", "SIZE", "OFFSET"],
+        }
+    }
 }
 
 /// A call of one of them.
@@ -30,11 +42,13 @@ pub(super) struct Arguments {
     pub input: TableFactor,
     /// The column that `DESCRIPTOR` names.
     pub time: Ident,
+    /// `SLIDE` or `STEP`.
     pub slide: Option<Length>,
     pub size: Length,
+    pub offset: Option<Length>,
 }
 
-/// An interval that must be positive and of a fixed length.
+/// An interval of a fixed length.
 pub(super) struct Length(Expr);
 
 /// The call that a table factor is, with the alias behind it; `None` if it is
@@ -60,14 +74,15 @@ pub(super) fn call(relation: &TableFactor) -> Result<Option<(Call, Option<TableA
     let kind = match name.to_string().to_uppercase().as_str() {
         "TUMBLE" => WindowKind::Tumble,
         "HOP" => WindowKind::Hop,
-        "CUMULATE" | "SESSION" => {
+        "CUMULATE" => WindowKind::Cumulate,
+        "SESSION" => {
             let message = format!("the window function {name} is not supported yet");
-            let hint = "TUMBLE and HOP are".to_owned();
+            let hint = "TUMBLE, HOP and CUMULATE are".to_owned();
             return Err(refusal(message, span, Some(hint)));
         }
         _ => {
             let message = format!("there is no table function {name}");
-            let hint = "TUMBLE and HOP are supported".to_owned();
+            let hint = "TUMBLE, HOP and CUMULATE are supported".to_owned();
             return Err(refusal(message, span, Some(hint)));
         }
     };
@@ -85,10 +100,7 @@ impl Arguments {
     /// # Errors
     /// If one is missing, superfluous or not of its kind.
     pub(super) fn of(call: Call) -> Result<Self> {
-        let order: &[&str] = match call.kind {
-            WindowKind::Tumble => &["DATA", "TIMECOL", "SIZE", "OFFSET"],
-            WindowKind::Hop => &["DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"],
-        };
+        let order = call.kind.arguments();
         let mut given: Vec<(String, Expr)> = Vec::new();
         for (position, argument) in call.arguments.into_iter().enumerate() {
             let (name, value) = named(argument, order.get(position).copied(), call.span)?;
@@ -103,10 +115,7 @@ impl Arguments {
             let place = given.iter().position(|(name, _)| name == wanted)?;
             Some(given.swap_remove(place).1)
         };
-        if let Some(offset) = take("OFFSET") {
-            let message = "the offset of a window is not supported yet";
-            return Err(refusal(message, library_span(offset.span()), None));
-        }
+        let offset = take("OFFSET").map(Length);
         let missing = |name: &str| {
             let message = format!("the window function lacks its argument {name}");
             let hint = format!("its arguments are {}", order.join(", "));
@@ -117,6 +126,7 @@ impl Arguments {
         let slide = match call.kind {
             WindowKind::Tumble => None,
             WindowKind::Hop => Some(Length(take("SLIDE").ok_or_else(|| missing("SLIDE"))?)),
+            WindowKind::Cumulate => Some(Length(take("STEP").ok_or_else(|| missing("STEP"))?)),
         };
         let size = Length(take("SIZE").ok_or_else(|| missing("SIZE"))?);
         Ok(Self {
@@ -125,38 +135,60 @@ impl Arguments {
             time,
             slide,
             size,
+            offset,
         })
     }
 }
 
 impl Length {
-    /// It in milliseconds.
+    /// It in milliseconds, as the length of a window.
     ///
     /// # Errors
     /// If it is not a constant interval of whole milliseconds above 0.
     pub(super) fn millis(&self, context: &mut dyn RelationPlannerContext) -> Result<i64> {
-        let refused = || {
+        let millis = self.signed_millis(context)?;
+        let millis = millis.filter(|millis| *millis > 0);
+        millis.ok_or_else(|| {
             let hint = "write INTERVAL '10' SECOND, MINUTE, HOUR or DAY".to_owned();
             let message = "a window's length must be an interval of whole milliseconds above 0";
             refusal(message, self.span(), Some(hint))
-        };
+        })
+    }
+
+    /// It in milliseconds, as a distance on either side that is shorter than `below_ms`.
+    ///
+    /// # Errors
+    /// If it is not a constant interval of whole milliseconds, or is too long.
+    pub(super) fn offset_millis(
+        &self,
+        below_ms: i64,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<i64> {
+        let millis = self.signed_millis(context)?;
+        let millis = millis.filter(|millis| (1 - below_ms..below_ms).contains(millis));
+        millis.ok_or_else(|| {
+            let message = format!(
+                "a window's offset must be an interval of whole milliseconds that is shorter than {below_ms} ms"
+            );
+            let hint = "write INTERVAL '8' HOUR or INTERVAL '-8' HOUR".to_owned();
+            refusal(message, self.span(), Some(hint))
+        })
+    }
+
+    /// `None` if it is not a constant interval of whole milliseconds.
+    fn signed_millis(&self, context: &mut dyn RelationPlannerContext) -> Result<Option<i64>> {
         let Expr::Interval(_) = &self.0 else {
-            return Err(refused());
+            return Ok(None);
         };
         let planned = context.sql_to_expr(self.0.clone(), &DFSchema::empty())?;
         let Planned::Literal(ScalarValue::IntervalMonthDayNano(Some(length)), _) = planned else {
-            return Err(refused());
+            return Ok(None);
         };
-        let days = i64::from(length.days).checked_mul(86_400_000);
-        let millis = days.and_then(|days| days.checked_add(length.nanoseconds / 1_000_000));
-        match millis {
-            Some(millis)
-                if millis > 0 && length.months == 0 && length.nanoseconds % 1_000_000 == 0 =>
-            {
-                Ok(millis)
-            }
-            _ => Err(refused()),
+        if length.months != 0 || length.nanoseconds % 1_000_000 != 0 {
+            return Ok(None);
         }
+        let days = i64::from(length.days).checked_mul(86_400_000);
+        Ok(days.and_then(|days| days.checked_add(length.nanoseconds / 1_000_000)))
     }
 
     /// Where it stands.

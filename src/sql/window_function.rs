@@ -1,4 +1,4 @@
-//! `TABLE(TUMBLE(…))` and `TABLE(HOP(…))`: the node of the logical plan that
+//! `TABLE(TUMBLE(…))` and its like: the node of the logical plan that
 //! appends a row's windows, and how a table function becomes one.
 
 use std::cmp::Ordering;
@@ -167,26 +167,9 @@ impl RelationPlanner for WindowFunctions {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
         let arguments = Arguments::of(call)?;
+        let window = window(&arguments, context)?;
         let input = context.plan(arguments.input)?;
         let time = time_column(&arguments.time, input.schema())?;
-        let size_ms = arguments.size.millis(context)?;
-        let window = match arguments.kind {
-            WindowKind::Tumble => Window::Tumble { size_ms },
-            WindowKind::Hop => {
-                let slide = arguments
-                    .slide
-                    .ok_or_else(|| refusal("HOP needs a slide and a size", None, None))?;
-                let slide_ms = slide.millis(context)?;
-                if size_ms % slide_ms != 0 {
-                    return Err(refusal(
-                        "the size of a HOP window must be a multiple of its slide",
-                        slide.span(),
-                        None,
-                    ));
-                }
-                Window::Hop { size_ms, slide_ms }
-            }
-        };
         let span = super::diagnose::library_span(arguments.time.span);
         let node = WindowAssign::new(Arc::new(input), Expr::Column(time), window, span)?;
         let plan = LogicalPlan::Extension(Extension {
@@ -195,6 +178,46 @@ impl RelationPlanner for WindowFunctions {
         let planned = PlannedRelation::new(plan, alias);
         Ok(RelationPlanning::Planned(Box::new(planned)))
     }
+}
+
+fn window(arguments: &Arguments, context: &mut dyn RelationPlannerContext) -> Result<Window> {
+    let size_ms = arguments.size.millis(context)?;
+    let slide_ms = match &arguments.slide {
+        None => size_ms,
+        Some(slide) => {
+            let slide_ms = slide.millis(context)?;
+            if size_ms % slide_ms != 0 {
+                let message = match arguments.kind {
+                    WindowKind::Cumulate => {
+                        "the size of a CUMULATE window must be a multiple of its step"
+                    }
+                    _ => "the size of a HOP window must be a multiple of its slide",
+                };
+                return Err(refusal(message, slide.span(), None));
+            }
+            slide_ms
+        }
+    };
+    let between_ms = match arguments.kind {
+        WindowKind::Tumble | WindowKind::Cumulate => size_ms,
+        WindowKind::Hop => slide_ms,
+    };
+    let offset = arguments.offset.as_ref();
+    let offset = offset.map(|offset| offset.offset_millis(between_ms, context));
+    let offset_ms = offset.transpose()?.unwrap_or(0);
+    Ok(match arguments.kind {
+        WindowKind::Tumble => Window::Tumble { size_ms, offset_ms },
+        WindowKind::Hop => Window::Hop {
+            size_ms,
+            slide_ms,
+            offset_ms,
+        },
+        WindowKind::Cumulate => Window::Cumulate {
+            size_ms,
+            step_ms: slide_ms,
+            offset_ms,
+        },
+    })
 }
 
 /// The column of `schema` that `DESCRIPTOR(name)` means.

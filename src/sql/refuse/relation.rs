@@ -73,7 +73,7 @@ impl Walk<'_> {
                     _ => self.refuse_with(
                         "TABLE",
                         "TABLE(…) holds a window function",
-                        "the window functions are TUMBLE and HOP",
+                        "the window functions are TUMBLE, HOP and CUMULATE",
                     ),
                 }
                 self.alias(alias.as_ref());
@@ -177,9 +177,8 @@ impl Walk<'_> {
 
     fn window_function(&mut self, name: &ObjectName, arguments: &[FunctionArg]) {
         match name.to_string().to_uppercase().as_str() {
-            "TUMBLE" | "HOP" => {}
+            "TUMBLE" | "HOP" | "CUMULATE" => {}
             "SESSION" => self.refuse_here("SESSION windows are not supported yet", WINDOWS),
-            "CUMULATE" => self.refuse_here("CUMULATE windows are not supported yet", WINDOWS),
             "UNNEST" => self.refuse_here("UNNEST is not supported yet", "read whole columns"),
             other => {
                 let message = format!("there is no table function {other}");
