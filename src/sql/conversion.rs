@@ -201,11 +201,13 @@ fn readable(expression: Expr, data_type: &DataType, schema: &DFSchema) -> Result
 }
 
 /// Flink writes truth values, floating-point numbers and timestamps in another
-/// way than the kernels of Arrow.
+/// way than the kernels of Arrow, and replaces bytes that are no text.
 fn text_form(expression: &Expr, data_type: &DataType, schema: &DFSchema) -> Result<Option<Expr>> {
     let value = as_local(expression.clone(), schema)?;
     let own = type_of(&value, schema)?;
-    let differs = own == DataType::Boolean || own.is_floating() || is_timestamp(&own);
+    let differs = matches!(own, DataType::Boolean | DataType::Binary)
+        || own.is_floating()
+        || is_timestamp(&own);
     if *data_type != DataType::Utf8 || !differs {
         return Ok(None);
     }

@@ -31,7 +31,10 @@ struct Case {
 }
 
 /// A table of a file.
+#[derive(Clone)]
 struct Rows {
+    /// The statements that set what is set.
+    settings: String,
     columns: String,
     rows: Vec<String>,
 }
@@ -46,17 +49,26 @@ struct Answers {
 impl Answers {
     fn parse(name: &str, text: &str) -> Self {
         let mut tables = vec![Rows {
+            settings: String::new(),
             columns: "n INT".to_owned(),
             rows: vec!["{\"n\":1}".to_owned()],
         }];
         let mut cases: Vec<Case> = Vec::new();
         for (at, line) in text.lines().enumerate() {
             let place = || format!("{name}:{}", at + 1);
-            if line.is_empty() || line.starts_with('#') || line.starts_with("set ") {
+            if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            if let Some(columns) = line.strip_prefix("table ") {
+            let last = tables.last().expect("there is always one").clone();
+            if let Some(setting) = line.strip_prefix("set ") {
+                let setting = setting.split_once(" = ");
+                let (key, value) =
+                    setting.unwrap_or_else(|| panic!("{}: it sets nothing", place()));
+                let settings = format!("{}SET '{key}' = '{value}'; ", last.settings);
+                tables.push(Rows { settings, ..last });
+            } else if let Some(columns) = line.strip_prefix("table ") {
                 tables.push(Rows {
+                    settings: last.settings,
                     columns: columns.to_owned(),
                     rows: Vec::new(),
                 });
@@ -143,8 +155,8 @@ impl Rows {
             return Ok(Vec::new());
         }
         let mut text = format!(
-            "CREATE TABLE t ({}) WITH ('connector' = 'x'); SELECT ",
-            self.columns
+            "{}CREATE TABLE t ({}) WITH ('connector' = 'x'); SELECT ",
+            self.settings, self.columns
         );
         for (place, expression) in expressions.iter().enumerate() {
             let separator = if place == 0 { "" } else { ", " };

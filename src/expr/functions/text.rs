@@ -118,6 +118,11 @@ fn text_of(arguments: &[ArrayRef]) -> Result<ArrayRef> {
             .iter()
             .map(|value| value.map(|value| if value { "TRUE" } else { "FALSE" }))
             .collect(),
+        DataType::Binary => values
+            .as_binary::<i32>()
+            .iter()
+            .map(|value| value.map(String::from_utf8_lossy))
+            .collect(),
         DataType::Float32 => values
             .as_primitive::<Float32Type>()
             .iter()
