@@ -36,7 +36,7 @@ struct Rows {
     /// The statements that set what is set.
     settings: String,
     columns: String,
-    rows: Vec<String>,
+    lines: Vec<String>,
 }
 
 /// One file.
@@ -51,7 +51,7 @@ impl Answers {
         let mut tables = vec![Rows {
             settings: String::new(),
             columns: "n INT".to_owned(),
-            rows: vec!["{\"n\":1}".to_owned()],
+            lines: vec!["{\"n\":1}".to_owned()],
         }];
         let mut cases: Vec<Case> = Vec::new();
         for (at, line) in text.lines().enumerate() {
@@ -70,11 +70,11 @@ impl Answers {
                 tables.push(Rows {
                     settings: last.settings,
                     columns: columns.to_owned(),
-                    rows: Vec::new(),
+                    lines: Vec::new(),
                 });
             } else if line.starts_with('{') {
                 let table = tables.last_mut().expect("there is always one");
-                table.rows.push(line.to_owned());
+                table.lines.push(line.to_owned());
             } else if let Some(ours) = line.strip_prefix("  differs: ") {
                 let (ours, why) = ours.split_once(" | ").unwrap_or((ours, ""));
                 assert!(!why.is_empty(), "{}: it says not why", place());
@@ -188,7 +188,7 @@ impl Rows {
         };
         let json = json_format(decoded).expect("JSON takes all types");
         let mut decoder = json.decoder(&table.record_schema(), decoded);
-        for row in &self.rows {
+        for row in &self.lines {
             let pushed = decoder.push(row.as_bytes());
             pushed.unwrap_or_else(|error| panic!("{row}: {error}"));
         }
