@@ -71,6 +71,38 @@ pub const PIPELINES: &[Pipeline] = &[
         target: Target::EventsPerCore(3.5e6),
     },
     Pipeline {
+        name: "json-updating-10k",
+        input: Input::File { auctions: 10_000 },
+        program: UPDATING,
+        target: Target::EventsPerCore(3e6),
+    },
+    Pipeline {
+        name: "json-updating-1m",
+        input: Input::File {
+            auctions: 1_000_000,
+        },
+        program: UPDATING,
+        target: Target::EventsPerCore(1e6),
+    },
+    Pipeline {
+        name: "json-distinct-window",
+        input: Input::File { auctions: 10_000 },
+        program: "CREATE TABLE nowhere (start_at TIMESTAMP(3), bidders BIGINT) WITH ('connector' = 'blackhole');
+                  INSERT INTO nowhere SELECT window_start, COUNT(DISTINCT bidder)
+                  FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(`dateTime`), INTERVAL '10' SECOND))
+                  GROUP BY window_start, window_end;",
+        target: Target::EventsPerCore(3e6),
+    },
+    Pipeline {
+        name: "json-cumulate-10k",
+        input: Input::File { auctions: 10_000 },
+        program: "CREATE TABLE nowhere (end_at TIMESTAMP(3), auction BIGINT, bids BIGINT) WITH ('connector' = 'blackhole');
+                  INSERT INTO nowhere SELECT window_end, auction, COUNT(*)
+                  FROM TABLE(CUMULATE(TABLE bid, DESCRIPTOR(`dateTime`), INTERVAL '10' SECOND, INTERVAL '60' SECOND))
+                  GROUP BY window_start, window_end, auction;",
+        target: Target::EventsPerCore(3e6),
+    },
+    Pipeline {
         name: "json-to-json",
         input: Input::File { auctions: 10_000 },
         program: "CREATE TABLE copy (auction BIGINT, bidder BIGINT, price BIGINT, channel STRING, url STRING, `dateTime` TIMESTAMP(3), extra STRING)
@@ -111,3 +143,7 @@ const HOP: &str = "CREATE TABLE nowhere (start_at TIMESTAMP(3), auction BIGINT, 
     INSERT INTO nowhere SELECT window_start, auction, COUNT(*)
     FROM TABLE(HOP(TABLE bid, DESCRIPTOR(`dateTime`), INTERVAL '2' SECOND, INTERVAL '10' SECOND))
     GROUP BY window_start, window_end, auction;";
+
+const UPDATING: &str =
+    "CREATE TABLE nowhere (auction BIGINT, bids BIGINT) WITH ('connector' = 'blackhole');
+    INSERT INTO nowhere SELECT auction, COUNT(*) FROM bid GROUP BY auction;";

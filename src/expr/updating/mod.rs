@@ -12,6 +12,8 @@ mod collected;
 mod collection;
 mod keys;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod time_to_live;
 mod view;
 
