@@ -102,7 +102,7 @@ fn expected(rows: &[Row]) -> Vec<String> {
         distinct.len().to_string(),
         text(sum(counted_once.into_iter().collect())),
         text(values().next()),
-        text(values().last()),
+        text(values().next_back()),
         format!("[{}]", all.join(", ")),
     ]
 }
@@ -139,7 +139,7 @@ impl Subject {
     fn change(&mut self, rows: &[(Row, bool)]) {
         let keys = Int64Array::from_iter_values(rows.iter().map(|(row, _)| row.0));
         let values: Int64Array = rows.iter().map(|(row, _)| row.1).collect();
-        let counts = BooleanArray::from_iter(rows.iter().map(|(row, _)| Some(row.2)));
+        let counts: BooleanArray = rows.iter().map(|(row, _)| Some(row.2)).collect();
         let columns: Vec<ArrayRef> = vec![Arc::new(keys), Arc::new(values), Arc::new(counts)];
         let records = RecordBatch::try_new(input(), columns).unwrap();
         let adds: Vec<bool> = rows.iter().map(|(_, adds)| *adds).collect();
@@ -211,17 +211,13 @@ fn play(retracts: bool, steps: &[Step]) {
             Step::Change(changes) => {
                 let mut batch = Vec::new();
                 for (row, gone) in changes {
-                    match gone.filter(|gone| retracts && *gone < rows.len()) {
-                        Some(gone) => {
-                            let row = rows[gone];
-                            // Of equal rows the first goes.
-                            let place = rows.iter().position(|own| *own == row).unwrap();
-                            batch.push((rows.remove(place), false));
-                        }
-                        None => {
-                            rows.push(*row);
-                            batch.push((*row, true));
-                        }
+                    if let Some(gone) = gone.filter(|gone| retracts && *gone < rows.len()) {
+                        // Of equal rows the first goes.
+                        let place = rows.iter().position(|own| *own == rows[gone]).unwrap();
+                        batch.push((rows.remove(place), false));
+                    } else {
+                        rows.push(*row);
+                        batch.push((*row, true));
                     }
                 }
                 subject.change(&batch);
