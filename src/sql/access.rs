@@ -52,7 +52,7 @@ fn accessed(inner: SqlExpr, access: AccessExpr) -> SqlExpr {
     }
 }
 
-fn written_call(name: &str, arguments: Vec<SqlExpr>) -> SqlExpr {
+pub(super) fn written_call(name: &str, arguments: Vec<SqlExpr>) -> SqlExpr {
     let unnamed = |argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument));
     SqlExpr::Function(Function {
         name: ObjectName::from(vec![Ident::new(name)]),

@@ -152,19 +152,6 @@ fn from_library(diagnostic: &LibraryDiagnostic, fallback: Span) -> Option<Diagno
 
 /// Functions of Flink that a query often calls and that are not there yet.
 const NOT_YET: &[&str] = &[
-    "CURRENT_DATE",
-    "CURRENT_TIME",
-    "CURRENT_TIMESTAMP",
-    "CURRENT_ROW_TIMESTAMP",
-    "LOCALTIME",
-    "LOCALTIMESTAMP",
-    "NOW",
-    "UNIX_TIMESTAMP",
-    "FROM_UNIXTIME",
-    "TO_TIMESTAMP_LTZ",
-    "TIMESTAMPADD",
-    "TIMESTAMPDIFF",
-    "CONVERT_TZ",
     "JSON_VALUE",
     "JSON_QUERY",
     "LAST_VALUE",

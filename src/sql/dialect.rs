@@ -7,11 +7,13 @@
 
 use std::cell::Cell;
 
+use super::access::written_call;
+use super::functions::BETWEEN_SYMMETRIC;
 use datafusion_sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName,
+    ObjectName, UnaryOperator,
 };
-use datafusion_sql::sqlparser::dialect::Dialect;
+use datafusion_sql::sqlparser::dialect::{Dialect, GenericDialect, Precedence};
 use datafusion_sql::sqlparser::keywords::{Keyword, RESERVED_FOR_IDENTIFIER};
 use datafusion_sql::sqlparser::parser::{Parser, ParserError};
 use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
@@ -118,6 +120,15 @@ impl Dialect for FlinkDialect {
         true
     }
 
+    fn parse_infix(
+        &self,
+        parser: &mut Parser,
+        value: &Expr,
+        _precedence: u8,
+    ) -> Option<Result<Expr, ParserError>> {
+        parse_between(parser, value)
+    }
+
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         let Some(left) = self.steps.get().checked_sub(1) else {
             return Some(Err(ParserError::RecursionLimitExceeded));
@@ -145,6 +156,55 @@ impl Dialect for FlinkDialect {
             _ => None,
         }
     }
+}
+
+/// `BETWEEN SYMMETRIC low AND high`, whose bounds stand in any order, and `BETWEEN
+/// ASYMMETRIC`, which is `BETWEEN` alone. The parser knows neither word.
+fn parse_between(parser: &mut Parser, value: &Expr) -> Option<Result<Expr, ParserError>> {
+    let word_at = |place: usize| match &parser.peek_nth_token_ref(place).token {
+        Token::Word(word) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
+        _ => String::new(),
+    };
+    let is_negated = word_at(0) == "NOT";
+    let first = usize::from(is_negated);
+    let is_symmetric = match (word_at(first).as_str(), word_at(first + 1).as_str()) {
+        ("BETWEEN", "SYMMETRIC") => true,
+        ("BETWEEN", "ASYMMETRIC") => false,
+        _ => return None,
+    };
+    for _ in 0..first + 2 {
+        parser.advance_token();
+    }
+    Some(parse_bounds(parser, value, is_negated, is_symmetric))
+}
+
+fn parse_bounds(
+    parser: &mut Parser,
+    value: &Expr,
+    negated: bool,
+    is_symmetric: bool,
+) -> Result<Expr, ParserError> {
+    let precedence = GenericDialect {}.prec_value(Precedence::Between);
+    let low = parser.parse_subexpr(precedence)?;
+    parser.expect_keyword(Keyword::AND)?;
+    let high = parser.parse_subexpr(precedence)?;
+    if !is_symmetric {
+        return Ok(Expr::Between {
+            expr: Box::new(value.clone()),
+            negated,
+            low: Box::new(low),
+            high: Box::new(high),
+        });
+    }
+    let call = written_call(BETWEEN_SYMMETRIC, vec![value.clone(), low, high]);
+    Ok(if negated {
+        Expr::Nested(Box::new(Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr: Box::new(call),
+        }))
+    } else {
+        call
+    })
 }
 
 /// `INTERVAL` stands before a quoted number; anything else behind it would make

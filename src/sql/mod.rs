@@ -36,6 +36,7 @@ mod relation;
 mod relations;
 mod render;
 mod rewrite;
+mod rewrite_times;
 mod row_pruning;
 mod select_names;
 mod statement;
@@ -47,6 +48,7 @@ mod values;
 mod window_arguments;
 mod window_function;
 mod window_removal;
+mod written_forms;
 
 #[cfg(test)]
 mod plan_tests;

@@ -31,7 +31,7 @@ use super::functions::{self, FlinkExpressions};
 use super::row_pruning::without_unread_fields;
 use super::select_names::name_columns;
 use super::window_function::WindowFunctions;
-use super::{aggregates, hints, literals, typing, values};
+use super::{aggregates, hints, literals, typing, values, written_forms};
 
 /// Plans queries over the relations of a catalog.
 pub(super) struct QueryPlanner<'a> {
@@ -81,6 +81,7 @@ impl<'a> QueryPlanner<'a> {
 pub(super) fn rewritten(tree: &mut impl VisitMut) -> Result<DottedNames> {
     let mut names = DottedNames::default();
     let mut one = |expression: &mut SqlExpr| {
+        written_forms::as_calls(expression);
         names.as_calls(expression);
         match literals::as_in_flink(expression) {
             Ok(()) => ControlFlow::Continue(()),

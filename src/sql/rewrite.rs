@@ -3,39 +3,22 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::DataType;
 use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{BinaryExpr, Case, ScalarFunction};
 use datafusion_expr::{Expr, ExprSchemable, Operator, ScalarUDF, lit};
 use datafusion_functions as library;
 
 use super::arithmetic;
-use super::conversion::{cast_to, explicit_cast, try_cast};
+use super::conversion::{cast_to, explicit_cast};
 use super::data_type::MAX_PRECISION;
-use super::time_zone::TimeZone;
 use super::typing::{misfit, retype_binary, unified};
 use crate::expr::functions as own;
-use crate::plan::type_name;
+use crate::plan::{column_type_name, type_name};
 
 /// A call of a function that the library or `expr/` has.
 pub(super) fn call(function: Arc<ScalarUDF>, arguments: Vec<Expr>) -> Expr {
     Expr::ScalarFunction(ScalarFunction::new_udf(function, arguments))
-}
-
-pub(super) fn extract(arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
-    if let Some(Expr::Literal(ScalarValue::Utf8(Some(field)), _)) = arguments.first()
-        && !own::is_extract_field(field)
-    {
-        let message = format!("EXTRACT does not know the field {field}");
-        return Err(misfit(message, &arguments.iter().collect::<Vec<_>>()));
-    }
-    Ok(call(own::extract(), arguments))
-}
-
-pub(super) fn part(field: &str, arguments: Vec<Expr>) -> Expr {
-    let mut all = vec![lit(field)];
-    all.extend(arguments);
-    call(own::extract(), all)
 }
 
 pub(super) fn left(arguments: Vec<Expr>) -> Expr {
@@ -75,15 +58,8 @@ pub(super) fn check_regex(arguments: &[Expr]) -> Result<()> {
     }
 }
 
-pub(super) fn date_format(arguments: Vec<Expr>, _schema: &DFSchema) -> Result<Expr> {
-    match text_of(arguments.get(1)).map(own::check_date_pattern) {
-        Some(Err(message)) => Err(misfit(message, &arguments.iter().collect::<Vec<_>>())),
-        _ => Ok(call(own::date_format(), arguments)),
-    }
-}
-
 /// The text of an argument that is written out.
-fn text_of(argument: Option<&Expr>) -> Option<&str> {
+pub(super) fn text_of(argument: Option<&Expr>) -> Option<&str> {
     match argument {
         Some(Expr::Literal(ScalarValue::Utf8(Some(text)), _)) => Some(text),
         _ => None,
@@ -267,26 +243,10 @@ pub(super) fn choose(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
     }))
 }
 
-pub(super) fn proctime(arguments: Vec<Expr>, zone: &TimeZone) -> Expr {
-    call(
-        own::proctime(zone.instants(TimeUnit::Millisecond)),
-        arguments,
-    )
-}
-
-/// A text that is no timestamp becomes null.
-pub(super) fn to_timestamp(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
-    let data_type = DataType::Timestamp(TimeUnit::Millisecond, None);
-    parsed(arguments, &data_type, schema)
-}
-
-pub(super) fn to_date(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
-    parsed(arguments, &DataType::Date32, schema)
-}
-
-fn parsed(arguments: Vec<Expr>, data_type: &DataType, schema: &DFSchema) -> Result<Expr> {
-    match arguments.into_iter().next() {
-        Some(text) => try_cast(text, data_type, schema),
-        None => Ok(lit(ScalarValue::try_from(data_type)?)),
-    }
+/// The name of the argument's type, as a text.
+pub(super) fn type_of_argument(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
+    let argument = arguments.into_iter().next();
+    let argument = argument.unwrap_or_else(|| lit(ScalarValue::Null));
+    let (_, field) = argument.to_field(schema)?;
+    Ok(lit(column_type_name(&field)))
 }

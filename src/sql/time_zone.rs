@@ -61,6 +61,11 @@ impl TimeZone {
         Ok(Self(if name == "Z" { "UTC" } else { name }.into()))
     }
 
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.0
+    }
+
     /// The type of instants that are shown in this zone.
     pub(super) fn instants(&self, unit: TimeUnit) -> DataType {
         DataType::Timestamp(unit, Some(Arc::clone(&self.0)))

@@ -1,11 +1,11 @@
-//! `GREATEST` and `LEAST`, which are null if an argument is.
+//! `GREATEST` and `LEAST`, which are null if an argument is, and `BETWEEN SYMMETRIC`.
 
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{Array, ArrayRef, BooleanArray};
 use arrow::compute::kernels::cmp::{gt_eq, lt_eq};
 use arrow::compute::kernels::zip::zip;
-use arrow::compute::{is_null, or};
+use arrow::compute::{and_kleene, is_null, or, or_kleene};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use datafusion_common::{Result, internal_err};
@@ -35,6 +35,28 @@ pub fn least() -> Arc<ScalarUDF> {
             accept: |arguments| Ok(arguments.to_vec()),
             result: |arguments| arguments.first().cloned().unwrap_or(DataType::Null),
             evaluate: |arguments, _| fold(arguments, |left, right| lt_eq(left, right)),
+        }
+        .function()
+    });
+    Arc::clone(&FUNCTION)
+}
+
+/// `BETWEEN_SYMMETRIC(value, bound, bound)` of arguments of one type: whether the value
+/// lies between the bounds, in either order.
+pub fn between_symmetric() -> Arc<ScalarUDF> {
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+        Kernel {
+            name: "BETWEEN_SYMMETRIC",
+            accept: |arguments| Ok(arguments.to_vec()),
+            result: |_| DataType::Boolean,
+            evaluate: |arguments, _| {
+                let [value, first, second] = arguments else {
+                    return internal_err!("BETWEEN_SYMMETRIC is planned with three arguments");
+                };
+                let rising = and_kleene(&gt_eq(value, first)?, &lt_eq(value, second)?)?;
+                let falling = and_kleene(&gt_eq(value, second)?, &lt_eq(value, first)?)?;
+                Ok(Arc::new(or_kleene(&rising, &falling)?))
+            },
         }
         .function()
     });

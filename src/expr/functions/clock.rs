@@ -1,4 +1,4 @@
-//! `PROCTIME()`: the time of day at which rows pass.
+//! `PROCTIME()` and `CURRENT_TIMESTAMP`: the time of day at which rows pass.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -17,7 +17,17 @@ pub const PROCTIME: &str = "PROCTIME";
 
 /// `PROCTIME()` as a timestamp of this type, in milliseconds. The rows of one batch have one time.
 pub fn proctime(data_type: DataType) -> Arc<ScalarUDF> {
+    time_of_day(PROCTIME, data_type)
+}
+
+/// `CURRENT_TIMESTAMP`: the same time, as a value like others.
+pub fn current_timestamp(data_type: DataType) -> Arc<ScalarUDF> {
+    time_of_day("CURRENT_TIMESTAMP", data_type)
+}
+
+fn time_of_day(name: &'static str, data_type: DataType) -> Arc<ScalarUDF> {
     Arc::new(ScalarUDF::from(ProcessingTime {
+        name,
         data_type,
         signature: Signature::exact(Vec::new(), Volatility::Volatile),
     }))
@@ -25,19 +35,21 @@ pub fn proctime(data_type: DataType) -> Arc<ScalarUDF> {
 
 #[derive(Debug, PartialEq, Eq)]
 struct ProcessingTime {
+    name: &'static str,
     data_type: DataType,
     signature: Signature,
 }
 
 impl Hash for ProcessingTime {
     fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
         self.data_type.hash(state);
     }
 }
 
 impl ScalarUDFImpl for ProcessingTime {
     fn name(&self) -> &'static str {
-        PROCTIME
+        self.name
     }
 
     fn signature(&self) -> &Signature {
@@ -50,7 +62,7 @@ impl ScalarUDFImpl for ProcessingTime {
 
     fn return_field_from_args(&self, _arguments: ReturnFieldArgs) -> Result<FieldRef> {
         Ok(Arc::new(Field::new(
-            PROCTIME,
+            self.name,
             self.data_type.clone(),
             false,
         )))

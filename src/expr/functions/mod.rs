@@ -1,12 +1,15 @@
 //! Scalar functions whose meaning in Flink is not that of the query library's.
 
+mod calendar;
 mod choice;
 mod clock;
+mod date_text;
 mod encodings;
 mod floats;
 mod java_regex;
 mod kernel;
 mod length;
+mod micros;
 mod nested;
 mod numeric;
 mod printf;
@@ -18,13 +21,17 @@ mod text;
 mod url;
 mod zone;
 
-pub use choice::{greatest, least};
-pub use clock::{PROCTIME, proctime};
+pub use calendar::{is_calendar_part, is_calendar_unit, is_shorter_than_a_day};
+pub use choice::{between_symmetric, greatest, least};
+pub use clock::{PROCTIME, current_timestamp, proctime};
 pub use length::{pad_to, trim_to};
+pub use micros::{micros_of, moment_of};
 pub use nested::{cardinality, field, item};
 pub use numeric::{decimal_divide, decimal_multiply, decimal_shorten, narrow};
 pub use regular::{check_regex, check_similar};
-pub use temporal::{check_date_pattern, date_format, extract, is_extract_field};
+pub use temporal::{
+    check_date_pattern, check_read_pattern, date_format, extract, is_extract_field,
+};
 pub use text::{concat, substring, to_text, whole_part};
 pub use zone::{instant, local_time};
 
@@ -42,6 +49,8 @@ pub fn row_function(name: &str) -> Arc<ScalarUDF> {
         let kernels = [
             strings::KERNELS.as_slice(),
             encodings::KERNELS.as_slice(),
+            calendar::KERNELS.as_slice(),
+            date_text::KERNELS.as_slice(),
             floats::KERNELS.as_slice(),
             printf::KERNELS.as_slice(),
             regular::KERNELS.as_slice(),

@@ -4,7 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringBuilder};
 use arrow::compute::{DatePart, cast, date_part};
-use arrow::datatypes::{DataType, TimeUnit, TimestampNanosecondType};
+use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType};
+use arrow::temporal_conversions::timestamp_us_to_datetime;
 use datafusion_common::{DataFusionError, Result, internal_err, plan_err};
 use datafusion_expr::ScalarUDF;
 
@@ -32,6 +33,18 @@ pub fn extract() -> Arc<ScalarUDF> {
 /// # Errors
 /// A sentence that names the letters.
 pub fn check_date_pattern(pattern: &str) -> Result<(), String> {
+    let parts = parts_of(pattern)?;
+    if parts.iter().any(|part| matches!(part, PatternPart::Offset)) {
+        return Err(format!("DATE_FORMAT has no offset for the X in {pattern}"));
+    }
+    Ok(())
+}
+
+/// What is wrong with a pattern by which texts are read, if anything is.
+///
+/// # Errors
+/// As [`check_date_pattern`].
+pub fn check_read_pattern(pattern: &str) -> Result<(), String> {
     parts_of(pattern).map(|_| ())
 }
 
@@ -41,8 +54,15 @@ pub fn date_format() -> Arc<ScalarUDF> {
         Kernel {
             name: "DATE_FORMAT",
             accept: |arguments| match arguments {
-                [DataType::Timestamp(_, None), DataType::Utf8] => Ok(vec![
+                [
                     DataType::Timestamp(TimeUnit::Nanosecond, None),
+                    DataType::Utf8,
+                ] => Ok(arguments.to_vec()),
+                [
+                    DataType::Timestamp(_, None) | DataType::Date32,
+                    DataType::Utf8,
+                ] => Ok(vec![
+                    DataType::Timestamp(TimeUnit::Microsecond, None),
                     DataType::Utf8,
                 ]),
                 _ => Err("DATE_FORMAT takes a TIMESTAMP and a STRING".to_owned()),
@@ -120,7 +140,6 @@ fn formatted(arguments: &[ArrayRef]) -> Result<ArrayRef> {
     let [moments, patterns] = arguments else {
         return internal_err!("DATE_FORMAT is planned with two arguments");
     };
-    let moments = moments.as_primitive::<TimestampNanosecondType>();
     let patterns: &StringArray = patterns.as_string::<i32>();
     let mut texts = StringBuilder::new();
     let mut translated: Option<(&str, Vec<PatternPart>)> = None;
@@ -134,32 +153,48 @@ fn formatted(arguments: &[ArrayRef]) -> Result<ArrayRef> {
             Some((known, parts)) if known == pattern => parts,
             _ => parts_of(pattern).map_err(DataFusionError::Execution)?,
         };
-        let text = moments.value_as_datetime(row).map(|moment| {
-            let texts = parts.iter().map(|part| match part {
-                PatternPart::Literal(text) => text.clone(),
-                PatternPart::Field(format) => moment.format(format).to_string(),
-                PatternPart::Fraction(digits) => {
-                    let nanoseconds = moment.format("%9f").to_string();
-                    nanoseconds.chars().take(*digits).collect()
-                }
-            });
-            texts.collect::<String>()
-        });
-        texts.append_option(text);
+        let nanos = moments.as_primitive_opt::<TimestampNanosecondType>();
+        let micros = moments.as_primitive_opt::<TimestampMicrosecondType>();
+        let moment = nanos
+            .and_then(|moments| moments.value_as_datetime(row))
+            .or_else(|| micros.and_then(|moments| moments.value_as_datetime(row)));
+        texts.append_option(
+            moment.map(|moment| shown(&parts, |format| moment.format(format).to_string())),
+        );
         translated = Some((pattern, parts));
     }
     Ok(Arc::new(texts.finish()))
 }
 
+/// Microseconds since 1970 by the parts of a pattern.
+pub(super) fn formatted_moment(micros: i64, parts: &[PatternPart]) -> Option<String> {
+    let moment = timestamp_us_to_datetime(micros)?;
+    Some(shown(parts, |format| moment.format(format).to_string()))
+}
+
+/// A moment by the parts of a pattern. `format` writes it by one of `strftime`.
+fn shown(parts: &[PatternPart], format: impl Fn(&str) -> String) -> String {
+    let texts = parts.iter().map(|part| match part {
+        PatternPart::Literal(text) => text.clone(),
+        PatternPart::Field(field) => format(field),
+        PatternPart::Fraction(digits) => format("%9f").chars().take(*digits).collect(),
+        // `check_date_pattern` lets none through.
+        PatternPart::Offset => String::new(),
+    });
+    texts.collect()
+}
+
 /// A part of a pattern of `DATE_FORMAT`.
 #[derive(Debug)]
-enum PatternPart {
+pub(super) enum PatternPart {
     /// Text that stays.
     Literal(String),
     /// A field, in the letters of C's `strftime`.
     Field(&'static str),
     /// So many digits of the second's fraction, cut off and not rounded.
     Fraction(usize),
+    /// An offset from UTC, which only a text that is read can have.
+    Offset,
 }
 
 /// The letters of Java's patterns that are known, how often each stands in a
@@ -195,7 +230,7 @@ const PATTERN_FIELDS: &[(char, usize, &str)] = &[
 ];
 
 /// The parts of a pattern of Java's `DateTimeFormatter`, or what is not known of it.
-fn parts_of(pattern: &str) -> Result<Vec<PatternPart>, String> {
+pub(super) fn parts_of(pattern: &str) -> Result<Vec<PatternPart>, String> {
     let mut parts = Vec::new();
     let mut rest = pattern;
     while let Some(letter) = rest.chars().next() {
@@ -214,6 +249,7 @@ fn parts_of(pattern: &str) -> Result<Vec<PatternPart>, String> {
         parts.push(match field {
             Some((_, _, format)) => PatternPart::Field(format),
             None if letter == 'S' && run <= 9 => PatternPart::Fraction(run),
+            None if letter == 'X' && run <= 3 => PatternPart::Offset,
             None if letter.is_ascii_alphabetic() || "[]{}#".contains(letter) => {
                 return Err(format!("DATE_FORMAT does not know {letters} in {pattern}"));
             }

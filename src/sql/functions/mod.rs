@@ -26,7 +26,9 @@ use super::untyped_call::UntypedCall;
 use crate::expr::functions as own;
 use crate::plan::type_name;
 
+pub(super) use choice::BETWEEN_SYMMETRIC;
 pub(super) use planner::FlinkExpressions;
+pub(super) use temporal::{CEIL_TO, FLOOR_TO};
 
 /// How a call is typed.
 #[derive(Clone, Copy)]
@@ -42,7 +44,7 @@ enum Form {
     /// An expression, whatever the types.
     Rewrite(fn(Vec<Expr>) -> Expr),
     /// An expression that depends on the program's time zone.
-    Zoned(fn(Vec<Expr>, &TimeZone) -> Expr),
+    Zoned(fn(Vec<Expr>, &TimeZone, &DFSchema) -> Result<Expr>),
     /// An expression.
     Expand(fn(Vec<Expr>, &DFSchema) -> Result<Expr>),
 }
@@ -111,7 +113,7 @@ pub(super) fn typed_call(
             call(target(), unified(arguments, schema, &what)?)
         }
         Form::Rewrite(form) => form(arguments),
-        Form::Zoned(form) => form(arguments, untyped.zone()),
+        Form::Zoned(form) => form(arguments, untyped.zone(), schema)?,
         Form::Expand(expand) => expand(arguments, schema)?,
     };
     plain_text(name, typed, schema)

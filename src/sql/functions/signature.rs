@@ -1,7 +1,7 @@
 //! The arguments that a function takes: a letter each.
 //!
 //! `s` text, `w` text or a number as text, `p` what `PRINTF` prints, `b` bytes, `o` truth value, `i` integer as `BIGINT`, `n` number, `d` number as
-//! `DOUBLE`, `t` date or time, `l` array, `m` map, `c` array or map, `a` anything but a row, an
+//! `DOUBLE`, `t` date or time as the clocks of its zone show it, `T` the same as it is, `l` array, `m` map, `c` array or map, `a` anything but a row, an
 //! array or a map, `x` anything, and `*` any number of the one before.
 
 use arrow::datatypes::DataType;
@@ -77,7 +77,7 @@ fn in_words(letter: char) -> &'static str {
         'o' => "BOOLEAN",
         'i' => "INT",
         'n' | 'd' => "number",
-        't' => "time",
+        't' | 'T' => "time",
         'l' => "ARRAY",
         'm' => "MAP",
         'c' => "ARRAY or MAP",
@@ -94,7 +94,7 @@ fn fits(own: &DataType, letter: char) -> bool {
             'o' => *own == DataType::Boolean,
             'i' => own.is_integer(),
             'd' | 'n' => own.is_numeric(),
-            't' => own.is_temporal(),
+            't' | 'T' => own.is_temporal(),
             'l' => matches!(own, DataType::List(_)),
             'm' => matches!(own, DataType::Map(..)),
             'c' => matches!(own, DataType::List(_) | DataType::Map(..)),

@@ -1,9 +1,9 @@
 //! Expressions: which kinds of them there are.
 
 use datafusion_sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, Function,
-    FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Subscript,
-    TimezoneInfo, TypedString, UnaryOperator, Value,
+    AccessExpr, BinaryOperator, CastKind, CeilFloorKind, DataType, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Subscript, TimezoneInfo,
+    TypedString, UnaryOperator, Value,
 };
 use datafusion_sql::sqlparser::tokenizer::Token;
 
@@ -96,16 +96,9 @@ impl Walk<'_> {
             }
             Expr::Ceil { expr, field } | Expr::Floor { expr, field } => {
                 self.expression(expr);
-                match field {
-                    CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) => {}
-                    CeilFloorKind::DateTimeField(unit) => {
-                        let message = format!("CEIL and FLOOR TO {unit} are not supported yet");
-                        self.refuse("TO", &message);
-                    }
-                    CeilFloorKind::Scale(scale) => {
-                        self.pass(scale.span);
-                        self.refuse_here("CEIL and FLOOR take no scale", "use ROUND");
-                    }
+                if let CeilFloorKind::Scale(scale) = field {
+                    self.pass(scale.span);
+                    self.refuse_here("CEIL and FLOOR take no scale", "use ROUND");
                 }
             }
             Expr::Position { expr, r#in } => self.expressions([&**expr, &**r#in]),

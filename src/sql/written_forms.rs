@@ -1,0 +1,59 @@
+//! What SQL writes in a form of its own, as the calls of functions that it means.
+
+use datafusion_sql::sqlparser::ast::{
+    CeilFloorKind, DateTimeField, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Value,
+};
+
+use super::access::written_call;
+use super::functions::{CEIL_TO, FLOOR_TO};
+
+/// Rewrites an expression if it has such a form; those inside it come before it.
+pub(super) fn as_calls(expression: &mut Expr) {
+    match expression {
+        Expr::Ceil { expr, field } => {
+            if let Some(call) = to_unit(CEIL_TO, expr, field) {
+                *expression = call;
+            }
+        }
+        Expr::Floor { expr, field } => {
+            if let Some(call) = to_unit(FLOOR_TO, expr, field) {
+                *expression = call;
+            }
+        }
+        Expr::Function(function) => {
+            let name = function.name.to_string();
+            let has_unit = ["TIMESTAMPADD", "TIMESTAMPDIFF"];
+            if has_unit
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(&name))
+            {
+                name_unit(&mut function.args);
+            }
+        }
+        _ => (),
+    }
+}
+
+/// `FLOOR(moment TO unit)`.
+fn to_unit(name: &str, moment: &mut Expr, field: &CeilFloorKind) -> Option<Expr> {
+    let CeilFloorKind::DateTimeField(unit) = field else {
+        return None;
+    };
+    if *unit == DateTimeField::NoDateTime {
+        return None;
+    }
+    let unit = Expr::value(Value::SingleQuotedString(unit.to_string()));
+    let moment = std::mem::replace(moment, Expr::value(Value::Null));
+    Some(written_call(name, vec![unit, moment]))
+}
+
+/// The unit that stands first, as a text.
+fn name_unit(arguments: &mut FunctionArguments) {
+    if let FunctionArguments::List(list) = arguments
+        && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(first))) = list.args.first_mut()
+        && let Expr::Identifier(unit) = first
+    {
+        let unit = Value::SingleQuotedString(unit.value.clone()).with_span(unit.span);
+        *first = Expr::Value(unit);
+    }
+}
