@@ -9,6 +9,7 @@
 //! on trees whose height the limits bound: input never ends the process.
 
 mod access;
+mod advice;
 mod aggregate_calls;
 mod aggregates;
 mod arithmetic;
@@ -170,8 +171,13 @@ fn parse_pieces(
     (statements.collect(), sorted(script.diagnostics))
 }
 
-/// By place, so that they read like the text; one place is reported once.
+/// By place, so that they read like the text, and with advice; one place is reported once.
 fn sorted(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    for diagnostic in &mut diagnostics {
+        if diagnostic.hint.is_none() {
+            diagnostic.hint = advice::of(&diagnostic.message);
+        }
+    }
     diagnostics.sort_by_key(|diagnostic| diagnostic.span);
     diagnostics.dedup();
     diagnostics

@@ -23,25 +23,37 @@ const REFUSED: &[(&str, &str)] = &[
         "ADD",
         "no code is loaded at run time: use the built-in functions",
     ),
-    ("ALTER", "change the CREATE statement itself"),
+    (
+        "ALTER",
+        "change the CREATE statement itself, or read the table with /*+ OPTIONS(…) */",
+    ),
     ("ANALYZE", "leave it out: the planner needs no statistics"),
     ("CALL", "leave it out"),
     ("COMPILE", "the program's text is its plan"),
-    ("DELETE", "a stream is only appended to"),
+    (
+        "DELETE",
+        "INSERT INTO a table with a PRIMARY KEY: a row takes the place of the one before",
+    ),
     ("DESC", "thalweg explain shows the schema of each step"),
     ("DESCRIBE", "thalweg explain shows the schema of each step"),
     (
         "LOAD",
         "no code is loaded at run time: use the built-in functions",
     ),
-    ("MERGE", "a stream is only appended to"),
+    (
+        "MERGE",
+        "INSERT INTO a table with a PRIMARY KEY: a row takes the place of the one before",
+    ),
     ("REMOVE", "leave it out"),
     ("RESET", "leave out the SET that it takes back"),
     ("SHOW", "thalweg explain shows what a program does"),
     ("STOP", "stop a running job with SIGTERM"),
     ("TRUNCATE", "a stream is only appended to"),
     ("UNLOAD", "leave it out"),
-    ("UPDATE", "a stream is only appended to"),
+    (
+        "UPDATE",
+        "INSERT INTO a table with a PRIMARY KEY: a row takes the place of the one before",
+    ),
 ];
 
 /// Reads one statement other than a statement set.
@@ -110,7 +122,8 @@ fn create(cursor: &mut Cursor, start: Span) -> Result<Statement> {
         "CATALOG" | "DATABASE" => Err(Failure::new(at, format!("CREATE {word} is not supported"))
             .with_hint("leave it out: a program has one catalog and one database")),
         "MATERIALIZED" | "MODEL" | "CONNECTION" => {
-            Err(Failure::new(at, format!("CREATE {word} is not supported")))
+            Err(Failure::new(at, format!("CREATE {word} is not supported"))
+                .with_hint("declare a TABLE or a VIEW, and write INSERT INTO"))
         }
         _ => cursor.unexpected("TABLE or VIEW"),
     }
