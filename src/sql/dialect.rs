@@ -8,7 +8,7 @@
 use std::cell::Cell;
 
 use super::access::written_call;
-use super::functions::BETWEEN_SYMMETRIC;
+use super::functions::{ARRAY, BETWEEN_SYMMETRIC, MAP};
 use datafusion_sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
     ObjectName, UnaryOperator,
@@ -22,8 +22,8 @@ use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 /// argument is the name.
 pub(crate) const TABLE_ARGUMENT: &str = "$TABLE";
 
-/// What is said of `ROW(…)`, `ARRAY[…]` and `MAP[…]`.
-pub(super) const NO_COLLECTIONS: &str = "making a row, an array or a map is not supported yet";
+/// What is said of other ways to make rows, arrays and maps than Flink's.
+pub(super) const NO_COLLECTIONS: &str = "rows, arrays and maps are not made in this way";
 
 /// Words with which an expression of a special form begins.
 const EXPRESSION_WORDS: &[Keyword] = &[
@@ -148,7 +148,7 @@ impl Dialect for FlinkDialect {
             Keyword::ARRAY | Keyword::MAP
                 if parser.peek_nth_token_ref(1).token == Token::LBracket =>
             {
-                Some(Err(error_at(&parser.peek_token(), NO_COLLECTIONS)))
+                Some(parse_elements(parser))
             }
             keyword if CLAUSE_WORDS.contains(&keyword) => {
                 Some(parser.expected("an expression", parser.peek_token()))
@@ -156,6 +156,18 @@ impl Dialect for FlinkDialect {
             _ => None,
         }
     }
+}
+
+/// `ARRAY[a, b]` and `MAP[key, value]`.
+fn parse_elements(parser: &mut Parser) -> Result<Expr, ParserError> {
+    let is_array = parser.parse_keyword(Keyword::ARRAY);
+    if !is_array {
+        parser.expect_keyword(Keyword::MAP)?;
+    }
+    parser.expect_token(&Token::LBracket)?;
+    let elements = parser.parse_comma_separated(Parser::parse_expr)?;
+    parser.expect_token(&Token::RBracket)?;
+    Ok(written_call(if is_array { ARRAY } else { MAP }, elements))
 }
 
 /// `BETWEEN SYMMETRIC low AND high`, whose bounds stand in any order, and `BETWEEN

@@ -37,6 +37,7 @@ mod relation;
 mod relations;
 mod render;
 mod rewrite;
+mod rewrite_nested;
 mod rewrite_times;
 mod row_pruning;
 mod select_names;

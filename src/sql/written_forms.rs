@@ -1,11 +1,12 @@
 //! What SQL writes in a form of its own, as the calls of functions that it means.
 
 use datafusion_sql::sqlparser::ast::{
-    CeilFloorKind, DateTimeField, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Value,
+    CeilFloorKind, DateTimeField, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    ObjectName, Value,
 };
 
 use super::access::written_call;
-use super::functions::{CEIL_TO, FLOOR_TO};
+use super::functions::{CEIL_TO, FLOOR_TO, ROW};
 
 /// Rewrites an expression if it has such a form; those inside it come before it.
 pub(super) fn as_calls(expression: &mut Expr) {
@@ -20,8 +21,12 @@ pub(super) fn as_calls(expression: &mut Expr) {
                 *expression = call;
             }
         }
+        Expr::Tuple(parts) => *expression = written_call(ROW, std::mem::take(parts)),
         Expr::Function(function) => {
             let name = function.name.to_string();
+            if name.eq_ignore_ascii_case("ROW") {
+                function.name = ObjectName::from(vec![Ident::new(ROW)]);
+            }
             let has_unit = ["TIMESTAMPADD", "TIMESTAMPDIFF"];
             if has_unit
                 .iter()

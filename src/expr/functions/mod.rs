@@ -1,14 +1,17 @@
 //! Scalar functions whose meaning in Flink is not that of the query library's.
 
+mod arrays;
 mod calendar;
 mod choice;
 mod clock;
 mod date_text;
+mod elements;
 mod encodings;
 mod floats;
 mod java_regex;
 mod kernel;
 mod length;
+mod maps;
 mod micros;
 mod nested;
 mod numeric;
@@ -21,10 +24,16 @@ mod text;
 mod url;
 mod zone;
 
+pub use arrays::{
+    array, array_append, array_concat, array_contains, array_distinct, array_except,
+    array_intersect, array_join, array_max, array_min, array_position, array_prepend, array_remove,
+    array_reverse, array_slice, array_sort, array_union, element,
+};
 pub use calendar::{is_calendar_part, is_calendar_unit, is_shorter_than_a_day};
 pub use choice::{between_symmetric, greatest, least};
 pub use clock::{PROCTIME, current_timestamp, proctime};
 pub use length::{pad_to, trim_to};
+pub use maps::{map_entries, map_from_arrays, map_keys, map_union, map_values, row};
 pub use micros::{micros_of, moment_of};
 pub use nested::{cardinality, field, item};
 pub use numeric::{decimal_divide, decimal_multiply, decimal_shorten, narrow};

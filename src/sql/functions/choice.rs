@@ -8,7 +8,7 @@ use crate::expr::functions as own;
 use crate::sql::rewrite;
 
 /// `value BETWEEN SYMMETRIC low AND high`, called so.
-pub(in crate::sql) const BETWEEN_SYMMETRIC: &str = "BETWEEN_SYMMETRIC";
+pub(in crate::sql) const BETWEEN_SYMMETRIC: &str = "$BETWEEN_SYMMETRIC";
 
 pub(super) static TABLE: &[Function] = &[
     Function("GREATEST", &["a*"], Unified(own::greatest)),

@@ -27,6 +27,7 @@ use crate::expr::functions as own;
 use crate::plan::type_name;
 
 pub(super) use choice::BETWEEN_SYMMETRIC;
+pub(super) use nested::{ARRAY, MAP, ROW};
 pub(super) use planner::FlinkExpressions;
 pub(super) use temporal::{CEIL_TO, FLOOR_TO};
 

@@ -5,8 +5,8 @@ use super::Function;
 use crate::sql::rewrite_times;
 
 /// `FLOOR(… TO unit)` and `CEIL(… TO unit)`, called with the unit first.
-pub(in crate::sql) const FLOOR_TO: &str = "FLOOR_TO";
-pub(in crate::sql) const CEIL_TO: &str = "CEIL_TO";
+pub(in crate::sql) const FLOOR_TO: &str = "$FLOOR_TO";
+pub(in crate::sql) const CEIL_TO: &str = "$CEIL_TO";
 
 pub(super) static TABLE: &[Function] = &[
     Function("EXTRACT", &["st"], Expand(rewrite_times::extract)),

@@ -210,8 +210,10 @@ impl Walk<'_> {
                 self.report(self.at, NO_COLLECTIONS, None);
             }
             Expr::Tuple(parts) => {
-                let parenthesis = self.find(|token| *token == Token::LParen);
-                self.report(parenthesis, NO_COLLECTIONS, None);
+                if parts.is_empty() {
+                    let parenthesis = self.find(|token| *token == Token::LParen);
+                    self.report(parenthesis, NO_COLLECTIONS, None);
+                }
                 self.expressions(parts);
             }
             Expr::AnyOp { left, .. } | Expr::AllOp { left, .. } => {
@@ -424,7 +426,10 @@ impl Walk<'_> {
                 let message = format!("{name} in an expression is Flink's old group window");
                 self.refuse_here(&message, GROUP_WINDOW);
             }
-            "MAP" | "ROW" | "ARRAY" => self.report(self.at, NO_COLLECTIONS, None),
+            "MAP" | "ARRAY" => self.refuse_here(
+                "arrays and maps are made with brackets",
+                "write ARRAY[a, b] or MAP[key, value]",
+            ),
             TABLE_ARGUMENT => self.refuse_here("TABLE is no value", GROUP_WINDOW),
             _ => {}
         }

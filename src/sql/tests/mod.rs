@@ -1,6 +1,7 @@
 //! The front end from text to statements, by example.
 
 mod accepted;
+mod documented;
 mod environment;
 mod errors;
 mod refused;
