@@ -17,7 +17,7 @@ use crate::expr::{AggregateLayout, UpdatingSpec};
 use crate::metrics::TaskMetrics;
 use crate::operators::{
     ByRange, ChangelogNormalize, Filter, GroupAggregate, GroupAggregateSpec, Input, NotNull,
-    Project, Slicing, WindowAggregate, WindowAggregateSpec, WindowAssign, WindowFold,
+    Project, Slicing, Unnest, WindowAggregate, WindowAggregateSpec, WindowAssign, WindowFold,
     WindowPreAggregate,
 };
 use crate::plan::{Dataflow, Node, NodeKind, Window, WindowInput};
@@ -349,6 +349,10 @@ async fn operators(
             NodeKind::Filter { predicate } => {
                 let schema = node.schema.clone();
                 operators.push(Box::new(Filter::new(schema, predicate.clone())));
+            }
+            NodeKind::Unnest { column, keeps_rows } => {
+                let schema = node.schema.clone();
+                operators.push(Box::new(Unnest::new(schema, *column, *keeps_rows)));
             }
             NodeKind::WindowAssign { time, window } => {
                 let schema = node.schema.clone();

@@ -75,7 +75,10 @@ pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
                 stages.push(stage);
                 stages.len() - 1
             }
-            NodeKind::Filter { .. } | NodeKind::Project { .. } | NodeKind::WindowAssign { .. } => {
+            NodeKind::Filter { .. }
+            | NodeKind::Unnest { .. }
+            | NodeKind::Project { .. }
+            | NodeKind::WindowAssign { .. } => {
                 stages[inputs[0]].steps.push(Step::Node(node.id));
                 inputs[0]
             }
@@ -142,6 +145,7 @@ impl Stage {
             names.push(match (kind_of(id), step) {
                 (NodeKind::Source { table, .. }, _) => format!("source {}", table.name),
                 (NodeKind::Filter { .. }, _) => "filter".to_owned(),
+                (NodeKind::Unnest { .. }, _) => "unnest".to_owned(),
                 (NodeKind::Project { .. }, _) => "project".to_owned(),
                 (NodeKind::WindowAssign { .. }, _) => "window".to_owned(),
                 (NodeKind::ChangelogNormalize { .. }, _) => "changelog normalize".to_owned(),
@@ -212,6 +216,7 @@ mod tests {
         let name = |id: &OperatorId| match &dataflow.nodes[id.0 as usize].kind {
             NodeKind::Source { table, .. } | NodeKind::Sink { table } => table.name.clone(),
             NodeKind::Filter { .. } => "filter".to_owned(),
+            NodeKind::Unnest { .. } => "unnest".to_owned(),
             NodeKind::Project { .. } => "project".to_owned(),
             NodeKind::WindowAssign { .. } => "assign".to_owned(),
             NodeKind::ChangelogNormalize { .. } => "normalize".to_owned(),

@@ -83,6 +83,13 @@ pub enum NodeKind {
         /// The condition.
         predicate: Expression,
     },
+    /// Repeats a row for each element of an array, which takes the array's place.
+    Unnest {
+        /// The column of the array.
+        column: usize,
+        /// Whether a row without elements passes, with a null.
+        keeps_rows: bool,
+    },
     /// Computes columns.
     Project {
         /// One expression a column.

@@ -55,6 +55,7 @@ fn name(kind: &NodeKind) -> &'static str {
         NodeKind::Source { .. } => "Source",
         NodeKind::ChangelogNormalize { .. } => "ChangelogNormalize",
         NodeKind::Filter { .. } => "Filter",
+        NodeKind::Unnest { .. } => "Unnest",
         NodeKind::Project { .. } => "Project",
         NodeKind::WindowAssign { .. } => "WindowAssign",
         NodeKind::WindowAggregate { .. } => "WindowAggregate",
@@ -93,6 +94,14 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
             )
         }
         NodeKind::Filter { predicate } => write!(f, ": {predicate}"),
+        NodeKind::Unnest { column, keeps_rows } => {
+            write!(f, ": {}", column_name(input, *column))?;
+            f.write_str(if *keeps_rows {
+                ", rows without elements too"
+            } else {
+                ""
+            })
+        }
         NodeKind::Project { columns } => write!(f, ": {}", list(columns)),
         NodeKind::WindowAssign { time, window } => {
             write!(f, ": {window} over {}", column_name(input, *time))

@@ -104,7 +104,6 @@ const ADVICE: &[(&str, &str)] = &[
         "COLLATE",
         "leave it out: texts are compared by their characters' numbers",
     ),
-    ("UNNEST", "read elements by their places, as in a[1]"),
     (
         "PARTITION BY of a table argument",
         "leave it out, and GROUP BY the column beside window_start and window_end",

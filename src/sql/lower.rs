@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion_common::{DFSchema, DataFusionError, Result};
-use datafusion_expr::logical_plan::{Distinct, Extension, Projection, TableScan, Union};
+use datafusion_expr::logical_plan::{Distinct, Extension, Projection, TableScan, Union, Unnest};
 use datafusion_expr::{Expr, LogicalPlan, lit};
 
 use super::diagnose::refusal;
 use super::relation::{DeclaredTable, Relation, declared_expression};
-use super::values;
 use super::window_function::{EVENT_TIME, WINDOW_COLUMNS, WindowAssign};
+use super::{unnest, values};
 use crate::expr::Expression;
 use crate::plan::{Node, NodeKind, Table, Window, type_name};
 use crate::stream::{ChangelogMode, OperatorId};
@@ -120,6 +120,7 @@ impl Lowering {
                 let id = self.push(vec![input.id], kind, Arc::clone(&input.schema));
                 Ok(Rows { id, ..input })
             }
+            LogicalPlan::Unnest(unnest) => self.unnest(unnest),
             LogicalPlan::Projection(projection) => self.projection(projection),
             LogicalPlan::Extension(extension) => self.windows(extension),
             LogicalPlan::Union(union) => self.union(union),
@@ -175,6 +176,19 @@ impl Lowering {
             watermark,
         };
         let id = self.push(Vec::new(), kind, Arc::clone(&schema));
+        Ok(Rows { id, schema, roles })
+    }
+
+    fn unnest(&mut self, unnest: &Unnest) -> Result<Rows> {
+        let input = self.rows(&unnest.input)?;
+        let Some((column, keeps_rows)) = unnest::meaning(unnest) else {
+            return Err(refusal("this form of UNNEST is not supported", None, None));
+        };
+        let fields = unnest.schema.fields().iter().cloned();
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let kind = NodeKind::Unnest { column, keeps_rows };
+        let id = self.push(vec![input.id], kind, Arc::clone(&schema));
+        let roles = input.roles;
         Ok(Rows { id, schema, roles })
     }
 
@@ -476,7 +490,6 @@ fn unsupported(plan: &LogicalPlan) -> DataFusionError {
         LogicalPlan::Distinct(_) => "DISTINCT",
         LogicalPlan::Window(_) => "OVER",
         LogicalPlan::Subquery(_) => "a correlated subquery",
-        LogicalPlan::Unnest(_) => "UNNEST",
         _ => "this query",
     };
     refusal(format!("{what} is not supported yet"), None, None)

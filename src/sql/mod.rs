@@ -45,6 +45,7 @@ mod statement;
 mod time_zone;
 mod tokens;
 mod typing;
+mod unnest;
 mod untyped_call;
 mod values;
 mod window_arguments;

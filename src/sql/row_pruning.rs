@@ -147,7 +147,11 @@ fn narrowed(plan: LogicalPlan, wanted: &[Wanted]) -> Result<LogicalPlan> {
         let wanted = wanted_of_input(&plan, input.schema(), wanted)?;
         inputs.push(narrowed(input.clone(), &wanted)?);
     }
-    let expressions = plan.expressions();
+    let expressions = match plan {
+        // It keeps its columns itself.
+        LogicalPlan::Unnest(_) => Vec::new(),
+        _ => plan.expressions(),
+    };
     plan.with_new_exprs(expressions, inputs)
 }
 

@@ -7,6 +7,8 @@ use datafusion_sql::sqlparser::ast::{
     Expr, Ident, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins,
 };
 
+use super::unnest;
+
 /// Names every column of every `SELECT` in `query`.
 pub(super) fn name_columns(query: &mut Query) {
     if let Some(with) = &mut query.with {
@@ -38,6 +40,7 @@ fn name_select_columns(select: &mut Select) {
             }
         }
     }
+    unnest::folded(&mut select.from);
     let mut taken = HashSet::new();
     for (position, item) in select.projection.iter_mut().enumerate() {
         name_item(item, position, &mut taken);

@@ -17,6 +17,7 @@ use datafusion_expr::{Expr, Extension, LogicalPlan};
 use datafusion_sql::sqlparser::ast::TableFactor;
 
 use super::diagnose::refusal;
+use super::unnest;
 use super::window_arguments::{Arguments, WindowKind, call};
 use crate::plan::Window;
 
@@ -164,7 +165,7 @@ impl RelationPlanner for WindowFunctions {
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
         let Some((call, alias)) = call(&relation)? else {
-            return Ok(RelationPlanning::Original(Box::new(relation)));
+            return unnest::planned(relation, context);
         };
         let arguments = Arguments::of(call)?;
         let window = window(&arguments, context)?;

@@ -35,7 +35,7 @@ pub use clock::{PROCTIME, current_timestamp, proctime};
 pub use length::{pad_to, trim_to};
 pub use maps::{map_entries, map_from_arrays, map_keys, map_union, map_values, row};
 pub use micros::{micros_of, moment_of};
-pub use nested::{cardinality, field, item};
+pub use nested::{cardinality, entries, field, item};
 pub use numeric::{decimal_divide, decimal_multiply, decimal_shorten, narrow};
 pub use regular::{check_regex, check_similar};
 pub use temporal::{

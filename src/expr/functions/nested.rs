@@ -45,6 +45,39 @@ pub fn item() -> Arc<ScalarUDF> {
     Arc::clone(&FUNCTION)
 }
 
+/// `ENTRIES(map)`: the entries of a map as an array of rows of key and value.
+pub fn entries() -> Arc<ScalarUDF> {
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+        Kernel {
+            name: "ENTRIES",
+            accept: |arguments| Ok(arguments.to_vec()),
+            result: |arguments| match arguments {
+                [DataType::Map(entries, _)] => DataType::List(Arc::clone(entries)),
+                _ => DataType::Null,
+            },
+            evaluate: |arguments, _| {
+                let [maps] = arguments else {
+                    return internal_err!("ENTRIES is planned with one argument");
+                };
+                let maps = maps.as_map();
+                let DataType::Map(entry, _) = maps.data_type() else {
+                    return internal_err!("ENTRIES is planned with a map");
+                };
+                let (ends, nulls) = (maps.offsets().clone(), maps.nulls().cloned());
+                let entries = Arc::new(maps.entries().clone());
+                Ok(Arc::new(ListArray::try_new(
+                    Arc::clone(entry),
+                    ends,
+                    entries,
+                    nulls,
+                )?))
+            },
+        }
+        .strict_function()
+    });
+    Arc::clone(&FUNCTION)
+}
+
 /// `CARDINALITY(array)` and `CARDINALITY(map)`: how many elements it has.
 pub fn cardinality() -> Arc<ScalarUDF> {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {

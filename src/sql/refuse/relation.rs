@@ -9,6 +9,7 @@ use datafusion_sql::sqlparser::tokenizer::Token;
 use super::Walk;
 use crate::sql::dialect::TABLE_ARGUMENT;
 use crate::sql::parser::{NO_SUCH_DATABASE, ONE_DATABASE};
+use crate::sql::unnest::{self, UnnestCall};
 
 const NO_JOIN: &str = "joins are not supported yet";
 
@@ -20,6 +21,10 @@ impl Walk<'_> {
         };
         self.table_with_joins(first);
         for other in others {
+            if let Some(call) = unnest::call_of(&other.relation) {
+                self.unnest(&call);
+                continue;
+            }
             let comma = self.find(|token| *token == Token::Comma);
             self.report(
                 comma,
@@ -37,9 +42,20 @@ impl Walk<'_> {
             let Join {
                 relation,
                 global: _,
-                join_operator: _,
+                join_operator,
             } = join;
-            // Every kind of join is refused alike.
+            if let Some(call) = unnest::call_of(relation) {
+                if unnest::keeps_rows(join_operator).is_none() {
+                    self.refuse_with(
+                        "JOIN",
+                        "this kind of join with UNNEST is not supported",
+                        UNNEST,
+                    );
+                }
+                self.unnest(&call);
+                continue;
+            }
+            // Every other kind of join is refused alike.
             self.refuse("JOIN", NO_JOIN);
             self.table_factor(relation);
         }
@@ -81,7 +97,9 @@ impl Walk<'_> {
             TableFactor::Function { .. } => {
                 self.refuse("LATERAL", "LATERAL table functions are not supported yet");
             }
-            TableFactor::UNNEST { .. } => self.refuse("UNNEST", "UNNEST is not supported yet"),
+            TableFactor::UNNEST { .. } => {
+                self.refuse_with("UNNEST", "UNNEST stands behind a table", UNNEST);
+            }
             TableFactor::NestedJoin {
                 table_with_joins,
                 alias,
@@ -112,6 +130,22 @@ impl Walk<'_> {
                 );
             }
         }
+    }
+
+    /// An `UNNEST` behind a table.
+    fn unnest(&mut self, call: &UnnestCall) {
+        for argument in call.arguments {
+            match argument {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(collection)) => {
+                    self.expression(collection);
+                }
+                _ => self.refuse_here("UNNEST takes an array or a map", UNNEST),
+            }
+        }
+        if call.with_ordinality {
+            self.refuse_with("WITH", "WITH ORDINALITY is not supported yet", UNNEST);
+        }
+        self.alias(call.alias);
     }
 
     /// A table by its name, or a function without `TABLE(…)` around it.
@@ -179,7 +213,7 @@ impl Walk<'_> {
         match name.to_string().to_uppercase().as_str() {
             "TUMBLE" | "HOP" | "CUMULATE" => {}
             "SESSION" => self.refuse_here("SESSION windows are not supported yet", WINDOWS),
-            "UNNEST" => self.refuse_here("UNNEST is not supported yet", "read whole columns"),
+            "UNNEST" => self.refuse_here("UNNEST stands behind a table", UNNEST),
             other => {
                 let message = format!("there is no table function {other}");
                 self.refuse_here(&message, WINDOWS);
@@ -252,4 +286,5 @@ impl Walk<'_> {
     }
 }
 
+const UNNEST: &str = "write FROM t CROSS JOIN UNNEST(array) AS u (x), or LEFT JOIN … ON TRUE";
 const WINDOWS: &str = "the window functions are TUMBLE and HOP";
