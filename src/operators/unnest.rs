@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::take;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{ArrowNativeType, DataType, SchemaRef};
 
 use crate::runtime::{Error, Operator, Output, Result};
 use crate::stream::Batch;
@@ -51,24 +51,31 @@ impl Operator for Unnest {
     fn process(&mut self, batch: Batch, out: &mut dyn Output) -> Result<()> {
         let arrays = batch.records.column(self.column).as_list::<i32>().clone();
         let (mut rows, mut elements) = (Vec::new(), Vec::new());
+        // A null among rows is no element, as in Flink; among other values it is one.
+        let is_of_rows = matches!(arrays.values().data_type(), DataType::Struct(_));
+        let nulls = arrays.values().nulls().filter(|_| is_of_rows);
+        let is_element = |element: &usize| nulls.is_none_or(|nulls| nulls.is_valid(*element));
         for row in 0..arrays.len() {
             let number = u32::try_from(row).expect("a batch has fewer than 2^32 rows");
-            let ends = arrays.value_offsets();
-            let range = ends[row].cast_unsigned()..ends[row + 1].cast_unsigned();
-            if arrays.is_null(row) || range.is_empty() {
-                if self.keeps_rows {
-                    rows.push(number);
-                    elements.push(None);
-                }
-                continue;
-            }
-            for element in range {
+            let own = if arrays.is_null(row) {
+                0..0
+            } else {
+                let ends = arrays.value_offsets();
+                ends[row].as_usize()..ends[row + 1].as_usize()
+            };
+            let mut has_elements = false;
+            for element in own.filter(is_element) {
+                has_elements = true;
                 rows.push(number);
-                elements.push(Some(element));
+                elements.push(u32::try_from(element).ok());
                 if rows.len() == ROWS_AT_ONCE {
                     let some = (std::mem::take(&mut rows), std::mem::take(&mut elements));
                     out.emit(self.rows(&batch, some.0, some.1)?);
                 }
+            }
+            if self.keeps_rows && !has_elements {
+                rows.push(number);
+                elements.push(None);
             }
         }
         if !rows.is_empty() {
