@@ -151,13 +151,7 @@ fn from_library(diagnostic: &LibraryDiagnostic, fallback: Span) -> Option<Diagno
 }
 
 /// Functions of Flink that a query often calls and that are not there yet.
-const NOT_YET: &[&str] = &[
-    "JSON_VALUE",
-    "JSON_QUERY",
-    "LAST_VALUE",
-    "FIRST_VALUE",
-    "LISTAGG",
-];
+const NOT_YET: &[&str] = &["LAST_VALUE", "FIRST_VALUE", "LISTAGG"];
 
 /// What to say of a function that is not there yet. Some are written without
 /// parentheses, like columns.

@@ -8,10 +8,10 @@
 use std::cell::Cell;
 
 use super::access::written_call;
-use super::functions::{ARRAY, BETWEEN_SYMMETRIC, MAP};
+use super::functions::{ARRAY, BETWEEN_SYMMETRIC, IS_JSON, MAP};
 use datafusion_sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName, UnaryOperator,
+    ObjectName, UnaryOperator, Value,
 };
 use datafusion_sql::sqlparser::dialect::{Dialect, GenericDialect, Precedence};
 use datafusion_sql::sqlparser::keywords::{Keyword, RESERVED_FOR_IDENTIFIER};
@@ -126,7 +126,7 @@ impl Dialect for FlinkDialect {
         value: &Expr,
         _precedence: u8,
     ) -> Option<Result<Expr, ParserError>> {
-        parse_between(parser, value)
+        parse_between(parser, value).or_else(|| parse_is_json(parser, value).map(Ok))
     }
 
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
@@ -170,16 +170,53 @@ fn parse_elements(parser: &mut Parser) -> Result<Expr, ParserError> {
     Ok(written_call(if is_array { ARRAY } else { MAP }, elements))
 }
 
+/// The word without quotes so many tokens ahead, in capitals.
+fn word_at(parser: &Parser, place: usize) -> String {
+    match &parser.peek_nth_token_ref(place).token {
+        Token::Word(word) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
+        _ => String::new(),
+    }
+}
+
+/// `text IS JSON` and `text IS NOT JSON`, of any kind or of one.
+fn parse_is_json(parser: &mut Parser, value: &Expr) -> Option<Expr> {
+    let negated = word_at(parser, 1) == "NOT";
+    let json = if negated { 2 } else { 1 };
+    if word_at(parser, 0) != "IS" || word_at(parser, json) != "JSON" {
+        return None;
+    }
+    for _ in 0..=json {
+        parser.advance_token();
+    }
+    let kind = word_at(parser, 0);
+    let kinds = ["VALUE", "SCALAR", "ARRAY", "OBJECT"];
+    let kind = kinds.iter().find(|known| **known == kind);
+    if kind.is_some() {
+        parser.advance_token();
+    }
+    let kind = Expr::value(Value::SingleQuotedString(
+        (*kind.unwrap_or(&"VALUE")).to_owned(),
+    ));
+    let call = written_call(IS_JSON, vec![value.clone(), kind]);
+    Some(if negated {
+        Expr::Nested(Box::new(Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr: Box::new(call),
+        }))
+    } else {
+        call
+    })
+}
+
 /// `BETWEEN SYMMETRIC low AND high`, whose bounds stand in any order, and `BETWEEN
 /// ASYMMETRIC`, which is `BETWEEN` alone. The parser knows neither word.
 fn parse_between(parser: &mut Parser, value: &Expr) -> Option<Result<Expr, ParserError>> {
-    let word_at = |place: usize| match &parser.peek_nth_token_ref(place).token {
-        Token::Word(word) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
-        _ => String::new(),
-    };
-    let is_negated = word_at(0) == "NOT";
+    let is_negated = word_at(parser, 0) == "NOT";
     let first = usize::from(is_negated);
-    let is_symmetric = match (word_at(first).as_str(), word_at(first + 1).as_str()) {
+    let is_symmetric = match (
+        word_at(parser, first).as_str(),
+        word_at(parser, first + 1).as_str(),
+    ) {
         ("BETWEEN", "SYMMETRIC") => true,
         ("BETWEEN", "ASYMMETRIC") => false,
         _ => return None,

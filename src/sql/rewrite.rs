@@ -250,3 +250,11 @@ pub(super) fn type_of_argument(arguments: Vec<Expr>, schema: &DFSchema) -> Resul
     let (_, field) = argument.to_field(schema)?;
     Ok(lit(column_type_name(&field)))
 }
+
+/// A call whose second argument is a path into JSON, which is checked if it is written out.
+pub(super) fn with_json_path(name: &str, arguments: Vec<Expr>) -> Result<Expr> {
+    match text_of(arguments.get(1)).map(own::check_json_path) {
+        Some(Err(message)) => Err(misfit(message, &arguments.iter().collect::<Vec<_>>())),
+        _ => Ok(call(own::row_function(name), arguments)),
+    }
+}

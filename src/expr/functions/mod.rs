@@ -9,6 +9,7 @@ mod elements;
 mod encodings;
 mod floats;
 mod java_regex;
+mod json;
 mod kernel;
 mod length;
 mod maps;
@@ -32,6 +33,7 @@ pub use arrays::{
 pub use calendar::{is_calendar_part, is_calendar_unit, is_shorter_than_a_day};
 pub use choice::{between_symmetric, greatest, least};
 pub use clock::{PROCTIME, current_timestamp, proctime};
+pub use json::check_json_path;
 pub use length::{pad_to, trim_to};
 pub use maps::{map_entries, map_from_arrays, map_keys, map_union, map_values, row};
 pub use micros::{micros_of, moment_of};
@@ -61,6 +63,7 @@ pub fn row_function(name: &str) -> Arc<ScalarUDF> {
             calendar::KERNELS.as_slice(),
             date_text::KERNELS.as_slice(),
             floats::KERNELS.as_slice(),
+            json::KERNELS.as_slice(),
             printf::KERNELS.as_slice(),
             regular::KERNELS.as_slice(),
             url::KERNELS.as_slice(),

@@ -4,6 +4,7 @@
 //! more, of which some have another meaning under Flink's name.
 
 mod choice;
+mod json;
 mod nested;
 mod numeric;
 mod operators;
@@ -27,6 +28,7 @@ use crate::expr::functions as own;
 use crate::plan::type_name;
 
 pub(super) use choice::BETWEEN_SYMMETRIC;
+pub(super) use json::IS_JSON;
 pub(super) use nested::{ARRAY, MAP, ROW};
 pub(super) use planner::FlinkExpressions;
 pub(super) use temporal::{CEIL_TO, FLOOR_TO};
@@ -62,6 +64,7 @@ fn table() -> impl Iterator<Item = &'static Function> {
         temporal::TABLE,
         choice::TABLE,
         nested::TABLE,
+        json::TABLE,
         operators::TABLE,
     ];
     tables.into_iter().flatten()
