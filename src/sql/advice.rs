@@ -66,10 +66,6 @@ const ADVICE: &[(&str, &str)] = &[
     ("WITH RECURSIVE", "write the steps out, one query each"),
     ("MATERIALIZED", "leave it out"),
     (
-        "making a row, an array or a map",
-        "select the parts as columns; of a value that is there: r.field, a[1], m['key']",
-    ),
-    (
         "ORDER BY in an aggregate",
         "leave it out: values come in the order in which their rows do",
     ),
