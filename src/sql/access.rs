@@ -52,6 +52,7 @@ fn accessed(inner: SqlExpr, access: AccessExpr) -> SqlExpr {
     }
 }
 
+/// A call as it would be written.
 pub(super) fn written_call(name: &str, arguments: Vec<SqlExpr>) -> SqlExpr {
     let unnamed = |argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument));
     SqlExpr::Function(Function {

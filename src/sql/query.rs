@@ -28,10 +28,12 @@ use super::catalog::Catalog;
 use super::data_type::FlinkTypes;
 use super::diagnose::{consequence, did_you_mean, refusal};
 use super::functions::{self, FlinkExpressions};
+use super::group_windows::with_window_function;
 use super::row_pruning::without_unread_fields;
 use super::select_names::name_columns;
+use super::selects::each_select;
 use super::window_function::WindowFunctions;
-use super::{aggregates, hints, literals, typing, values, written_forms};
+use super::{aggregates, hints, literals, typing, unnest, values, written_forms};
 
 /// Plans queries over the relations of a catalog.
 pub(super) struct QueryPlanner<'a> {
@@ -50,7 +52,11 @@ impl<'a> QueryPlanner<'a> {
     /// If it names what does not exist, or its types do not fit.
     pub(super) fn plan(&self, query: &Query) -> Result<LogicalPlan> {
         let mut query = query.clone();
-        name_columns(&mut query);
+        each_select(&mut query, &mut |select| {
+            unnest::folded(&mut select.from);
+            name_columns(select);
+            with_window_function(select)
+        })?;
         let dotted = rewritten(&mut query)?;
         let plan = Scope::new(self.catalog, dotted)
             .binder()

@@ -1,46 +1,12 @@
-//! The names of a query's columns, as Flink gives them: an expression without a
+//! The names of the columns of a `SELECT`, as Flink gives them: an expression without a
 //! name is `EXPR$n`, and a name that occurs twice gets a number.
 
 use std::collections::HashSet;
 
-use datafusion_sql::sqlparser::ast::{
-    Expr, Ident, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins,
-};
+use datafusion_sql::sqlparser::ast::{Expr, Ident, Select, SelectItem};
 
-use super::unnest;
-
-/// Names every column of every `SELECT` in `query`.
-pub(super) fn name_columns(query: &mut Query) {
-    if let Some(with) = &mut query.with {
-        for table in &mut with.cte_tables {
-            name_columns(&mut table.query);
-        }
-    }
-    name_set_columns(&mut query.body);
-}
-
-fn name_set_columns(body: &mut SetExpr) {
-    match body {
-        SetExpr::Select(select) => name_select_columns(select),
-        SetExpr::Query(query) => name_columns(query),
-        SetExpr::SetOperation { left, right, .. } => {
-            name_set_columns(left);
-            name_set_columns(right);
-        }
-        _ => (),
-    }
-}
-
-fn name_select_columns(select: &mut Select) {
-    for TableWithJoins { relation, joins } in &mut select.from {
-        let joined = joins.iter_mut().map(|join| &mut join.relation);
-        for factor in std::iter::once(relation).chain(joined) {
-            if let TableFactor::Derived { subquery, .. } = factor {
-                name_columns(subquery);
-            }
-        }
-    }
-    unnest::folded(&mut select.from);
+/// Names every column of a `SELECT`.
+pub(super) fn name_columns(select: &mut Select) {
     let mut taken = HashSet::new();
     for (position, item) in select.projection.iter_mut().enumerate() {
         name_item(item, position, &mut taken);

@@ -23,14 +23,50 @@ impl Numbers {
 
 const TABLES: &str = "CREATE TABLE n (k INT, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) \
      WITH ('connector' = 'script');\n\
-     CREATE TABLE sink (k INT, s TIMESTAMP(3), n BIGINT, total BIGINT, least BIGINT) \
+     CREATE TABLE sink (k INT, s TIMESTAMP(3), e TIMESTAMP(3), n BIGINT, total BIGINT, least BIGINT) \
      WITH ('connector' = 'script');\n";
 
-/// Windows of `size_ms` every `slide_ms`.
+/// Start and end.
+type Window = (i64, i64);
+
+/// Windows of a window function.
 #[derive(Clone, Copy)]
 struct Windows {
     size_ms: i64,
+    /// From one to the next: the slide or the step.
     slide_ms: i64,
+    offset_ms: i64,
+    function: &'static str,
+}
+
+impl Windows {
+    fn tumbling(size_ms: i64) -> Self {
+        Self {
+            size_ms,
+            slide_ms: size_ms,
+            offset_ms: 0,
+            function: "HOP",
+        }
+    }
+
+    /// Those that a time lies in.
+    fn at(self, ts: i64) -> Vec<Window> {
+        let Self {
+            size_ms, slide_ms, ..
+        } = self;
+        let past = |period_ms| (ts - self.offset_ms).rem_euclid(period_ms);
+        let steps = 1..=size_ms / slide_ms;
+        let windows = steps.map(|step| {
+            if self.function == "CUMULATE" {
+                let start = ts - past(size_ms);
+                (start, start + step * slide_ms)
+            } else {
+                let start = ts - past(slide_ms) - (step - 1) * slide_ms;
+                (start, start + size_ms)
+            }
+        });
+        windows.filter(|(_, end)| ts < *end).collect()
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -42,10 +78,7 @@ struct Row {
 
 /// More keys in a window than a batch has rows.
 pub fn many_keys() -> Golden {
-    let windows = Windows {
-        size_ms: 10_000,
-        slide_ms: 10_000,
-    };
+    let windows = Windows::tumbling(10_000);
     let mut reference = Reference::new(windows);
     let mut items = Vec::new();
     for round in 0..2 {
@@ -63,10 +96,7 @@ pub fn many_keys() -> Golden {
 
 /// Many windows that are all open at the same time.
 pub fn many_windows() -> Golden {
-    let windows = Windows {
-        size_ms: 1_000,
-        slide_ms: 1_000,
-    };
+    let windows = Windows::tumbling(1_000);
     let mut reference = Reference::new(windows);
     let mut numbers = Numbers(1);
     let mut items = Vec::new();
@@ -88,6 +118,8 @@ pub fn random(seed: u64) -> Golden {
     let windows = Windows {
         size_ms: slide_ms * (1 + numbers.below(4)),
         slide_ms,
+        offset_ms: numbers.below(1_999) - 999,
+        function: ["HOP", "CUMULATE"][usize::try_from(numbers.below(2)).unwrap()],
     };
     let mut reference = Reference::new(windows);
     let mut items = Vec::new();
@@ -109,16 +141,20 @@ pub fn random(seed: u64) -> Golden {
 }
 
 fn golden(name: &str, windows: Windows, items: Vec<Item>, reference: Reference) -> Golden {
-    let Windows { size_ms, slide_ms } = windows;
-    let seconds =
-        |millis: i64| format!("INTERVAL '{}.{:03}' SECOND", millis / 1_000, millis % 1_000);
+    let seconds = |millis: i64| {
+        let sign = if millis < 0 { "-" } else { "" };
+        let (whole, rest) = (millis.abs() / 1_000, millis.abs() % 1_000);
+        format!("INTERVAL '{sign}{whole}.{rest:03}' SECOND")
+    };
     let mut statement = TABLES.to_owned();
     write!(
         statement,
-        "INSERT INTO sink SELECT k, window_start, COUNT(*), SUM(v), MIN(v) \
-         FROM TABLE(HOP(TABLE n, DESCRIPTOR(ts), {}, {})) GROUP BY k, window_start, window_end",
-        seconds(slide_ms),
-        seconds(size_ms),
+        "INSERT INTO sink SELECT k, window_start, window_end, COUNT(*), SUM(v), MIN(v) \
+         FROM TABLE({}(TABLE n, DESCRIPTOR(ts), {}, {}, {})) GROUP BY k, window_start, window_end",
+        windows.function,
+        seconds(windows.slide_ms),
+        seconds(windows.size_ms),
+        seconds(windows.offset_ms),
     )
     .unwrap();
     let splits = vec![("1".to_owned(), items)];
@@ -138,7 +174,7 @@ fn golden(name: &str, windows: Windows, items: Vec<Item>, reference: Reference) 
 struct Reference {
     windows: Windows,
     watermark: i64,
-    counts: BTreeMap<(i64, i64), (i64, i64, i64)>,
+    counts: BTreeMap<(i64, Window), (i64, i64, i64)>,
     late: u64,
 }
 
@@ -155,19 +191,16 @@ impl Reference {
     /// Takes a row, and gives it as an item of a script.
     fn take(&mut self, row: Row) -> Item {
         let Row { key, value, ts } = row;
-        let Windows { size_ms, slide_ms } = self.windows;
-        let mut start = ts - ts.rem_euclid(slide_ms);
         let mut open = false;
-        while start > ts - size_ms {
-            if self.watermark < start + size_ms - 1 {
+        for window in self.windows.at(ts) {
+            if self.watermark < window.1 - 1 {
                 open = true;
-                let count = self.counts.entry((key, start));
+                let count = self.counts.entry((key, window));
                 let (rows, total, least) = count.or_insert((0, 0, i64::MAX));
                 *rows += 1;
                 *total += value;
                 *least = value.min(*least);
             }
-            start -= slide_ms;
         }
         self.late += u64::from(!open);
         let ts = timestamp(ts);
@@ -188,9 +221,11 @@ impl Reference {
 
     fn rows(self) -> Vec<String> {
         let rows = self.counts.into_iter();
-        let rows = rows.map(|((key, start), (count, total, least))| {
-            let s = timestamp(start);
-            format!(r#"{{"k":{key},"s":"{s}","n":{count},"total":{total},"least":{least}}}"#)
+        let rows = rows.map(|((key, (start, end)), (count, total, least))| {
+            let (s, e) = (timestamp(start), timestamp(end));
+            format!(
+                r#"{{"k":{key},"s":"{s}","e":"{e}","n":{count},"total":{total},"least":{least}}}"#
+            )
         });
         let mut rows: Vec<_> = rows.collect();
         rows.sort();
@@ -216,8 +251,8 @@ fn timestamp(millis: i64) -> String {
 #[test]
 fn the_reference_counts_as_by_hand() {
     let mut reference = Reference::new(Windows {
-        size_ms: 20,
         slide_ms: 10,
+        ..Windows::tumbling(20)
     });
     let row = |ts| Row {
         key: 1,
@@ -232,8 +267,24 @@ fn the_reference_counts_as_by_hand() {
     assert_eq!(
         reference.rows(),
         [
-            r#"{"k":1,"s":"1969-12-31 23:59:59.99","n":1,"total":5,"least":5}"#,
-            r#"{"k":1,"s":"1970-01-01 00:00:00","n":2,"total":11,"least":5}"#,
+            r#"{"k":1,"s":"1969-12-31 23:59:59.99","e":"1970-01-01 00:00:00.01","n":1,"total":5,"least":5}"#,
+            r#"{"k":1,"s":"1970-01-01 00:00:00","e":"1970-01-01 00:00:00.02","n":2,"total":11,"least":5}"#,
         ]
     );
+}
+
+#[test]
+fn the_reference_knows_all_windows() {
+    let hop = Windows {
+        slide_ms: 10,
+        offset_ms: -3,
+        ..Windows::tumbling(20)
+    };
+    assert_eq!(hop.at(7), [(7, 27), (-3, 17)]);
+    let cumulate = Windows {
+        function: "CUMULATE",
+        ..hop
+    };
+    assert_eq!(cumulate.at(6), [(-3, 7), (-3, 17)]);
+    assert_eq!(cumulate.at(7), [(-3, 17)]);
 }

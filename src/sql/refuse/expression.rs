@@ -420,17 +420,11 @@ impl Walk<'_> {
     /// Functions that are refused for what they mean, not because they are unknown.
     fn function_name(&mut self, name: &str) {
         match name {
-            "TUMBLE" | "HOP" | "SESSION" | "TUMBLE_START" | "TUMBLE_END" | "TUMBLE_ROWTIME"
-            | "TUMBLE_PROCTIME" | "HOP_START" | "HOP_END" | "HOP_ROWTIME" | "HOP_PROCTIME"
-            | "SESSION_START" | "SESSION_END" | "SESSION_ROWTIME" | "SESSION_PROCTIME" => {
-                let message = format!("{name} in an expression is Flink's old group window");
-                self.refuse_here(&message, GROUP_WINDOW);
-            }
             "MAP" | "ARRAY" => self.refuse_here(
                 "arrays and maps are made with brackets",
                 "write ARRAY[a, b] or MAP[key, value]",
             ),
-            TABLE_ARGUMENT => self.refuse_here("TABLE is no value", GROUP_WINDOW),
+            TABLE_ARGUMENT => self.refuse_here("TABLE is no value", TABLE_VALUE),
             _ => {}
         }
     }
@@ -499,5 +493,5 @@ const ARITHMETIC: &str = "the operators are + - * / % || = <> < <= > >= AND OR N
 const CAST: &str = "write CAST(value AS type)";
 const NO_CONVERT: &str = "CONVERT is not Flink SQL";
 const TRIM: &str = "write TRIM(BOTH 'x' FROM text)";
-const GROUP_WINDOW: &str = "write FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) \
-                            and GROUP BY window_start, window_end";
+const TABLE_VALUE: &str = "write FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) \
+                           and GROUP BY window_start, window_end";

@@ -1,0 +1,233 @@
+//! Flink's group windows of before there were window functions: `GROUP BY TUMBLE(ts, size)`, with
+//! `TUMBLE_START(ts, size)` and its like among the columns. They become the window function over
+//! what is in `FROM` and `WHERE`, and its columns, before anything is planned; so nothing further
+//! on knows of them.
+
+use std::ops::ControlFlow;
+
+use datafusion_common::{DataFusionError, Result};
+use datafusion_sql::sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
+    ObjectName, Query, Select, SelectItem, SetExpr, Spanned, TableFactor, TableWithJoins,
+    WildcardAdditionalOptions, visit_expressions_mut,
+};
+
+use super::access::written_call;
+use super::diagnose::{library_span, refusal};
+
+/// The windows, with the number of their arguments: the time, and intervals.
+const WINDOWS: [(&str, usize); 2] = [("TUMBLE", 2), ("HOP", 3)];
+
+/// What is told of a window, with the column that it becomes.
+const AUXILIARIES: [(&str, &str); 3] = [
+    ("START", "window_start"),
+    ("END", "window_end"),
+    ("ROWTIME", "window_time"),
+];
+
+/// Replaces the group window of a `SELECT`, if it has one.
+///
+/// # Errors
+/// If it has two, or its columns tell of another one.
+pub(super) fn with_window_function(select: &mut Select) -> Result<()> {
+    let window = match &mut select.group_by {
+        GroupByExpr::Expressions(groups, _) => taken_out(groups)?,
+        GroupByExpr::All(_) => None,
+    };
+    let mut one = |expression: &mut Expr| match as_column(expression, window.as_ref()) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
+    };
+    let one: &mut dyn FnMut(&mut Expr) -> ControlFlow<DataFusionError> = &mut one;
+    let visited = visit_expressions_mut(&mut select.projection, &mut *one);
+    let visited = match visited {
+        ControlFlow::Continue(()) => visit_expressions_mut(&mut select.having, &mut *one),
+        wrong @ ControlFlow::Break(_) => wrong,
+    };
+    if let ControlFlow::Break(error) = visited {
+        return Err(error);
+    }
+    if let Some(window) = window {
+        let rows = Box::new(rows_below(select));
+        let input = Expr::Subquery(rows);
+        select.from = vec![TableWithJoins {
+            relation: window.function_over(input),
+            joins: Vec::new(),
+        }];
+    }
+    Ok(())
+}
+
+/// A call in `GROUP BY`.
+struct GroupWindow {
+    /// Its name as it is written.
+    name: Ident,
+    time: Ident,
+    intervals: Vec<Expr>,
+}
+
+impl GroupWindow {
+    /// The window that a call describes, whose name without `suffix` is that of a window.
+    fn of(call: &Function, suffix: &str) -> Result<Option<Self>> {
+        let Some(name) = call.name.0.last().and_then(|part| part.as_ident()) else {
+            return Ok(None);
+        };
+        let upper = name.value.to_uppercase();
+        let own = upper.strip_suffix(suffix);
+        if own == Some("SESSION") {
+            return Err(refusal(
+                "SESSION windows are not supported yet",
+                library_span(name.span),
+                None,
+            ));
+        }
+        let Some((_, arity)) = WINDOWS.iter().find(|(window, _)| Some(*window) == own) else {
+            return Ok(None);
+        };
+        let arguments = values(call);
+        let (time, intervals) = match arguments.split_first() {
+            Some((time, intervals)) if arguments.len() == *arity => (time, intervals),
+            _ => return Err(wrong_arguments(name)),
+        };
+        let time = match time {
+            Expr::Identifier(time) => time.clone(),
+            Expr::CompoundIdentifier(parts) => {
+                parts.last().cloned().unwrap_or_else(|| name.clone())
+            }
+            other => {
+                let message = format!("the time of {} must be a column", name.value);
+                return Err(refusal(message, library_span(other.span()), None));
+            }
+        };
+        Ok(Some(Self {
+            name: Ident {
+                value: own.unwrap_or_default().to_owned(),
+                ..name.clone()
+            },
+            time,
+            intervals: intervals.to_vec(),
+        }))
+    }
+
+    /// The window function in `FROM` over the rows of `input`.
+    fn function_over(self, input: Expr) -> TableFactor {
+        let unnamed = |argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument));
+        let time = written_call("DESCRIPTOR", vec![Expr::Identifier(self.time)]);
+        let arguments = [input, time];
+        let arguments = arguments.into_iter().chain(self.intervals);
+        TableFactor::Function {
+            lateral: false,
+            name: ObjectName::from(vec![self.name]),
+            args: arguments.map(unnamed).collect(),
+            with_ordinality: false,
+            alias: None,
+        }
+    }
+}
+
+/// Takes the window out of a `GROUP BY`, in which its columns take its place.
+fn taken_out(groups: &mut Vec<Expr>) -> Result<Option<GroupWindow>> {
+    let mut found: Option<GroupWindow> = None;
+    let mut others = Vec::with_capacity(groups.len());
+    for group in std::mem::take(groups) {
+        let window = match &group {
+            Expr::Function(call) => GroupWindow::of(call, "")?,
+            _ => None,
+        };
+        match window {
+            None => others.push(group),
+            Some(window) if found.is_some() => {
+                let message = "there can be one window in GROUP BY";
+                return Err(refusal(message, library_span(window.name.span), None));
+            }
+            Some(window) => {
+                let columns = AUXILIARIES.iter().map(|(_, column)| Ident::new(*column));
+                others.extend(columns.map(Expr::Identifier));
+                found = Some(window);
+            }
+        }
+    }
+    *groups = others;
+    Ok(found)
+}
+
+/// Makes a column of the window of what tells of it.
+fn as_column(expression: &mut Expr, window: Option<&GroupWindow>) -> Result<()> {
+    let Expr::Function(call) = &*expression else {
+        return Ok(());
+    };
+    for (what, column) in AUXILIARIES {
+        let Some(told) = GroupWindow::of(call, &format!("_{what}"))? else {
+            continue;
+        };
+        let same = window.filter(|window| {
+            (&window.name.value, &window.time, &window.intervals)
+                == (&told.name.value, &told.time, &told.intervals)
+        });
+        if same.is_none() {
+            let name = &told.name.value;
+            let message = format!("{name}_{what} tells of a window that GROUP BY does not have");
+            let hint = format!("write GROUP BY {name}(…) with the same arguments");
+            return Err(refusal(message, library_span(told.name.span), Some(hint)));
+        }
+        *expression = Expr::Identifier(Ident {
+            value: column.to_owned(),
+            ..told.name
+        });
+        return Ok(());
+    }
+    if let Some(told) = GroupWindow::of(call, "_PROCTIME")? {
+        let message = "windows over processing time are not supported yet";
+        return Err(refusal(message, library_span(told.name.span), None));
+    }
+    if let Some(window) = GroupWindow::of(call, "")? {
+        let message = format!("{} as a window stands in GROUP BY", window.name.value);
+        let hint = format!("write {0}_START(…) or {0}_END(…)", window.name.value);
+        return Err(refusal(message, library_span(window.name.span), Some(hint)));
+    }
+    Ok(())
+}
+
+/// The rows of `FROM` and `WHERE`, which leave the `SELECT`.
+fn rows_below(select: &mut Select) -> Query {
+    let mut below = Select {
+        from: std::mem::take(&mut select.from),
+        selection: select.selection.take(),
+        ..select.clone()
+    };
+    below.projection = vec![SelectItem::Wildcard(WildcardAdditionalOptions::default())];
+    below.distinct = None;
+    below.having = None;
+    below.group_by = GroupByExpr::Expressions(Vec::new(), Vec::new());
+    Query {
+        with: None,
+        body: Box::new(SetExpr::Select(Box::new(below))),
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        locks: Vec::new(),
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators: Vec::new(),
+    }
+}
+
+fn wrong_arguments(name: &Ident) -> DataFusionError {
+    let message = format!("{} has other arguments", name.value);
+    let hint = "write TUMBLE(time, size) or HOP(time, slide, size), and the same behind TUMBLE_START, \
+                HOP_END and their like";
+    refusal(message, library_span(name.span), Some(hint.to_owned()))
+}
+
+/// The arguments of a call; none if one of them is not a value.
+fn values(call: &Function) -> Vec<Expr> {
+    let FunctionArguments::List(list) = &call.args else {
+        return Vec::new();
+    };
+    let values = list.args.iter().map(|argument| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) => Some(value.clone()),
+        _ => None,
+    });
+    values.collect::<Option<Vec<_>>>().unwrap_or_default()
+}
