@@ -17,8 +17,8 @@ use crate::expr::{AggregateLayout, UpdatingSpec};
 use crate::metrics::TaskMetrics;
 use crate::operators::{
     ByRange, ChangelogNormalize, Filter, GroupAggregate, GroupAggregateSpec, Input, NotNull,
-    Project, Slicing, Unnest, WindowAggregate, WindowAggregateSpec, WindowAssign, WindowFold,
-    WindowPreAggregate,
+    Project, SessionAggregate, SessionAggregateSpec, Slicing, Unnest, WindowAggregate,
+    WindowAggregateSpec, WindowAssign, WindowFold, WindowPreAggregate,
 };
 use crate::plan::{Dataflow, Node, NodeKind, Window, WindowInput};
 use crate::runtime::{
@@ -362,6 +362,9 @@ async fn operators(
             NodeKind::WindowAggregate { .. } => {
                 operators.push(window_aggregate(blueprint, node, *step, index).await?);
             }
+            NodeKind::SessionAggregate { .. } => {
+                operators.push(session_aggregate(blueprint, node, index).await?);
+            }
             NodeKind::ChangelogNormalize { keys } => {
                 operators.push(changelog_normalize(blueprint, node, *keys, index).await?);
             }
@@ -511,32 +514,78 @@ async fn window_aggregate(
         input: input.clone(),
         start_is_last_key: node.has_attached_windows(),
     };
-    let (store, id) = (blueprint.store, node.id);
     let range = range_of(blueprint, step, index);
-    let mut clocks = store.call(move |store| store.clocks(id, range)).await?;
+    by_clock(blueprint, range, key_columns, |part| {
+        let aggregate = WindowAggregate::new(spec(part));
+        Ok((Box::new(aggregate) as Box<dyn Operator>, state.clone()))
+    })
+    .await
+}
+
+async fn session_aggregate(
+    blueprint: &Blueprint<'_>,
+    node: &Node,
+    index: usize,
+) -> Result<Box<dyn Operator>> {
+    let NodeKind::SessionAggregate {
+        keys,
+        aggregates,
+        time,
+        gap_ms,
+    } = &node.kind
+    else {
+        unreachable!("the caller looks at the kind");
+    };
+    let groups = blueprint.key_groups;
+    let range = groups.range_of_task(index, blueprint.parallelism);
+    by_clock(blueprint, range, (0..*keys).collect(), |range| {
+        let aggregate = SessionAggregate::new(SessionAggregateSpec {
+            operator: node.id,
+            range,
+            input: Arc::clone(&node_of(blueprint.dataflow, node.inputs[0]).schema),
+            schema: Arc::clone(&node.schema),
+            keys: *keys,
+            time: *time,
+            gap_ms: *gap_ms,
+            calls: aggregates.clone(),
+        })?;
+        let state = aggregate.state();
+        Ok((Box::new(aggregate) as Box<dyn Operator>, state))
+    })
+    .await
+}
+
+/// An operator of event time for a key range, restored; or one for each part of the range that
+/// has a clock of its own. `make` gives one of a part, with the shape of its state; `keys` are
+/// the key columns of its input.
+async fn by_clock(
+    blueprint: &Blueprint<'_>,
+    range: KeyRange,
+    keys: Vec<usize>,
+    make: impl Fn(KeyRange) -> Result<(Box<dyn Operator>, StateSchema)>,
+) -> Result<Box<dyn Operator>> {
+    let store = blueprint.store;
+    let (_, StateSchema { operator, .. }) = make(range)?;
+    let clocks = store.call(move |store| store.clocks(operator, range));
+    let mut clocks = clocks.await?;
     if clocks.is_empty() {
         // A task without key groups.
         clocks.push(range);
     }
     let mut parts: Vec<(KeyRange, Box<dyn Operator>)> = Vec::with_capacity(clocks.len());
     for part in clocks {
-        let mut aggregate = WindowAggregate::new(spec(part));
-        let state = state.clone();
+        let (mut operator, state) = make(part)?;
         let restored = store.call(move |store| store.load(&state, part)).await?;
         if let Some(restored) = restored {
-            aggregate.restore(restored)?;
+            operator.restore(restored)?;
         }
-        parts.push((part, Box::new(aggregate)));
+        parts.push((part, operator));
     }
     if parts.len() == 1 {
         let (_, only) = parts.remove(0);
         return Ok(only);
     }
-    Ok(Box::new(ByRange::new(
-        key_columns,
-        blueprint.key_groups,
-        parts,
-    )))
+    Ok(Box::new(ByRange::new(keys, blueprint.key_groups, parts)))
 }
 
 /// A stage behind an exchange shares the key groups; without an exchange there is
@@ -563,6 +612,7 @@ fn slicing_of(window: Window) -> Slicing {
             step_ms,
             offset_ms,
         } => Slicing::cumulating(size_ms, step_ms).moved_by(offset_ms),
+        Window::Session { .. } => unreachable!("sessions are not made of slices"),
     }
 }
 

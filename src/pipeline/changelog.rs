@@ -140,7 +140,9 @@ impl Rewriting<'_> {
             .collect();
         match &node.kind {
             NodeKind::Source { table, .. } => return self.source(node, table),
-            NodeKind::WindowAssign { .. } | NodeKind::WindowAggregate { .. } => {
+            NodeKind::WindowAssign { .. }
+            | NodeKind::WindowAggregate { .. }
+            | NodeKind::SessionAggregate { .. } => {
                 self.refuse_windows(&inputs[0]);
             }
             NodeKind::GroupAggregate { .. } => return self.group_aggregate(node, &inputs[0]),

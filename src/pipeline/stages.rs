@@ -83,6 +83,7 @@ pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
                 inputs[0]
             }
             NodeKind::WindowAggregate { .. }
+            | NodeKind::SessionAggregate { .. }
             | NodeKind::GroupAggregate { .. }
             | NodeKind::ChangelogNormalize { .. }
                 if parallelism == 1 =>
@@ -103,7 +104,9 @@ pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
                 stages.push(far);
                 next
             }
-            NodeKind::ChangelogNormalize { keys } | NodeKind::GroupAggregate { keys, .. } => {
+            NodeKind::ChangelogNormalize { keys }
+            | NodeKind::SessionAggregate { keys, .. }
+            | NodeKind::GroupAggregate { keys, .. } => {
                 let next = stages.len();
                 stages[inputs[0]].close(End::Exchange {
                     stage: next,
@@ -149,6 +152,7 @@ impl Stage {
                 (NodeKind::Project { .. }, _) => "project".to_owned(),
                 (NodeKind::WindowAssign { .. }, _) => "window".to_owned(),
                 (NodeKind::ChangelogNormalize { .. }, _) => "changelog normalize".to_owned(),
+                (NodeKind::SessionAggregate { .. }, _) => "session aggregate".to_owned(),
                 (NodeKind::GroupAggregate { .. }, _) => "group aggregate".to_owned(),
                 (_, Step::PreAggregate(_)) => "window pre-aggregate".to_owned(),
                 _ => "window aggregate".to_owned(),
@@ -221,6 +225,7 @@ mod tests {
             NodeKind::WindowAssign { .. } => "assign".to_owned(),
             NodeKind::ChangelogNormalize { .. } => "normalize".to_owned(),
             NodeKind::WindowAggregate { .. } => "aggregate".to_owned(),
+            NodeKind::SessionAggregate { .. } => "session aggregate".to_owned(),
             NodeKind::GroupAggregate { .. } => "group aggregate".to_owned(),
             NodeKind::Union | NodeKind::Print => "no step".to_owned(),
         };
@@ -253,7 +258,8 @@ mod tests {
         let of_all =
             format!("INSERT INTO n SELECT COUNT(*) {COUNT} GROUP BY window_start, window_end");
         let of_union = by_key.replace("TABLE a", "TABLE u");
-        let cases: [(&str, usize, &[&str]); 8] = [
+        let of_session = by_key.replace("TUMBLE(TABLE a", "SESSION(TABLE a PARTITION BY k");
+        let cases: [(&str, usize, &[&str]); 10] = [
             ("INSERT INTO s SELECT k FROM a", 4, &["read a -> s"]),
             (
                 "INSERT INTO s SELECT k + 1 FROM a WHERE k > 1",
@@ -286,6 +292,12 @@ mod tests {
                     "read a, near aggregate -> [1] by 0",
                     "[0] far aggregate, project -> n",
                 ],
+            ),
+            (&of_session, 1, &["read a, session aggregate, project -> n"]),
+            (
+                &of_session,
+                2,
+                &["read a -> [1] by 1", "[0] session aggregate, project -> n"],
             ),
             (
                 &of_union,

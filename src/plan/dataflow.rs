@@ -114,6 +114,18 @@ pub enum NodeKind {
         /// Where a row's windows come from.
         input: WindowInput,
     },
+    /// Aggregates rows by key and session, and emits a session when the watermark closes it.
+    /// Its columns are those of a [`NodeKind::WindowAggregate`].
+    SessionAggregate {
+        /// How many of the first columns of the input are the key.
+        keys: usize,
+        /// The aggregates over the input.
+        aggregates: Vec<AggregateCall>,
+        /// The column of event time.
+        time: usize,
+        /// A session ends when there is no row for so many milliseconds.
+        gap_ms: i64,
+    },
     /// Aggregates rows by key, and says what becomes of each key's row. Its columns are the
     /// keys and the results of the aggregates.
     GroupAggregate {
@@ -140,8 +152,8 @@ pub enum NodeKind {
     Print,
 }
 
-/// Event-time windows, all in milliseconds, aligned to the epoch and moved by an offset, which
-/// is shorter than the time from one window to the next.
+/// Event-time windows, all in milliseconds. Those of a fixed length are aligned to the epoch and
+/// moved by an offset, which is shorter than the time from one window to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Window {
     /// Windows that do not overlap.
@@ -170,6 +182,11 @@ pub enum Window {
         step_ms: i64,
         /// How far they are moved.
         offset_ms: i64,
+    },
+    /// Windows of rows that follow each other; only a [`NodeKind::SessionAggregate`] makes them.
+    Session {
+        /// A session ends when there is no row for so long.
+        gap_ms: i64,
     },
 }
 

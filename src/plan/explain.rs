@@ -59,6 +59,7 @@ fn name(kind: &NodeKind) -> &'static str {
         NodeKind::Project { .. } => "Project",
         NodeKind::WindowAssign { .. } => "WindowAssign",
         NodeKind::WindowAggregate { .. } => "WindowAggregate",
+        NodeKind::SessionAggregate { .. } => "SessionAggregate",
         NodeKind::GroupAggregate { .. } => "GroupAggregate",
         NodeKind::Union => "Union",
         NodeKind::Sink { .. } => "Sink",
@@ -85,13 +86,8 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
             }
         }
         NodeKind::ChangelogNormalize { keys } => {
-            let keys: Vec<_> = (0..*keys).collect();
-            let keys = input.map(|schema| names(schema, &keys));
-            write!(
-                f,
-                ": keys [{}], state: the last row by key",
-                keys.unwrap_or_default()
-            )
+            let keys = first_names(input, *keys);
+            write!(f, ": keys [{keys}], state: the last row by key")
         }
         NodeKind::Filter { predicate } => write!(f, ": {predicate}"),
         NodeKind::Unnest { column, keeps_rows } => {
@@ -124,14 +120,25 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
             }
             f.write_str(", state: panes by key and window")
         }
+        NodeKind::SessionAggregate {
+            keys,
+            aggregates,
+            time,
+            gap_ms,
+        } => {
+            let keys = first_names(input, *keys);
+            write!(f, ": keys [{keys}], aggregates [{}], ", list(aggregates))?;
+            let window = Window::Session { gap_ms: *gap_ms };
+            write!(f, "{window} over {}", column_name(input, *time))?;
+            f.write_str(", state: open sessions by key")
+        }
         NodeKind::GroupAggregate {
             keys,
             aggregates,
             time_to_live_ms,
             ..
         } => {
-            let keys: Vec<_> = (0..*keys).collect();
-            let keys = input.map(|schema| names(schema, &keys)).unwrap_or_default();
+            let keys = first_names(input, *keys);
             write!(f, ": keys [{keys}], aggregates [{}]", list(aggregates))?;
             f.write_str(", state: the aggregates by key")?;
             match time_to_live_ms {
@@ -192,6 +199,7 @@ impl fmt::Display for Window {
                 "CUMULATE({size_ms} ms in steps of {step_ms} ms{})",
                 Offset(*offset_ms)
             ),
+            Self::Session { gap_ms } => write!(f, "SESSION({gap_ms} ms apart)"),
         }
     }
 }
@@ -225,6 +233,11 @@ fn names(schema: &Schema, columns: &[usize]) -> String {
         .iter()
         .map(|column| column_name(Some(schema), *column));
     names.collect::<Vec<_>>().join(", ")
+}
+
+fn first_names(schema: Option<&Schema>, count: usize) -> String {
+    let columns: Vec<_> = (0..count).collect();
+    schema.map_or_else(String::new, |schema| names(schema, &columns))
 }
 
 /// The physical columns by name and place in the table, with the fields that are decoded

@@ -101,10 +101,6 @@ const ADVICE: &[(&str, &str)] = &[
         "leave it out: texts are compared by their characters' numbers",
     ),
     (
-        "PARTITION BY of a table argument",
-        "leave it out, and GROUP BY the column beside window_start and window_end",
-    ),
-    (
         "ON CONFLICT",
         "leave it out: with a PRIMARY KEY a row takes the place of the one before",
     ),

@@ -16,10 +16,10 @@ use datafusion_sql::sqlparser::ast::{
 use datafusion_sql::sqlparser::dialect::{Dialect, GenericDialect, Precedence};
 use datafusion_sql::sqlparser::keywords::{Keyword, RESERVED_FOR_IDENTIFIER};
 use datafusion_sql::sqlparser::parser::{Parser, ParserError};
-use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+use datafusion_sql::sqlparser::tokenizer::Token;
 
-/// The function as which a `TABLE name` argument appears in the tree; its only
-/// argument is the name.
+/// The function as which a `TABLE name PARTITION BY …` argument appears in the tree; its
+/// arguments are the name and the columns.
 pub(crate) const TABLE_ARGUMENT: &str = "$TABLE";
 
 /// What is said of other ways to make rows, arrays and maps than Flink's.
@@ -267,23 +267,20 @@ fn parse_interval(parser: &mut Parser) -> Result<Expr, ParserError> {
     }
 }
 
-/// `TABLE name` as an argument of a window function.
+/// `TABLE name` or `TABLE name PARTITION BY columns` as an argument of a window function.
 fn parse_table_argument(parser: &mut Parser) -> Result<Expr, ParserError> {
     parser.advance_token();
     let name = parser.parse_object_name(false)?;
-    if parser.peek_keyword(Keyword::PARTITION) {
-        return Err(error_at(
-            &parser.peek_token(),
-            "PARTITION BY of a table argument is not supported yet",
-        ));
-    }
+    let columns = parse_partition(parser)?;
     let parts: Vec<Ident> = name
         .0
         .iter()
         .filter_map(|part| part.as_ident().cloned())
         .collect();
     let span = parts.first().map(|part| part.span);
-    let argument = FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::CompoundIdentifier(parts)));
+    let table = Expr::CompoundIdentifier(parts);
+    let arguments = std::iter::once(table).chain(columns.into_iter().map(Expr::Identifier));
+    let arguments = arguments.map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)));
     let mut function = Ident::new(TABLE_ARGUMENT);
     function.span = span.unwrap_or(function.span);
     Ok(Expr::Function(Function {
@@ -292,7 +289,7 @@ fn parse_table_argument(parser: &mut Parser) -> Result<Expr, ParserError> {
         parameters: FunctionArguments::None,
         args: FunctionArguments::List(FunctionArgumentList {
             duplicate_treatment: None,
-            args: vec![argument],
+            args: arguments.collect(),
             clauses: Vec::new(),
         }),
         filter: None,
@@ -302,7 +299,27 @@ fn parse_table_argument(parser: &mut Parser) -> Result<Expr, ParserError> {
     }))
 }
 
-/// An error with the position of a token, in the parser's own form.
-pub(super) fn error_at(token: &TokenWithSpan, message: &str) -> ParserError {
-    ParserError::ParserError(format!("{message}{}", token.span.start))
+/// The columns of `PARTITION BY`, in parentheses or not; none without it.
+fn parse_partition(parser: &mut Parser) -> Result<Vec<Ident>, ParserError> {
+    if !parser.parse_keyword(Keyword::PARTITION) {
+        return Ok(Vec::new());
+    }
+    parser.expect_keyword(Keyword::BY)?;
+    let parenthesised = parser.consume_token(&Token::LParen);
+    let mut columns = vec![parser.parse_identifier()?];
+    // Without parentheses the next argument of the function may follow.
+    while parser.peek_token_ref().token == Token::Comma
+        && matches!(parser.peek_nth_token_ref(1).token, Token::Word(_))
+        && matches!(
+            parser.peek_nth_token_ref(2).token,
+            Token::Comma | Token::RParen
+        )
+    {
+        parser.advance_token();
+        columns.push(parser.parse_identifier()?);
+    }
+    if parenthesised {
+        parser.expect_token(&Token::RParen)?;
+    }
+    Ok(columns)
 }

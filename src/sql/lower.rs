@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
-use datafusion_common::{DFSchema, DataFusionError, Result};
+use datafusion_common::{DFSchema, DataFusionError, Result, Span as LibrarySpan};
 use datafusion_expr::logical_plan::{Distinct, Extension, Projection, TableScan, Union, Unnest};
 use datafusion_expr::{Expr, LogicalPlan, lit};
 
@@ -315,40 +315,15 @@ impl Lowering {
         let Some(assign) = node.downcast_ref::<WindowAssign>() else {
             return Err(refusal("the plan holds a node of unknown kind", None, None));
         };
+        if assign.is_session() {
+            let message = "the rows of SESSION windows can only be aggregated in them yet";
+            let hint = "GROUP BY window_start, window_end and the columns of PARTITION BY; filter \
+                        rows in a view that SESSION reads";
+            return Err(refusal(message, assign.span, Some(hint.to_owned())));
+        }
         let input = self.rows(&assign.input)?;
         let time = assign.time_index()?;
-        if !input
-            .roles
-            .get(time)
-            .is_some_and(|role| role.is_event_time())
-        {
-            let name = input.schema.fields().get(time).map(|field| field.name());
-            if input.roles.get(time) == Some(&Role::ProcessingTime) {
-                let message = "windows over processing time are not supported yet";
-                let hint = "use event time: a column with a WATERMARK";
-                return Err(refusal(message, assign.span, Some(hint.to_owned())));
-            }
-            let message = format!(
-                "the window needs the event time of its input, and {} is not it",
-                name.map_or("the column", String::as_str)
-            );
-            let hint = "name the column of WATERMARK FOR, and pass it on unchanged from its table";
-            return Err(refusal(message, assign.span, Some(hint.to_owned())));
-        }
-        let of_time = input
-            .schema
-            .fields()
-            .get(time)
-            .map(|field| field.data_type());
-        if let Some(DataType::Timestamp(_, Some(zone))) = of_time
-            && zone.as_ref() != "UTC"
-        {
-            let message =
-                format!("windows of instants in the time zone {zone} are not supported yet");
-            let hint =
-                "leave SET 'table.local-time-zone' out, or make the event time a TIMESTAMP(3)";
-            return Err(refusal(message, assign.span, Some(hint.to_owned())));
-        }
+        check_event_time(&input, time, assign.span)?;
         let window = assign.window;
         let schema = with_window_columns(&input.schema);
         let mut roles = vec![Role::Value; input.roles.len()];
@@ -412,6 +387,44 @@ fn choice(columns: &[Expression]) -> Option<Vec<usize>> {
 /// If it has no physical form.
 pub(super) fn expression(logical: &Expr, schema: &DFSchema) -> Result<Expression> {
     Expression::new(logical, schema).map_err(|error| DataFusionError::Plan(error.to_string()))
+}
+
+/// Whether windows can go by a column of these rows; `span` is where it was named.
+///
+/// # Errors
+/// If it is not the event time of the rows.
+pub(super) fn check_event_time(input: &Rows, time: usize, span: Option<LibrarySpan>) -> Result<()> {
+    if !input
+        .roles
+        .get(time)
+        .is_some_and(|role| role.is_event_time())
+    {
+        let name = input.schema.fields().get(time).map(|field| field.name());
+        if input.roles.get(time) == Some(&Role::ProcessingTime) {
+            let message = "windows over processing time are not supported yet";
+            let hint = "use event time: a column with a WATERMARK";
+            return Err(refusal(message, span, Some(hint.to_owned())));
+        }
+        let message = format!(
+            "the window needs the event time of its input, and {} is not it",
+            name.map_or("the column", String::as_str)
+        );
+        let hint = "name the column of WATERMARK FOR, and pass it on unchanged from its table";
+        return Err(refusal(message, span, Some(hint.to_owned())));
+    }
+    let of_time = input
+        .schema
+        .fields()
+        .get(time)
+        .map(|field| field.data_type());
+    if let Some(DataType::Timestamp(_, Some(zone))) = of_time
+        && zone.as_ref() != "UTC"
+    {
+        let message = format!("windows of instants in the time zone {zone} are not supported yet");
+        let hint = "leave SET 'table.local-time-zone' out, or make the event time a TIMESTAMP(3)";
+        return Err(refusal(message, span, Some(hint.to_owned())));
+    }
+    Ok(())
 }
 
 /// A schema with the columns of a window behind it.

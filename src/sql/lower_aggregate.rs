@@ -23,6 +23,11 @@ impl Lowering {
     /// # Errors
     /// If it does what no accumulator can do yet.
     pub(super) fn aggregate(&mut self, aggregate: &Aggregate) -> Result<Rows> {
+        if let Some(stripped) = without_windows(&aggregate.input)?
+            && let Window::Session { .. } = stripped.window
+        {
+            return self.session_aggregate(aggregate, &stripped);
+        }
         let mark = self.nodes.len();
         let attached = self.rows(&aggregate.input)?;
         let mut calls = Calls::default();
@@ -30,7 +35,8 @@ impl Lowering {
         for call in &aggregate.aggr_expr {
             calls.add(call, schema)?;
         }
-        let Some(groups) = Groups::of_windows(aggregate, &attached)? else {
+        let Some(groups) = Groups::of_windows(aggregate, |group| role(group, schema, &attached))?
+        else {
             return self.group_aggregate(aggregate, attached, &calls);
         };
         let uses_window = |part: &Expr| {
@@ -67,23 +73,26 @@ impl Lowering {
         let mut columns = groups.keys.clone();
         columns.extend(calls.arguments.iter().cloned());
         columns.extend(ends);
-        let (input, places) = self.chosen(rows, &columns, schema)?;
+        let (input, places) = self.chosen(rows, &columns, schema, false)?;
         self.grouped(aggregate, &groups, &calls, &input, &places)
     }
 
-    /// The rows with these columns among theirs, and where they are. No node is
-    /// added if they are all there.
-    fn chosen(
+    /// The rows with these columns among theirs, or `in_order` in front of them, and where they
+    /// are. No node is added if they are all there.
+    pub(super) fn chosen(
         &mut self,
         rows: Rows,
         columns: &[Expr],
         schema: &DFSchema,
+        in_order: bool,
     ) -> Result<(Rows, Vec<usize>)> {
         let bound = columns
             .iter()
             .map(|column| expression(column, schema))
             .collect::<Result<Vec<_>>>()?;
         let places: Option<Vec<usize>> = bound.iter().map(Expression::as_column).collect();
+        let places =
+            places.filter(|places| !in_order || (0..places.len()).eq(places.iter().copied()));
         if let Some(places) = places {
             return Ok((rows, places));
         }
@@ -100,7 +109,9 @@ impl Lowering {
         Ok((rows, places))
     }
 
-    fn grouped(
+    /// The node of an aggregation, of whose input `places` are the keys, the arguments and what
+    /// tells the windows.
+    pub(super) fn grouped(
         &mut self,
         aggregate: &Aggregate,
         groups: &Groups,
@@ -137,10 +148,20 @@ impl Lowering {
         let schema = with_window_columns(&Arc::new(Schema::new(fields)));
         let mut roles = vec![Role::Value; schema.fields().len() - WINDOW_COLUMNS.len()];
         roles.extend(window_roles(groups.window));
-        let kind = NodeKind::WindowAggregate {
-            keys: keys.to_vec(),
-            aggregates,
-            input: windows,
+        let kind = match (windows, groups.window) {
+            (WindowInput::Time { time, .. }, Window::Session { gap_ms }) => {
+                NodeKind::SessionAggregate {
+                    keys: keys.len(),
+                    aggregates,
+                    time,
+                    gap_ms,
+                }
+            }
+            _ => NodeKind::WindowAggregate {
+                keys: keys.to_vec(),
+                aggregates,
+                input: windows,
+            },
         };
         let id = self.push(vec![input.id], kind, Arc::clone(&schema));
         let rows = Rows {
@@ -177,25 +198,29 @@ pub(super) fn aggregate_calls(calls: &Calls, arguments: &[usize]) -> Vec<Aggrega
 }
 
 /// The grouping of an aggregation over windows.
-struct Groups {
+pub(super) struct Groups {
     window: Window,
     start: Expr,
     end: Expr,
-    keys: Vec<Expr>,
+    pub keys: Vec<Expr>,
     /// Each expression of `GROUP BY` as a column of the window aggregate.
     outputs: Vec<Expr>,
 }
 
 impl Groups {
-    /// `None` if it is not by the start and the end of a window.
-    fn of_windows(aggregate: &Aggregate, input: &Rows) -> Result<Option<Self>> {
+    /// `None` if it is not by the start and the end of a window; `role_of` tells what a column
+    /// means.
+    pub(super) fn of_windows(
+        aggregate: &Aggregate,
+        role_of: impl Fn(&Expr) -> Role,
+    ) -> Result<Option<Self>> {
         let schema = aggregate.input.schema();
         let (mut start, mut end) = (None, None);
         let mut keys = Vec::new();
         let mut outputs = Vec::new();
         let names = aggregate.schema.fields().iter().map(|field| field.name());
         for (group, name) in distinct_groups(aggregate).into_iter().zip(names) {
-            let output = match role(group, schema, input) {
+            let output = match role_of(group) {
                 Role::WindowStart(window) => {
                     start = Some((window, group.clone()));
                     "window_start"

@@ -30,6 +30,7 @@ mod literals;
 mod lower;
 mod lower_aggregate;
 mod lower_group_aggregate;
+mod lower_session_aggregate;
 mod parser;
 mod program;
 mod query;

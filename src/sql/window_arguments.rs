@@ -9,6 +9,7 @@ use datafusion_sql::sqlparser::ast::{
 };
 
 use super::diagnose::{library_span, refusal};
+use super::dialect::TABLE_ARGUMENT;
 
 /// The functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,7 @@ pub(super) enum WindowKind {
     Tumble,
     Hop,
     Cumulate,
+    Session,
 }
 
 impl WindowKind {
@@ -25,6 +27,7 @@ impl WindowKind {
             Self::Tumble => &["DATA", "TIMECOL", "SIZE", "OFFSET"],
             Self::Hop => &["DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"],
             Self::Cumulate => &["DATA", "TIMECOL", "STEP", "SIZE", "OFFSET"],
+            Self::Session => &["DATA", "TIMECOL", "GAP"],
         }
     }
 }
@@ -40,10 +43,13 @@ pub(super) struct Call {
 pub(super) struct Arguments {
     pub kind: WindowKind,
     pub input: TableFactor,
+    /// The columns of `PARTITION BY`.
+    pub partition: Vec<Ident>,
     /// The column that `DESCRIPTOR` names.
     pub time: Ident,
     /// `SLIDE` or `STEP`.
     pub slide: Option<Length>,
+    /// `SIZE` or `GAP`.
     pub size: Length,
     pub offset: Option<Length>,
 }
@@ -75,14 +81,10 @@ pub(super) fn call(relation: &TableFactor) -> Result<Option<(Call, Option<TableA
         "TUMBLE" => WindowKind::Tumble,
         "HOP" => WindowKind::Hop,
         "CUMULATE" => WindowKind::Cumulate,
-        "SESSION" => {
-            let message = format!("the window function {name} is not supported yet");
-            let hint = "TUMBLE, HOP and CUMULATE are".to_owned();
-            return Err(refusal(message, span, Some(hint)));
-        }
+        "SESSION" => WindowKind::Session,
         _ => {
             let message = format!("there is no table function {name}");
-            let hint = "TUMBLE, HOP and CUMULATE are supported".to_owned();
+            let hint = "TUMBLE, HOP, CUMULATE and SESSION are supported".to_owned();
             return Err(refusal(message, span, Some(hint)));
         }
     };
@@ -121,17 +123,27 @@ impl Arguments {
             let hint = format!("its arguments are {}", order.join(", "));
             refusal(message, call.span, Some(hint))
         };
-        let input = input(take("DATA").ok_or_else(|| missing("DATA"))?)?;
+        let (input, partition) = input(take("DATA").ok_or_else(|| missing("DATA"))?)?;
+        if let (Some(column), false) = (partition.first(), call.kind == WindowKind::Session) {
+            let message = "only SESSION windows have a PARTITION BY";
+            let hint = "group by the columns instead".to_owned();
+            return Err(refusal(message, library_span(column.span), Some(hint)));
+        }
         let time = descriptor(&take("TIMECOL").ok_or_else(|| missing("TIMECOL"))?)?;
         let slide = match call.kind {
-            WindowKind::Tumble => None,
+            WindowKind::Tumble | WindowKind::Session => None,
             WindowKind::Hop => Some(Length(take("SLIDE").ok_or_else(|| missing("SLIDE"))?)),
             WindowKind::Cumulate => Some(Length(take("STEP").ok_or_else(|| missing("STEP"))?)),
         };
-        let size = Length(take("SIZE").ok_or_else(|| missing("SIZE"))?);
+        let size = match call.kind {
+            WindowKind::Session => "GAP",
+            WindowKind::Tumble | WindowKind::Hop | WindowKind::Cumulate => "SIZE",
+        };
+        let size = Length(take(size).ok_or_else(|| missing(size))?);
         Ok(Self {
             kind: call.kind,
             input,
+            partition,
             time,
             slide,
             size,
@@ -228,38 +240,35 @@ fn named(
     Ok((name, value))
 }
 
-/// The table that `TABLE name`, `name` or `(SELECT …)` stands for.
-fn input(argument: Expr) -> Result<TableFactor> {
+/// The table that `TABLE name`, `name` or `(SELECT …)` stands for, and the columns of
+/// `PARTITION BY` behind it.
+fn input(argument: Expr) -> Result<(TableFactor, Vec<Ident>)> {
     let span = library_span(argument.span());
+    let mut partition = Vec::new();
     let parts = match argument {
         Expr::Subquery(subquery) => {
-            return Ok(TableFactor::Derived {
+            let table = TableFactor::Derived {
                 lateral: false,
                 subquery,
                 alias: None,
                 sample: None,
-            });
+            };
+            return Ok((table, partition));
         }
-        Expr::Function(function) if function.name.to_string() == "$TABLE" => {
-            match list(&function).pop() {
-                Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(name)))) => {
-                    vec![name]
-                }
-                Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::CompoundIdentifier(
-                    parts,
-                )))) => parts,
-                _ => Vec::new(),
-            }
+        Expr::Function(function) if function.name.to_string() == TABLE_ARGUMENT => {
+            let mut arguments = list(&function).into_iter().map(value);
+            let table = arguments.next().flatten().map(identifiers);
+            let columns = arguments.flatten().flat_map(identifiers);
+            partition.extend(columns);
+            table.unwrap_or_default()
         }
-        Expr::Identifier(name) => vec![name],
-        Expr::CompoundIdentifier(parts) => parts,
-        _ => Vec::new(),
+        other => identifiers(other),
     };
     if parts.is_empty() {
         let message = "the first argument of a window function must be a table";
         return Err(refusal(message, span, Some("write TABLE name".to_owned())));
     }
-    Ok(TableFactor::Table {
+    let table = TableFactor::Table {
         name: ObjectName::from(parts),
         alias: None,
         args: None,
@@ -270,7 +279,24 @@ fn input(argument: Expr) -> Result<TableFactor> {
         json_path: None,
         sample: None,
         index_hints: Vec::new(),
-    })
+    };
+    Ok((table, partition))
+}
+
+fn value(argument: FunctionArg) -> Option<Expr> {
+    match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) => Some(value),
+        _ => None,
+    }
+}
+
+/// The parts of a name; none if the expression is no name.
+fn identifiers(name: Expr) -> Vec<Ident> {
+    match name {
+        Expr::Identifier(name) => vec![name],
+        Expr::CompoundIdentifier(parts) => parts,
+        _ => Vec::new(),
+    }
 }
 
 /// The column that `DESCRIPTOR(column)` names.

@@ -14,9 +14,9 @@ use datafusion_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
 use datafusion_expr::{Expr, Extension, LogicalPlan};
-use datafusion_sql::sqlparser::ast::TableFactor;
+use datafusion_sql::sqlparser::ast::{Ident, TableFactor};
 
-use super::diagnose::refusal;
+use super::diagnose::{did_you_mean, library_span, refusal};
 use super::unnest;
 use super::window_arguments::{Arguments, WindowKind, call};
 use crate::plan::Window;
@@ -33,6 +33,8 @@ pub(super) struct WindowAssign {
     pub input: Arc<LogicalPlan>,
     /// The column of event time.
     pub time: Expr,
+    /// The columns by which sessions are kept apart.
+    pub partition: Vec<Expr>,
     pub window: Window,
     /// Where the `DESCRIPTOR` names the column.
     pub span: Option<LibrarySpan>,
@@ -43,6 +45,7 @@ impl WindowAssign {
     fn new(
         input: Arc<LogicalPlan>,
         time: Expr,
+        partition: Vec<Expr>,
         window: Window,
         span: Option<LibrarySpan>,
     ) -> Result<Self> {
@@ -58,10 +61,19 @@ impl WindowAssign {
         Ok(Self {
             input,
             time,
+            partition,
             window,
             span,
             schema: Arc::new(schema),
         })
+    }
+
+    pub(super) fn is_session(&self) -> bool {
+        matches!(self.window, Window::Session { .. })
+    }
+
+    fn identity(&self) -> (&LogicalPlan, &Expr, &[Expr], Window) {
+        (&self.input, &self.time, &self.partition, self.window)
     }
 
     /// The place of the time column in the input.
@@ -82,7 +94,7 @@ impl WindowAssign {
 
 impl PartialEq for WindowAssign {
     fn eq(&self, other: &Self) -> bool {
-        (&self.input, &self.time, self.window) == (&other.input, &other.time, other.window)
+        self.identity() == other.identity()
     }
 }
 
@@ -90,17 +102,13 @@ impl Eq for WindowAssign {}
 
 impl PartialOrd for WindowAssign {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        (&self.input, &self.time, self.window).partial_cmp(&(
-            &other.input,
-            &other.time,
-            other.window,
-        ))
+        self.identity().partial_cmp(&other.identity())
     }
 }
 
 impl Hash for WindowAssign {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.input, &self.time, self.window).hash(state);
+        self.identity().hash(state);
     }
 }
 
@@ -118,26 +126,38 @@ impl UserDefinedLogicalNodeCore for WindowAssign {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        vec![self.time.clone()]
+        let time = std::iter::once(&self.time);
+        time.chain(&self.partition).cloned().collect()
     }
 
-    /// A condition on the row's own columns holds in all its windows or in none.
+    /// A condition on the row's own columns holds in all its windows or in none. But a row
+    /// that is taken away may have held a session together, if others of the key are left.
     fn prevent_predicate_push_down_columns(&self) -> HashSet<String> {
-        WINDOW_COLUMNS.map(str::to_owned).into()
+        if !self.is_session() {
+            return WINDOW_COLUMNS.map(str::to_owned).into();
+        }
+        let columns = self.schema.columns().into_iter();
+        let others =
+            columns.filter(|column| !self.partition.contains(&Expr::Column(column.clone())));
+        others.map(|column| column.name).collect()
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WindowAssign: {} {:?}", self.time, self.window)
+        write!(f, "WindowAssign: {} {:?}", self.time, self.window)?;
+        self.partition
+            .iter()
+            .try_for_each(|column| write!(f, " by {column}"))
     }
 
     fn with_exprs_and_inputs(
         &self,
-        mut expressions: Vec<Expr>,
+        expressions: Vec<Expr>,
         mut inputs: Vec<LogicalPlan>,
     ) -> Result<Self> {
-        let time = expressions.pop().unwrap_or_else(|| self.time.clone());
+        let mut expressions = expressions.into_iter();
+        let time = expressions.next().unwrap_or_else(|| self.time.clone());
         let input = inputs.pop().map_or_else(|| self.input.clone(), Arc::new);
-        Self::new(input, time, self.window, self.span)
+        Self::new(input, time, expressions.collect(), self.window, self.span)
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
@@ -148,6 +168,12 @@ impl UserDefinedLogicalNodeCore for WindowAssign {
             .filter(|column| *column < of_input)
             .collect();
         needed.push(self.time_index().ok()?);
+        for column in &self.partition {
+            let Expr::Column(column) = column else {
+                return None;
+            };
+            needed.push(self.input.schema().maybe_index_of_column(column)?);
+        }
         needed.sort_unstable();
         needed.dedup();
         Some(vec![needed])
@@ -171,8 +197,12 @@ impl RelationPlanner for WindowFunctions {
         let window = window(&arguments, context)?;
         let input = context.plan(arguments.input)?;
         let time = time_column(&arguments.time, input.schema())?;
-        let span = super::diagnose::library_span(arguments.time.span);
-        let node = WindowAssign::new(Arc::new(input), Expr::Column(time), window, span)?;
+        let partition = arguments.partition.iter();
+        let partition = partition.map(|name| Ok(Expr::Column(column(name, input.schema())?)));
+        let partition = partition.collect::<Result<_>>()?;
+        let span = library_span(arguments.time.span);
+        let time = Expr::Column(time);
+        let node = WindowAssign::new(Arc::new(input), time, partition, window, span)?;
         let plan = LogicalPlan::Extension(Extension {
             node: Arc::new(node),
         });
@@ -200,7 +230,7 @@ fn window(arguments: &Arguments, context: &mut dyn RelationPlannerContext) -> Re
         }
     };
     let between_ms = match arguments.kind {
-        WindowKind::Tumble | WindowKind::Cumulate => size_ms,
+        WindowKind::Tumble | WindowKind::Cumulate | WindowKind::Session => size_ms,
         WindowKind::Hop => slide_ms,
     };
     let offset = arguments.offset.as_ref();
@@ -218,29 +248,35 @@ fn window(arguments: &Arguments, context: &mut dyn RelationPlannerContext) -> Re
             step_ms: slide_ms,
             offset_ms,
         },
+        WindowKind::Session => Window::Session { gap_ms: size_ms },
     })
 }
 
 /// The column of `schema` that `DESCRIPTOR(name)` means.
-fn time_column(name: &datafusion_sql::sqlparser::ast::Ident, schema: &DFSchema) -> Result<Column> {
-    let span = super::diagnose::library_span(name.span);
+fn time_column(name: &Ident, schema: &DFSchema) -> Result<Column> {
+    let time = column(name, schema)?;
+    for appended in WINDOW_COLUMNS {
+        if schema.fields().iter().any(|field| field.name() == appended) {
+            return Err(refusal(
+                format!("the input of the window already has a column {appended}"),
+                library_span(name.span),
+                Some("leave it out or rename it in a subquery".to_owned()),
+            ));
+        }
+    }
+    Ok(time)
+}
+
+/// The column of `schema` with this name.
+fn column(name: &Ident, schema: &DFSchema) -> Result<Column> {
     let named = schema.iter().find(|(_, field)| *field.name() == name.value);
     let Some((qualifier, field)) = named else {
         let known = schema.fields().iter().map(|field| field.name().as_str());
         return Err(refusal(
             format!("the input of the window has no column {}", name.value),
-            span,
-            super::diagnose::did_you_mean(&name.value, known),
+            library_span(name.span),
+            did_you_mean(&name.value, known),
         ));
     };
-    for appended in WINDOW_COLUMNS {
-        if schema.fields().iter().any(|field| field.name() == appended) {
-            return Err(refusal(
-                format!("the input of the window already has a column {appended}"),
-                span,
-                Some("leave it out or rename it in a subquery".to_owned()),
-            ));
-        }
-    }
     Ok(Column::new(qualifier.cloned(), field.name()))
 }

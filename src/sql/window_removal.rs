@@ -1,22 +1,43 @@
 //! A plan whose rows are aggregated in their windows, without the copies of each
 //! row for each of its windows.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion_common::{Column, Result};
+use datafusion_common::{Column, Result, Span as LibrarySpan};
 use datafusion_expr::logical_plan::{Filter, Projection, SubqueryAlias};
 use datafusion_expr::{Expr, LogicalPlan};
 
 use super::window_function::{WINDOW_COLUMNS, WindowAssign};
+use crate::plan::Window;
 
 /// A plan without the window function below it.
 pub(super) struct Stripped {
     pub plan: LogicalPlan,
     /// The event time of its rows.
     pub time: Column,
-    /// The columns of the window that are gone.
-    gone: HashSet<Column>,
+    pub window: Window,
+    /// The columns by which sessions are kept apart; `None` for one that has been left out.
+    pub partition: Vec<Option<Column>>,
+    /// Where the time was named.
+    pub span: Option<LibrarySpan>,
+    /// The columns of the window that are gone, with their names of [`WINDOW_COLUMNS`].
+    gone: HashMap<Column, &'static str>,
+}
+
+impl Stripped {
+    /// The name that the window function gave to the column which an expression is.
+    pub(super) fn window_column(&self, expression: &Expr) -> Option<&'static str> {
+        match expression {
+            Expr::Column(column) => self.gone.get(column).copied(),
+            _ => None,
+        }
+    }
+
+    /// Whether a column of the window is part of the expression.
+    pub(super) fn looks_at_window(&self, expression: &Expr) -> bool {
+        looks_at(expression, &self.gone)
+    }
 }
 
 /// The plan without its window function, if only filters and projections stand
@@ -32,17 +53,27 @@ pub(super) fn without_windows(plan: &LogicalPlan) -> Result<Option<Stripped>> {
             let Expr::Column(time) = &assign.time else {
                 return Ok(None);
             };
+            let column = |expression: &Expr| match expression {
+                Expr::Column(column) => Some(column.clone()),
+                _ => None,
+            };
+            let gone = WINDOW_COLUMNS.map(|name| (Column::new_unqualified(name), name));
             Ok(Some(Stripped {
                 plan: assign.input.as_ref().clone(),
                 time: time.clone(),
-                gone: WINDOW_COLUMNS.map(Column::new_unqualified).into(),
+                window: assign.window,
+                partition: assign.partition.iter().map(column).collect(),
+                span: assign.span,
+                gone: gone.into(),
             }))
         }
         LogicalPlan::Filter(filter) => {
             let Some(input) = without_windows(&filter.input)? else {
                 return Ok(None);
             };
-            if looks_at(&filter.predicate, &input.gone) {
+            // A row that is taken away may hold a session together.
+            let of_session = matches!(input.window, Window::Session { .. });
+            if of_session || looks_at(&filter.predicate, &input.gone) {
                 return Ok(None);
             }
             let filter = Filter::try_new(filter.predicate.clone(), Arc::new(input.plan))?;
@@ -60,7 +91,17 @@ pub(super) fn without_windows(plan: &LogicalPlan) -> Result<Option<Stripped>> {
             Ok(Some(Stripped {
                 plan: LogicalPlan::SubqueryAlias(plan),
                 time: qualified(input.time),
-                gone: input.gone.into_iter().map(qualified).collect(),
+                partition: input
+                    .partition
+                    .into_iter()
+                    .map(|column| column.map(qualified))
+                    .collect(),
+                gone: input
+                    .gone
+                    .into_iter()
+                    .map(|(column, name)| (qualified(column), name))
+                    .collect(),
+                ..input
             }))
         }
         LogicalPlan::Projection(projection) => projected_without_windows(projection),
@@ -75,11 +116,12 @@ fn projected_without_windows(projection: &Projection) -> Result<Option<Stripped>
     let mut columns = Vec::new();
     let mut time = None;
     let mut name = input.time.name.clone();
-    let mut gone = HashSet::new();
+    let mut partition = vec![None; input.partition.len()];
+    let mut gone = HashMap::new();
     for (column, output) in projection.expr.iter().zip(projection.schema.columns()) {
         match bare(column) {
-            Expr::Column(name) if input.gone.contains(name) => {
-                gone.insert(output);
+            Expr::Column(name) if input.gone.contains_key(name) => {
+                gone.insert(output, input.gone[name]);
             }
             other if looks_at(other, &input.gone) => return Ok(None),
             other => {
@@ -87,7 +129,15 @@ fn projected_without_windows(projection: &Projection) -> Result<Option<Stripped>
                     "$time".clone_into(&mut name);
                 }
                 if *other == Expr::Column(input.time.clone()) {
-                    time = Some(output);
+                    time = Some(output.clone());
+                }
+                for (known, place) in input.partition.iter().zip(&mut partition) {
+                    if known
+                        .as_ref()
+                        .is_some_and(|known| *other == Expr::Column(known.clone()))
+                    {
+                        *place = Some(output.clone());
+                    }
                 }
                 columns.push(column.clone());
             }
@@ -96,22 +146,24 @@ fn projected_without_windows(projection: &Projection) -> Result<Option<Stripped>
     // A row without a time becomes a dead letter: there its column has the name
     // that the user knows, unless that has become another column's.
     let time = time.unwrap_or_else(|| {
-        columns.push(Expr::Column(input.time).alias(name.clone()));
+        columns.push(Expr::Column(input.time.clone()).alias(name.clone()));
         Column::new_unqualified(name)
     });
-    let plan = Projection::try_new(columns, Arc::new(input.plan))?;
+    let plan = Projection::try_new(columns, Arc::new(input.plan.clone()))?;
     Ok(Some(Stripped {
         plan: LogicalPlan::Projection(plan),
         time,
+        partition,
         gone,
+        ..input
     }))
 }
 
-fn looks_at(expression: &Expr, columns: &HashSet<Column>) -> bool {
+fn looks_at(expression: &Expr, columns: &HashMap<Column, &'static str>) -> bool {
     let references = expression.column_refs();
     references
         .into_iter()
-        .any(|column| columns.contains(column))
+        .any(|column| columns.contains_key(column))
 }
 
 /// An expression without the names that it was given.

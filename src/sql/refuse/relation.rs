@@ -86,11 +86,7 @@ impl Walk<'_> {
             TableFactor::TableFunction { expr, alias } => {
                 match expr {
                     Expr::Function(function) => self.table_function(function),
-                    _ => self.refuse_with(
-                        "TABLE",
-                        "TABLE(…) holds a window function",
-                        "the window functions are TUMBLE, HOP and CUMULATE",
-                    ),
+                    _ => self.refuse_with("TABLE", "TABLE(…) holds a window function", WINDOWS),
                 }
                 self.alias(alias.as_ref());
             }
@@ -211,8 +207,7 @@ impl Walk<'_> {
 
     fn window_function(&mut self, name: &ObjectName, arguments: &[FunctionArg]) {
         match name.to_string().to_uppercase().as_str() {
-            "TUMBLE" | "HOP" | "CUMULATE" => {}
-            "SESSION" => self.refuse_here("SESSION windows are not supported yet", WINDOWS),
+            "TUMBLE" | "HOP" | "CUMULATE" | "SESSION" => {}
             "UNNEST" => self.refuse_here("UNNEST stands behind a table", UNNEST),
             other => {
                 let message = format!("there is no table function {other}");
@@ -287,4 +282,4 @@ impl Walk<'_> {
 }
 
 const UNNEST: &str = "write FROM t CROSS JOIN UNNEST(array) AS u (x), or LEFT JOIN … ON TRUE";
-const WINDOWS: &str = "the window functions are TUMBLE and HOP";
+const WINDOWS: &str = "the window functions are TUMBLE, HOP, CUMULATE and SESSION";

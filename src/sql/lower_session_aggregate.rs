@@ -1,0 +1,83 @@
+//! `GROUP BY` over session windows to nodes.
+//!
+//! Which rows are of one session is known only when they are aggregated, so the window function
+//! and the aggregation above it become one node, and the sessions of a key are its groups.
+
+use datafusion_common::Result;
+use datafusion_expr::Expr;
+use datafusion_expr::logical_plan::Aggregate;
+
+use super::aggregate_calls::Calls;
+use super::diagnose::refusal;
+use super::lower::{Lowering, Role, Rows, check_event_time, window_roles};
+use super::lower_aggregate::Groups;
+use super::typing::misfit;
+use super::window_function::WINDOW_COLUMNS;
+use super::window_removal::Stripped;
+
+impl Lowering {
+    /// The nodes of an aggregation right above a session window function, without which
+    /// `stripped` is its input.
+    ///
+    /// # Errors
+    /// If its groups are not sessions, or it does what no accumulator can do yet.
+    pub(super) fn session_aggregate(
+        &mut self,
+        aggregate: &Aggregate,
+        stripped: &Stripped,
+    ) -> Result<Rows> {
+        let roles = window_roles(stripped.window);
+        let role_of = |group: &Expr| {
+            let column = stripped.window_column(group);
+            let place = WINDOW_COLUMNS.iter().position(|name| Some(*name) == column);
+            place.map_or(Role::Value, |place| roles[place])
+        };
+        let Some(groups) = Groups::of_windows(aggregate, role_of)? else {
+            let message = "the rows of SESSION windows can only be grouped by their windows yet";
+            let hint = "GROUP BY window_start, window_end and the columns of PARTITION BY";
+            return Err(refusal(message, stripped.span, Some(hint.to_owned())));
+        };
+        check_partition(&groups, stripped)?;
+        let mut calls = Calls::default();
+        for call in &aggregate.aggr_expr {
+            calls.add(call, aggregate.input.schema())?;
+        }
+        let of_window = |argument: &&Expr| stripped.looks_at_window(argument);
+        if let Some(argument) = calls.arguments.iter().find(of_window) {
+            let message = "the bounds of a session cannot be aggregated in it yet";
+            return Err(misfit(message.to_owned(), &[argument]));
+        }
+        let rows = self.rows(&stripped.plan)?;
+        let schema = stripped.plan.schema();
+        let time = schema.index_of_column(&stripped.time)?;
+        check_event_time(&rows, time, stripped.span)?;
+        let mut columns = groups.keys.clone();
+        columns.extend(calls.arguments.iter().cloned());
+        columns.push(Expr::Column(stripped.time.clone()));
+        let (input, places) = self.chosen(rows, &columns, schema, true)?;
+        self.grouped(aggregate, &groups, &calls, &input, &places)
+    }
+}
+
+/// Whether the groups beside the windows are the columns by which sessions are kept apart.
+fn check_partition(groups: &Groups, stripped: &Stripped) -> Result<()> {
+    let partition = stripped.partition.iter();
+    let partition: Vec<Option<Expr>> = partition
+        .map(|column| column.clone().map(Expr::Column))
+        .collect();
+    let is_missing = |column: &Option<Expr>| {
+        column
+            .as_ref()
+            .is_none_or(|column| !groups.keys.contains(column))
+    };
+    if partition.iter().any(is_missing) {
+        let message = "GROUP BY must name all columns of the PARTITION BY of its SESSION windows";
+        return Err(refusal(message, stripped.span, None));
+    }
+    let is_other = |key: &&Expr| !partition.contains(&Some((*key).clone()));
+    if let Some(other) = groups.keys.iter().find(is_other) {
+        let message = "sessions cannot be grouped yet by what their PARTITION BY does not name";
+        return Err(misfit(message.to_owned(), &[other]));
+    }
+    Ok(())
+}
