@@ -16,8 +16,8 @@ use crate::connectors::JobContext;
 use crate::expr::{AggregateLayout, UpdatingSpec};
 use crate::metrics::TaskMetrics;
 use crate::operators::{
-    ByRange, ChangelogNormalize, Filter, GroupAggregate, GroupAggregateSpec, Input, NotNull,
-    Project, SessionAggregate, SessionAggregateSpec, Slicing, Unnest, WindowAggregate,
+    ByRange, ChangelogNormalize, Expand, Filter, GroupAggregate, GroupAggregateSpec, Input,
+    NotNull, Project, SessionAggregate, SessionAggregateSpec, Slicing, Unnest, WindowAggregate,
     WindowAggregateSpec, WindowAssign, WindowFold, WindowPreAggregate,
 };
 use crate::plan::{Dataflow, Node, NodeKind, Window, WindowInput};
@@ -353,6 +353,10 @@ async fn operators(
             NodeKind::Unnest { column, keeps_rows } => {
                 let schema = node.schema.clone();
                 operators.push(Box::new(Unnest::new(schema, *column, *keeps_rows)));
+            }
+            NodeKind::Expand { projections } => {
+                let schema = node.schema.clone();
+                operators.push(Box::new(Expand::new(schema, projections.clone())));
             }
             NodeKind::WindowAssign { time, window } => {
                 let schema = node.schema.clone();

@@ -78,6 +78,7 @@ pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
             NodeKind::Filter { .. }
             | NodeKind::Unnest { .. }
             | NodeKind::Project { .. }
+            | NodeKind::Expand { .. }
             | NodeKind::WindowAssign { .. } => {
                 stages[inputs[0]].steps.push(Step::Node(node.id));
                 inputs[0]
@@ -150,6 +151,7 @@ impl Stage {
                 (NodeKind::Filter { .. }, _) => "filter".to_owned(),
                 (NodeKind::Unnest { .. }, _) => "unnest".to_owned(),
                 (NodeKind::Project { .. }, _) => "project".to_owned(),
+                (NodeKind::Expand { .. }, _) => "expand".to_owned(),
                 (NodeKind::WindowAssign { .. }, _) => "window".to_owned(),
                 (NodeKind::ChangelogNormalize { .. }, _) => "changelog normalize".to_owned(),
                 (NodeKind::SessionAggregate { .. }, _) => "session aggregate".to_owned(),
@@ -222,6 +224,7 @@ mod tests {
             NodeKind::Filter { .. } => "filter".to_owned(),
             NodeKind::Unnest { .. } => "unnest".to_owned(),
             NodeKind::Project { .. } => "project".to_owned(),
+            NodeKind::Expand { .. } => "expand".to_owned(),
             NodeKind::WindowAssign { .. } => "assign".to_owned(),
             NodeKind::ChangelogNormalize { .. } => "normalize".to_owned(),
             NodeKind::WindowAggregate { .. } => "aggregate".to_owned(),

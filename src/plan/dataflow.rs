@@ -141,6 +141,11 @@ pub enum NodeKind {
         /// says so.
         time_to_live_ms: Option<i64>,
     },
+    /// Makes a row for each projection of each row.
+    Expand {
+        /// The columns of each projection.
+        projections: Vec<Vec<Expression>>,
+    },
     /// Passes the rows of all inputs on.
     Union,
     /// Writes a table.

@@ -61,6 +61,7 @@ fn name(kind: &NodeKind) -> &'static str {
         NodeKind::WindowAggregate { .. } => "WindowAggregate",
         NodeKind::SessionAggregate { .. } => "SessionAggregate",
         NodeKind::GroupAggregate { .. } => "GroupAggregate",
+        NodeKind::Expand { .. } => "Expand",
         NodeKind::Union => "Union",
         NodeKind::Sink { .. } => "Sink",
         NodeKind::Print => "Print",
@@ -145,6 +146,11 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
                 Some(ms) => write!(f, ", kept for {ms} ms"),
                 None => Ok(()),
             }
+        }
+        NodeKind::Expand { projections } => {
+            let projections = projections.iter();
+            let texts = projections.map(|columns| format!("[{}]", list(columns)));
+            write!(f, ": {}", texts.collect::<Vec<_>>().join(", "))
         }
         NodeKind::Union | NodeKind::Print => Ok(()),
         NodeKind::Sink { table } => {

@@ -51,18 +51,6 @@ const ADVICE: &[(&str, &str)] = &[
         "QUALIFY",
         "give the SELECT a name in FROM (SELECT …) AS x, and filter in WHERE",
     ),
-    (
-        "GROUPING SETS",
-        "write a query for each grouping, and UNION ALL between them",
-    ),
-    (
-        "ROLLUP",
-        "write a query for each grouping, and UNION ALL between them",
-    ),
-    (
-        "CUBE",
-        "write a query for each grouping, and UNION ALL between them",
-    ),
     ("WITH RECURSIVE", "write the steps out, one query each"),
     ("MATERIALIZED", "leave it out"),
     (

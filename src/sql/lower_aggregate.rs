@@ -3,19 +3,20 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, FieldRef, Schema};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion_common::{Column, DFSchema, Result};
 use datafusion_expr::logical_plan::Aggregate;
 use datafusion_expr::{Expr, ExprSchemable};
 
 use super::aggregate_calls::Calls;
 use super::diagnose::refusal;
+use super::grouping::{Grouping, SET, check_key};
 use super::lower::{Lowering, Role, Rows, expression, window_roles, with_window_columns};
 use super::typing::misfit;
 use super::window_function::WINDOW_COLUMNS;
-use super::window_removal::{bare, without_windows};
+use super::window_removal::without_windows;
 use crate::expr::{AggregateCall, AggregateFunction, AggregateLayout, Expression};
-use crate::plan::{NodeKind, Window, WindowInput, type_name};
+use crate::plan::{NodeKind, Window, WindowInput};
 
 impl Lowering {
     /// The nodes of an aggregation.
@@ -35,9 +36,10 @@ impl Lowering {
         for call in &aggregate.aggr_expr {
             calls.add(call, schema)?;
         }
-        let Some(groups) = Groups::of_windows(aggregate, |group| role(group, schema, &attached))?
-        else {
-            return self.group_aggregate(aggregate, attached, &calls);
+        let grouping = Grouping::of(aggregate)?;
+        let role_of = |group: &Expr| role(group, schema, &attached);
+        let Some(groups) = Groups::of_windows(aggregate, &grouping, role_of)? else {
+            return self.group_aggregate(aggregate, &grouping, attached, &calls);
         };
         let uses_window = |part: &Expr| {
             let columns = part.column_refs();
@@ -70,11 +72,21 @@ impl Lowering {
                 vec![groups.start.clone(), groups.end.clone()],
             ),
         };
-        let mut columns = groups.keys.clone();
-        columns.extend(calls.arguments.iter().cloned());
-        columns.extend(ends);
-        let (input, places) = self.chosen(rows, &columns, schema, false)?;
-        self.grouped(aggregate, &groups, &calls, &input, &places)
+        let others: Vec<Expr> = calls.arguments.iter().cloned().chain(ends).collect();
+        let (input, places) = match &groups.sets {
+            None => {
+                let columns: Vec<Expr> = groups.keys.iter().cloned().chain(others).collect();
+                self.chosen(rows, &columns, schema, false)?
+            }
+            Some(sets) => {
+                let names = column_names(groups.keys.iter().chain(&others));
+                let columns = (groups.keys.as_slice(), others.as_slice());
+                let rows = self.expanded(&rows, schema, columns, sets, &names)?;
+                let places = (0..rows.schema.fields().len()).collect();
+                (rows, places)
+            }
+        };
+        self.grouped((aggregate, &grouping), &groups, &calls, &input, &places)
     }
 
     /// The rows with these columns among theirs, or `in_order` in front of them, and where they
@@ -96,14 +108,7 @@ impl Lowering {
         if let Some(places) = places {
             return Ok((rows, places));
         }
-        let names: Vec<String> = columns
-            .iter()
-            .enumerate()
-            .map(|(place, column)| match column {
-                Expr::Column(column) => column.name.clone(),
-                _ => format!("$f{place}"),
-            })
-            .collect();
+        let names = column_names(columns.iter());
         let places = (0..bound.len()).collect();
         let rows = self.project(rows, bound, names.iter().map(String::as_str));
         Ok((rows, places))
@@ -113,13 +118,14 @@ impl Lowering {
     /// tells the windows.
     pub(super) fn grouped(
         &mut self,
-        aggregate: &Aggregate,
+        (aggregate, grouping): (&Aggregate, &Grouping<'_>),
         groups: &Groups,
         calls: &Calls,
         input: &Rows,
         places: &[usize],
     ) -> Result<Rows> {
-        let (keys, rest) = places.split_at(groups.keys.len());
+        let num_keys = groups.keys.len() + usize::from(groups.sets.is_some());
+        let (keys, rest) = places.split_at(num_keys);
         let (arguments, ends) = rest.split_at(calls.arguments.len());
         let windows = match *ends {
             [time] => WindowInput::Time {
@@ -135,7 +141,7 @@ impl Lowering {
                 ));
             }
         };
-        let mut fields = groups.key_fields(aggregate)?;
+        let mut fields = groups.key_fields(aggregate, grouping)?;
         let aggregates = aggregate_calls(calls, arguments);
         fields.extend(aggregates.iter().map(|call| Arc::clone(&call.result)));
         // What cannot be aggregated is said now, not when the job starts.
@@ -179,6 +185,15 @@ impl Lowering {
     }
 }
 
+/// Columns keep their names, others get one.
+fn column_names<'a>(columns: impl Iterator<Item = &'a Expr>) -> Vec<String> {
+    let name = |(place, column): (usize, &Expr)| match column {
+        Expr::Column(column) => column.name.clone(),
+        _ => format!("$f{place}"),
+    };
+    columns.enumerate().map(name).collect()
+}
+
 /// The calls over the columns `arguments`.
 pub(super) fn aggregate_calls(calls: &Calls, arguments: &[usize]) -> Vec<AggregateCall> {
     let place_of = |argument: Option<usize>| argument.map(|place| arguments[place]);
@@ -203,7 +218,10 @@ pub(super) struct Groups {
     start: Expr,
     end: Expr,
     pub keys: Vec<Expr>,
-    /// Each expression of `GROUP BY` as a column of the window aggregate.
+    /// Which of the keys each set has, if there are several.
+    pub sets: Option<Vec<Vec<bool>>>,
+    /// Each expression of `GROUP BY` as a column of the window aggregate, and the number of
+    /// the set.
     outputs: Vec<Expr>,
 }
 
@@ -212,14 +230,24 @@ impl Groups {
     /// means.
     pub(super) fn of_windows(
         aggregate: &Aggregate,
+        grouping: &Grouping<'_>,
         role_of: impl Fn(&Expr) -> Role,
     ) -> Result<Option<Self>> {
         let schema = aggregate.input.schema();
         let (mut start, mut end) = (None, None);
         let mut keys = Vec::new();
         let mut outputs = Vec::new();
+        let mut places = Vec::new();
         let names = aggregate.schema.fields().iter().map(|field| field.name());
-        for (group, name) in distinct_groups(aggregate).into_iter().zip(names) {
+        for (place, (&group, name)) in grouping.groups.iter().zip(names).enumerate() {
+            let of_window = role_of(group).is_of_window();
+            let is_everywhere = |sets: &Vec<Vec<bool>>| sets.iter().all(|set| set[place]);
+            if of_window && !grouping.sets.as_ref().is_none_or(is_everywhere) {
+                return Ok(None);
+            }
+            if !of_window {
+                places.push(place);
+            }
             let output = match role_of(group) {
                 Role::WindowStart(window) => {
                     start = Some((window, group.clone()));
@@ -238,12 +266,16 @@ impl Groups {
             };
             outputs.push(Expr::Column(Column::new_unqualified(output)));
         }
+        outputs.extend(grouping.id(aggregate));
+        let of_keys = |set: &Vec<bool>| places.iter().map(|&place| set[place]).collect();
+        let sets = grouping.sets.as_ref();
         match (start, end) {
             (Some((window, start)), Some((of_end, end))) if window == of_end => Ok(Some(Self {
                 window,
                 start,
                 end,
                 keys,
+                sets: sets.map(|sets| sets.iter().map(of_keys).collect()),
                 outputs,
             })),
             _ => Ok(None),
@@ -251,43 +283,22 @@ impl Groups {
     }
 
     /// The fields of the keys, with the names that the aggregation gives them.
-    fn key_fields(&self, aggregate: &Aggregate) -> Result<Vec<FieldRef>> {
+    fn key_fields(&self, aggregate: &Aggregate, grouping: &Grouping<'_>) -> Result<Vec<FieldRef>> {
         let schema = aggregate.input.schema();
         let mut fields: Vec<FieldRef> = Vec::new();
-        for (group, output) in distinct_groups(aggregate).into_iter().zip(&self.outputs) {
+        for (&group, output) in grouping.groups.iter().zip(&self.outputs) {
             if let (Expr::Column(output), true) = (output, self.keys.contains(group)) {
                 let (_, field) = group.to_field(schema)?;
-                fields.push(Arc::new(field.as_ref().clone().with_name(&output.name)));
+                let nullable = field.is_nullable() || self.sets.is_some();
+                let field = field.as_ref().clone().with_nullable(nullable);
+                fields.push(Arc::new(field.with_name(&output.name)));
             }
+        }
+        if self.sets.is_some() {
+            fields.push(Arc::new(Field::new(SET, DataType::Int32, false)));
         }
         Ok(fields)
     }
-}
-
-/// The expressions of `GROUP BY`, each once: the schema of the aggregation has a
-/// column for each of these.
-pub(super) fn distinct_groups(aggregate: &Aggregate) -> Vec<&Expr> {
-    let mut groups: Vec<&Expr> = Vec::new();
-    for group in &aggregate.group_expr {
-        let group = bare(group);
-        if !groups.contains(&group) {
-            groups.push(group);
-        }
-    }
-    groups
-}
-
-pub(super) fn check_key(group: &Expr, schema: &DFSchema) -> Result<()> {
-    if matches!(group, Expr::GroupingSet(_)) {
-        let message = "GROUPING SETS, ROLLUP and CUBE are not supported yet";
-        return Err(misfit(message.to_owned(), &[group]));
-    }
-    let data_type = group.get_type(schema)?;
-    if crate::stream::is_key_type(&data_type) {
-        return Ok(());
-    }
-    let message = format!("cannot group by a value of type {}", type_name(&data_type));
-    Err(misfit(message, &[group]))
 }
 
 fn role(group: &Expr, schema: &DFSchema, input: &Rows) -> Role {

@@ -11,9 +11,10 @@ use datafusion_expr::logical_plan::Aggregate;
 
 use super::aggregate_calls::Calls;
 use super::diagnose::refusal;
+use super::grouping::{Grouping, check_key};
 use super::hints;
 use super::lower::{Lowering, Role, Rows, expression};
-use super::lower_aggregate::{aggregate_calls, check_key, distinct_groups};
+use super::lower_aggregate::aggregate_calls;
 use super::typing::misfit;
 use crate::expr::{AggregateCall, Expression, UpdatingAggregates, UpdatingSpec};
 use crate::plan::{NodeKind, type_name};
@@ -27,31 +28,42 @@ impl Lowering {
     pub(super) fn group_aggregate(
         &mut self,
         aggregate: &Aggregate,
+        grouping: &Grouping<'_>,
         input: Rows,
         calls: &Calls,
     ) -> Result<Rows> {
         let schema = aggregate.input.schema();
-        let groups = distinct_groups(aggregate);
-        let mut columns = Vec::new();
-        for &group in &groups {
+        let groups: Vec<Expr> = grouping.groups.iter().copied().cloned().collect();
+        for group in &groups {
             check_key(group, schema)?;
-            columns.push(expression(group, schema)?);
-        }
-        for argument in &calls.arguments {
-            columns.push(expression(argument, schema)?);
         }
         let of_keys = aggregate
             .schema
             .fields()
             .iter()
             .map(|field| field.name().as_str());
-        let names = unique_names(of_keys.take(groups.len()), columns.len());
-        let input = self.project(input, columns, names.iter().map(String::as_str));
-        let arguments: Vec<usize> = (groups.len()..input.schema.fields().len()).collect();
+        let names = unique_names(
+            of_keys.take(groups.len()),
+            groups.len() + calls.arguments.len(),
+        );
+        let input = match &grouping.sets {
+            None => {
+                let columns = groups.iter().chain(&calls.arguments);
+                let columns = columns.map(|column| expression(column, schema));
+                let columns = columns.collect::<Result<_>>()?;
+                self.project(input, columns, names.iter().map(String::as_str))
+            }
+            Some(sets) => {
+                let columns = (groups.as_slice(), calls.arguments.as_slice());
+                self.expanded(&input, schema, columns, sets, &names)?
+            }
+        };
+        let num_keys = groups.len() + usize::from(grouping.sets.is_some());
+        let arguments: Vec<usize> = (num_keys..input.schema.fields().len()).collect();
         let aggregates = aggregate_calls(calls, &arguments);
         let spec = UpdatingSpec {
             input: Arc::clone(&input.schema),
-            keys: (0..groups.len()).collect(),
+            keys: (0..num_keys).collect(),
             calls: aggregates.clone(),
             retracts: true,
             time_to_live_ms: None,
@@ -61,11 +73,14 @@ impl Lowering {
             misfit(message, &calls)
         })?;
         let time_to_live_ms = hints::state_ttl(&aggregate.input);
-        let rows = self.push_group_aggregate(input, groups.len(), aggregates, time_to_live_ms);
+        let rows = self.push_group_aggregate(input, num_keys, aggregates, time_to_live_ms);
         let schema = DFSchema::try_from(Arc::clone(&rows.schema))?;
         let keys = (0..groups.len()).map(|key| Ok(Expression::column(&rows.schema, key)));
-        let results = calls.results(&schema)?;
-        let results = results.iter().map(|result| expression(result, &schema));
+        let results = grouping
+            .id(aggregate)
+            .into_iter()
+            .chain(calls.results(&schema)?);
+        let results = results.map(|result| expression(&result, &schema));
         let columns = keys.chain(results).collect::<Result<Vec<_>>>()?;
         let names = aggregate.schema.fields().iter().map(|field| field.name());
         Ok(self.project(rows, columns, names.map(String::as_str)))

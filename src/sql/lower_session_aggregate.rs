@@ -9,6 +9,7 @@ use datafusion_expr::logical_plan::Aggregate;
 
 use super::aggregate_calls::Calls;
 use super::diagnose::refusal;
+use super::grouping::Grouping;
 use super::lower::{Lowering, Role, Rows, check_event_time, window_roles};
 use super::lower_aggregate::Groups;
 use super::typing::misfit;
@@ -32,7 +33,9 @@ impl Lowering {
             let place = WINDOW_COLUMNS.iter().position(|name| Some(*name) == column);
             place.map_or(Role::Value, |place| roles[place])
         };
-        let Some(groups) = Groups::of_windows(aggregate, role_of)? else {
+        let grouping = Grouping::of(aggregate)?;
+        let groups = Groups::of_windows(aggregate, &grouping, role_of)?;
+        let Some(groups) = groups.filter(|groups| groups.sets.is_none()) else {
             let message = "the rows of SESSION windows can only be grouped by their windows yet";
             let hint = "GROUP BY window_start, window_end and the columns of PARTITION BY";
             return Err(refusal(message, stripped.span, Some(hint.to_owned())));
@@ -55,7 +58,7 @@ impl Lowering {
         columns.extend(calls.arguments.iter().cloned());
         columns.push(Expr::Column(stripped.time.clone()));
         let (input, places) = self.chosen(rows, &columns, schema, true)?;
-        self.grouped(aggregate, &groups, &calls, &input, &places)
+        self.grouped((aggregate, &grouping), &groups, &calls, &input, &places)
     }
 }
 

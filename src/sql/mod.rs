@@ -23,6 +23,7 @@ mod dialect;
 mod environment;
 mod functions;
 mod group_windows;
+mod grouping;
 mod hints;
 mod like;
 mod limits;

@@ -164,11 +164,11 @@ impl Walk<'_> {
                 self.refuse("SELECT", NO_SUBQUERY);
                 self.query(subquery);
             }
-            Expr::GroupingSets(_) => {
-                self.refuse("GROUPING", "GROUPING SETS is not supported yet");
+            Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => {
+                for set in sets {
+                    self.expressions(set);
+                }
             }
-            Expr::Cube(_) => self.refuse("CUBE", "CUBE is not supported yet"),
-            Expr::Rollup(_) => self.refuse("ROLLUP", "ROLLUP is not supported yet"),
             Expr::SimilarTo { expr, pattern, .. } => self.expressions([&**expr, &**pattern]),
             Expr::ILike { expr, pattern, .. } => {
                 self.expression(expr);

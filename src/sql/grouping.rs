@@ -1,0 +1,152 @@
+//! What `GROUP BY` groups by, in one way or in several at a time: `GROUPING SETS`, `ROLLUP`,
+//! `CUBE`.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion_common::{Column, DFSchema, Result, ScalarValue};
+use datafusion_expr::expr::Cast;
+use datafusion_expr::logical_plan::Aggregate;
+use datafusion_expr::{Expr, ExprSchemable, GroupingSet, lit};
+
+use super::lower::{Lowering, Role, Rows, expression};
+use super::typing::misfit;
+use super::window_removal::bare;
+use crate::plan::{NodeKind, type_name};
+
+/// The column that tells the sets apart, a key like others.
+pub(super) const SET: &str = "$set";
+
+/// More sets would copy each row more often than any query needs.
+const SETS_MAX: usize = 64;
+
+/// The grouping of an aggregation.
+pub(super) struct Grouping<'a> {
+    /// The expressions, each once: the schema of the aggregation has a column for each.
+    pub groups: Vec<&'a Expr>,
+    /// If it is by several sets: which of the expressions each has.
+    pub sets: Option<Vec<Vec<bool>>>,
+}
+
+impl<'a> Grouping<'a> {
+    /// The grouping of `aggregate`.
+    ///
+    /// # Errors
+    /// If it is by too many sets.
+    pub fn of(aggregate: &'a Aggregate) -> Result<Self> {
+        let [Expr::GroupingSet(set)] = aggregate.group_expr.as_slice() else {
+            let mut groups: Vec<&Expr> = Vec::new();
+            for group in &aggregate.group_expr {
+                let group = bare(group);
+                if !groups.contains(&group) {
+                    groups.push(group);
+                }
+            }
+            let sets = None;
+            return Ok(Self { groups, sets });
+        };
+        let groups = set.distinct_expr();
+        let number = match set {
+            GroupingSet::Rollup(of) => of.len() + 1,
+            GroupingSet::Cube(of) => 1 << of.len().min(31),
+            GroupingSet::GroupingSets(sets) => sets.len(),
+        };
+        if number > SETS_MAX {
+            let message = format!("GROUP BY has {number} sets, of at most {SETS_MAX}");
+            return Err(misfit(message, &groups));
+        }
+        let all = 0..groups.len();
+        let sets = match set {
+            GroupingSet::Rollup(_) => (0..=groups.len())
+                .rev()
+                .map(|length| all.clone().map(|place| place < length).collect())
+                .collect(),
+            GroupingSet::Cube(_) => (0..number)
+                .rev()
+                .map(|bits| all.clone().map(|place| bits >> place & 1 == 1).collect())
+                .collect(),
+            GroupingSet::GroupingSets(sets) => sets
+                .iter()
+                .map(|set| groups.iter().map(|group| set.contains(group)).collect())
+                .collect(),
+        };
+        Ok(Self {
+            groups: groups.into_iter().map(bare).collect(),
+            sets: Some(sets),
+        })
+    }
+
+    /// The library's number of a set, of which only the type matters: nothing reads it.
+    pub fn id(&self, aggregate: &Aggregate) -> Option<Expr> {
+        self.sets.as_ref()?;
+        let field = aggregate.schema.field(self.groups.len());
+        let column = Expr::Column(Column::new_unqualified(SET));
+        Some(Expr::Cast(Cast::new(
+            Box::new(column),
+            field.data_type().clone(),
+        )))
+    }
+}
+
+/// Whether rows can be grouped by an expression.
+///
+/// # Errors
+/// If not.
+pub(super) fn check_key(group: &Expr, schema: &DFSchema) -> Result<()> {
+    let data_type = group.get_type(schema)?;
+    if crate::stream::is_key_type(&data_type) {
+        return Ok(());
+    }
+    let message = format!("cannot group by a value of type {}", type_name(&data_type));
+    Err(misfit(message, &[group]))
+}
+
+impl Lowering {
+    /// Each row once for each set: the keys, null where the set has them not, the number of the
+    /// set, and the other columns. `names` are those of the keys and of the others.
+    ///
+    /// # Errors
+    /// If an expression has no physical form.
+    pub(super) fn expanded(
+        &mut self,
+        rows: &Rows,
+        schema: &DFSchema,
+        (keys, others): (&[Expr], &[Expr]),
+        sets: &[Vec<bool>],
+        names: &[String],
+    ) -> Result<Rows> {
+        let mut fields = Vec::new();
+        for (key, name) in keys.iter().zip(names) {
+            fields.push(Field::new(name, key.get_type(schema)?, true));
+        }
+        fields.push(Field::new(SET, DataType::Int32, false));
+        for (other, name) in others.iter().zip(&names[keys.len()..]) {
+            let (_, field) = other.to_field(schema)?;
+            fields.push(Field::new(
+                name,
+                field.data_type().clone(),
+                field.is_nullable(),
+            ));
+        }
+        let of_set = |(number, set): (i32, &Vec<bool>)| {
+            let keys = keys.iter().zip(set).map(|(key, is_in)| {
+                if *is_in {
+                    return expression(key, schema);
+                }
+                let null = ScalarValue::try_from(&key.get_type(schema)?)?;
+                expression(&lit(null), schema)
+            });
+            let number = expression(&lit(number), schema);
+            let others = others.iter().map(|other| expression(other, schema));
+            keys.chain([number])
+                .chain(others)
+                .collect::<Result<Vec<_>>>()
+        };
+        let projections = (0..).zip(sets).map(of_set).collect::<Result<_>>()?;
+        let schema = Arc::new(Schema::new(fields));
+        let kind = NodeKind::Expand { projections };
+        let id = self.push(vec![rows.id], kind, Arc::clone(&schema));
+        let roles = vec![Role::Value; schema.fields().len()];
+        Ok(Rows { id, schema, roles })
+    }
+}
