@@ -164,7 +164,10 @@ impl AggregateUDFImpl for FlinkAggregate {
 
     fn schema_name(&self, params: &AggregateFunctionParams) -> Result<String> {
         if self.meaning == Meaning::Count && params.args.as_slice() == [lit(true)] {
-            return Ok("COUNT(*)".to_owned());
+            return Ok(match &params.filter {
+                None => "COUNT(*)".to_owned(),
+                Some(filter) => format!("COUNT(*) FILTER (WHERE {filter})"),
+            });
         }
         // The library's own form leaves casts out, so that two calls would have
         // one name.
