@@ -8,11 +8,13 @@ mod error;
 mod expression;
 pub mod functions;
 mod listed_values;
+mod row_bytes;
 mod updating;
 mod wording;
 
 pub use aggregate::{AggregateCall, AggregateFunction, AggregateLayout, GroupedAccumulators};
 pub use error::{Error, Result};
 pub use expression::Expression;
+pub use row_bytes::{EncodedRows, RowBytes};
 pub use updating::{KeyChange, KeyChanges, UpdatingAggregates, UpdatingSpec, UpdatingState};
 pub use wording::in_sql_words;

@@ -3,13 +3,14 @@
 mod accumulator_pool;
 mod by_range;
 mod changelog_normalize;
+#[cfg(test)]
+mod collected;
 mod event_time;
 mod expand;
 mod filter;
 mod group_aggregate;
 mod not_null;
 mod project;
-mod row_bytes;
 mod row_errors;
 mod session_aggregate;
 #[cfg(test)]

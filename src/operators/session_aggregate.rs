@@ -12,11 +12,10 @@ use arrow::compute::{filter_record_batch, is_not_null};
 use arrow::datatypes::{DataType, Field, Fields, Int64Type, Schema, SchemaRef};
 
 use super::event_time::EventTimes;
-use super::row_bytes::RowBytes;
 use super::row_errors::dead_letter;
 use super::sessions::{Session, SessionId, Sessions};
 use super::window_assign::window_columns;
-use crate::expr::{self, AggregateCall, AggregateLayout, GroupedAccumulators};
+use crate::expr::{self, AggregateCall, AggregateLayout, GroupedAccumulators, RowBytes};
 use crate::runtime::{Error, Operator, Output, Progress, Result};
 use crate::state::{DeltaKind, DeltaRows, OperatorDelta, RestoredState, StateSchema};
 use crate::stream::{Barrier, Batch, EventTime, KeyRange, OperatorId};

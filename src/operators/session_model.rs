@@ -10,13 +10,12 @@ use arrow::datatypes::{
 };
 use proptest::prelude::*;
 
+use super::collected::Collected;
 use super::session_aggregate::{SessionAggregate, Spec};
 use crate::expr::{AggregateCall, AggregateFunction};
 use crate::runtime::{Operator, Output, Progress};
 use crate::state::{OperatorDelta, RestoredState};
-use crate::stream::{
-    Barrier, BarrierKind, Batch, CheckpointId, DeadLetter, EventTime, KeyGroups, OperatorId,
-};
+use crate::stream::{Barrier, BarrierKind, Batch, CheckpointId, EventTime, KeyGroups, OperatorId};
 
 const GAP_MS: i64 = 10;
 
@@ -108,24 +107,6 @@ struct Subject {
     out_at_checkpoint: Sessions,
     late: usize,
     late_at_checkpoint: usize,
-}
-
-#[derive(Default)]
-struct Collected {
-    rows: Vec<RecordBatch>,
-    late: usize,
-}
-
-impl Output for Collected {
-    fn emit(&mut self, batch: Batch) {
-        self.rows.push(batch.records);
-    }
-    fn dead_letter(&mut self, letter: DeadLetter) {
-        panic!("no row fails: {letter:?}");
-    }
-    fn late(&mut self, rows: usize) {
-        self.late += rows;
-    }
 }
 
 impl Subject {

@@ -11,15 +11,14 @@ use arrow::datatypes::{
 };
 use proptest::prelude::*;
 
+use super::collected::Collected;
 use super::window::Start;
 use super::window_aggregate::{Input, Spec, WindowAggregate};
 use super::{Slicing, WindowPreAggregate};
 use crate::expr::{AggregateCall, AggregateFunction, AggregateLayout};
 use crate::runtime::{Operator, Output, Progress};
 use crate::state::{OperatorDelta, RestoredState};
-use crate::stream::{
-    Barrier, BarrierKind, Batch, CheckpointId, DeadLetter, EventTime, KeyGroups, OperatorId,
-};
+use crate::stream::{Barrier, BarrierKind, Batch, CheckpointId, EventTime, KeyGroups, OperatorId};
 
 /// (window end, key) → (rows, sum).
 type Windows = BTreeMap<(i64, i64), (i64, i64)>;
@@ -46,24 +45,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Crash),
     ];
     prop::collection::vec(step, 1..60)
-}
-
-#[derive(Default)]
-struct Collected {
-    rows: Vec<RecordBatch>,
-    late: usize,
-}
-
-impl Output for Collected {
-    fn emit(&mut self, batch: Batch) {
-        self.rows.push(batch.records);
-    }
-    fn dead_letter(&mut self, letter: DeadLetter) {
-        panic!("no row fails: {letter:?}");
-    }
-    fn late(&mut self, rows: usize) {
-        self.late += rows;
-    }
 }
 
 fn input_schema() -> SchemaRef {

@@ -10,13 +10,12 @@ use arrow::datatypes::{
     ArrowPrimitiveType, DECIMAL128_MAX_PRECISION, DataType, Decimal128Type, Float64Type, Int64Type,
     Schema,
 };
-use arrow::row::RowConverter;
 
 use super::collected::Collected;
 use super::collection::Collection;
-use super::keys::{KeyIndex, columns_of, converter};
+use super::keys::KeyIndex;
 use super::rows::SelectedRows;
-use crate::expr::{AggregateCall, AggregateFunction, Error, Result};
+use crate::expr::{AggregateCall, AggregateFunction, Error, Result, RowBytes};
 
 /// One call for all keys.
 pub(super) trait Accumulator: Send {
@@ -264,8 +263,8 @@ enum Kept {
 struct Single {
     kept: Kept,
     data_type: DataType,
-    converter: RowConverter,
-    /// By index, as the converter writes them, so that their bytes sort as they do.
+    bytes: RowBytes,
+    /// By index, as bytes, so that their bytes sort as they do.
     values: Vec<Option<Box<[u8]>>>,
 }
 
@@ -275,7 +274,7 @@ impl Single {
         Ok(Self {
             kept,
             data_type: value.clone(),
-            converter: converter(&Schema::new(vec![column]))?,
+            bytes: RowBytes::new(&vec![column].into())?,
             values: Vec::new(),
         })
     }
@@ -287,17 +286,17 @@ impl Accumulator for Single {
     }
 
     fn update(&mut self, rows: &SelectedRows, _: &KeyIndex) -> Result<()> {
-        let values = self.converter.convert_columns(&[Arc::clone(&rows.value)])?;
+        let values = self.bytes.encode(&[Arc::clone(&rows.value)])?;
         for (row, &index) in rows.indexes.iter().enumerate() {
             let (own, new) = (&mut self.values[index as usize], values.row(row));
             let is_kept = own.as_ref().is_none_or(|own| match self.kept {
-                Kept::Least => *new.as_ref() < **own,
-                Kept::Greatest => *new.as_ref() > **own,
+                Kept::Least => *new < **own,
+                Kept::Greatest => *new > **own,
                 Kept::First => false,
                 Kept::Last => true,
             });
             if is_kept {
-                *own = Some(new.as_ref().into());
+                *own = Some(new.into());
             }
         }
         Ok(())
@@ -307,7 +306,7 @@ impl Accumulator for Single {
         let values = indexes
             .iter()
             .map(|&index| self.values[index as usize].as_deref());
-        one_or_null(&self.converter, values)
+        one_or_null(&self.bytes, values)
     }
 
     fn clear(&mut self, index: u32, _: &[u8]) {
@@ -323,18 +322,18 @@ impl Accumulator for Single {
     }
 
     fn restore(&mut self, indexes: &[u32], states: &[ArrayRef]) -> Result<()> {
-        let values = self.converter.convert_columns(&states[..1])?;
+        let values = self.bytes.encode(&states[..1])?;
         for (row, &index) in indexes.iter().enumerate() {
             let there = states[0].is_valid(row);
-            self.values[index as usize] = there.then(|| values.row(row).as_ref().into());
+            self.values[index as usize] = there.then(|| values.row(row).into());
         }
         Ok(())
     }
 }
 
-/// The last columns of rows that a converter has written; null where there is none.
+/// The last columns of rows; null where there is none.
 pub(super) fn one_or_null<'a>(
-    converter: &RowConverter,
+    bytes: &RowBytes,
     rows: impl Iterator<Item = Option<&'a [u8]>>,
 ) -> Result<ArrayRef> {
     let mut there = Vec::new();
@@ -344,7 +343,7 @@ pub(super) fn one_or_null<'a>(
         Some(u32::try_from(there.len() - 1).expect("a batch has fewer than 2^32 rows"))
     });
     let places: UInt32Array = places.collect();
-    let mut columns = columns_of(converter, there.into_iter())?;
+    let mut columns = bytes.decode(there)?;
     let values = columns
         .pop()
         .ok_or_else(|| Error("a value has no column".to_owned()))?;

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema, SchemaRef};
-use arrow::row::RowConverter;
 
 use super::accumulator::one_or_null;
-use super::keys::{KeyIndex, batch, columns_of, converter};
+use super::keys::{KeyIndex, batch};
 use super::rows::SelectedRows;
-use crate::expr::{Error, Result};
+use crate::expr::{EncodedRows, Error, Result, RowBytes};
 
 /// The order in which values stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +24,11 @@ pub(super) enum Order {
 /// How many bytes the number of a value's arrival has in front of the value.
 const ARRIVAL_BYTES: usize = 9;
 
-/// The values of all keys. A value is known by its *id*: its bytes as the converter writes
-/// them, behind the number of its arrival where that is the order.
+/// The values of all keys. A value is known by its *id*: its bytes, behind the number of its
+/// arrival where that is the order.
 pub(super) struct Collection {
     order: Order,
-    converter: RowConverter,
+    bytes: RowBytes,
     schema: SchemaRef,
     key_columns: usize,
     by_index: Vec<BTreeMap<Bytes, Entry>>,
@@ -40,7 +39,7 @@ pub(super) struct Collection {
     gone: HashSet<(Bytes, Bytes)>,
 }
 
-/// A key or an id, as a converter writes it.
+/// A key or an id.
 type Bytes = Box<[u8]>;
 
 struct Entry {
@@ -56,14 +55,14 @@ impl Collection {
             columns.push(Arc::new(Field::new("arrival", DataType::Int64, false)));
         }
         columns.push(Arc::new(Field::new("value", value.clone(), true)));
-        let converter = converter(&Schema::new(columns.clone()))?;
+        let bytes = RowBytes::new(&columns.iter().cloned().collect())?;
         let mut fields: Vec<FieldRef> = keys.fields().iter().cloned().collect();
         fields.extend(columns);
         fields.push(Arc::new(Field::new("count", DataType::Int64, false)));
         fields.push(Arc::new(Field::new("exists", DataType::Boolean, false)));
         Ok(Self {
             order,
-            converter,
+            bytes,
             schema: Arc::new(Schema::new(fields)),
             key_columns: keys.fields().len(),
             by_index: Vec::new(),
@@ -96,9 +95,9 @@ impl Collection {
         for (row, &index) in rows.indexes.iter().enumerate() {
             let id = ids.row(row);
             let has_turned = if rows.adds(row) {
-                self.add(index, id.as_ref())
+                self.add(index, id)
             } else {
-                self.take(index, id.as_ref(), keys)
+                self.take(index, id, keys)
             };
             if has_turned {
                 first_or_last.push(row);
@@ -107,15 +106,15 @@ impl Collection {
         Ok(first_or_last)
     }
 
-    fn ids(&mut self, rows: &SelectedRows) -> Result<arrow::row::Rows> {
+    fn ids(&mut self, rows: &SelectedRows) -> Result<EncodedRows> {
         let value = Arc::clone(&rows.value);
         if self.order == Order::ByValue {
-            return Ok(self.converter.convert_columns(&[value])?);
+            return Ok(self.bytes.encode(&[value])?);
         }
         let first = self.arrivals;
         self.arrivals += i64::try_from(value.len()).expect("a batch has fewer than 2^63 rows");
         let arrivals: ArrayRef = Arc::new(Int64Array::from_iter_values(first..self.arrivals));
-        Ok(self.converter.convert_columns(&[arrivals, value])?)
+        Ok(self.bytes.encode(&[arrivals, value])?)
     }
 
     fn add(&mut self, index: u32, id: &[u8]) -> bool {
@@ -174,7 +173,7 @@ impl Collection {
         self.gone.extend(gone);
     }
 
-    /// The first and the last value of each index, as the converter writes them.
+    /// The first and the last value of each index, as bytes.
     pub fn first(&self, index: u32) -> Option<&[u8]> {
         let first = self.by_index[index as usize].first_key_value();
         first.map(|(id, _)| &**id)
@@ -192,7 +191,7 @@ impl Collection {
         chosen: fn(&Self, u32) -> Option<&[u8]>,
     ) -> Result<ArrayRef> {
         one_or_null(
-            &self.converter,
+            &self.bytes,
             indexes.iter().map(|index| chosen(self, *index)),
         )
     }
@@ -205,7 +204,7 @@ impl Collection {
 
     /// The values with these ids.
     pub fn values_of<'a>(&self, ids: impl Iterator<Item = &'a [u8]>) -> Result<ArrayRef> {
-        let mut columns = columns_of(&self.converter, ids)?;
+        let mut columns = self.bytes.decode(ids)?;
         columns
             .pop()
             .ok_or_else(|| Error("a value has no column".to_owned()))
@@ -249,7 +248,7 @@ impl Collection {
         exists: bool,
     ) -> Result<RecordBatch> {
         let rows = counts.len();
-        columns.extend(columns_of(&self.converter, ids)?);
+        columns.extend(self.bytes.decode(ids)?);
         columns.push(Arc::new(Int64Array::from(counts)));
         columns.push(Arc::new(BooleanArray::from(vec![exists; rows])));
         batch(&self.schema, columns, rows)
@@ -264,13 +263,13 @@ impl Collection {
             let last = arrow::compute::max(arrivals.as_primitive::<Int64Type>());
             self.arrivals = self.arrivals.max(last.map_or(0, |last| last + 1));
         }
-        let ids = self.converter.convert_columns(ids)?;
+        let ids = self.bytes.encode(ids)?;
         for (row, &index) in indexes.iter().enumerate() {
             let entry = Entry {
                 count: counts.value(row),
                 is_dirty: false,
             };
-            let id = ids.row(row).as_ref().into();
+            let id = ids.row(row).into();
             self.by_index[index as usize].insert(id, entry);
         }
         Ok(())

@@ -1,21 +1,19 @@
 //! Which index a key has.
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::Schema;
-use arrow::row::{RowConverter, SortField};
+use arrow::datatypes::{Schema, SchemaRef};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::expr::{Error, Result};
+use crate::expr::{Result, RowBytes};
 
 /// The keys of a task, each with an index of its own: the place of everything that is
-/// aggregated of it. A index that is free is used again.
+/// aggregated of it. An index that is free is used again.
 pub(super) struct KeyIndex {
-    converter: RowConverter,
-    num_columns: usize,
+    bytes: RowBytes,
     table: HashTable<u32>,
-    /// By index, as the converter writes them.
+    /// By index, as bytes.
     keys: Vec<Box<[u8]>>,
     free: Vec<u32>,
 }
@@ -23,8 +21,7 @@ pub(super) struct KeyIndex {
 impl KeyIndex {
     pub fn new(keys: &Schema) -> Result<Self> {
         Ok(Self {
-            converter: converter(keys)?,
-            num_columns: keys.fields().len(),
+            bytes: RowBytes::new(keys.fields())?,
             table: HashTable::new(),
             keys: Vec::new(),
             free: Vec::new(),
@@ -38,16 +35,8 @@ impl KeyIndex {
 
     /// The indexes of the keys of `rows` rows; keys that are new get one.
     pub fn indexes(&mut self, columns: &[ArrayRef], rows: usize) -> Result<Vec<u32>> {
-        if self.num_columns == 0 {
-            let only = self.index(&[]);
-            return Ok(vec![only; rows]);
-        }
-        let keys = self.converter.convert_columns(columns)?;
-        let mut indexes = Vec::with_capacity(rows);
-        for key in &keys {
-            indexes.push(self.index(key.as_ref()));
-        }
-        Ok(indexes)
+        let keys = self.bytes.encode(columns)?;
+        Ok((0..rows).map(|row| self.index(keys.row(row))).collect())
     }
 
     fn index(&mut self, key: &[u8]) -> u32 {
@@ -86,7 +75,7 @@ impl KeyIndex {
         key
     }
 
-    /// The key of an index, as the converter writes it.
+    /// The key of an index, as bytes.
     pub fn key(&self, index: u32) -> &[u8] {
         &self.keys[index as usize]
     }
@@ -96,38 +85,21 @@ impl KeyIndex {
         self.columns(indexes.iter().map(|index| self.key(*index)))
     }
 
-    /// The columns of keys, as the converter writes them.
+    /// The columns of keys.
     pub fn columns<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>> {
-        if self.num_columns == 0 {
-            return Ok(Vec::new());
-        }
-        columns_of(&self.converter, keys)
+        Ok(self.bytes.decode(keys)?)
     }
-}
-
-/// A converter of rows with these columns.
-pub(super) fn converter(schema: &Schema) -> Result<RowConverter> {
-    let fields = schema.fields().iter();
-    let fields = fields.map(|field| SortField::new(field.data_type().clone()));
-    Ok(RowConverter::new(fields.collect())?)
-}
-
-/// The columns of rows that a converter has written.
-pub(super) fn columns_of<'a>(
-    converter: &RowConverter,
-    rows: impl Iterator<Item = &'a [u8]>,
-) -> Result<Vec<ArrayRef>> {
-    let parser = converter.parser();
-    Ok(converter.convert_rows(rows.map(|row| parser.parse(row)))?)
 }
 
 /// A batch of columns, of which there may be none.
 pub(super) fn batch(
-    schema: &arrow::datatypes::SchemaRef,
+    schema: &SchemaRef,
     columns: Vec<ArrayRef>,
     rows: usize,
 ) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    let batch = RecordBatch::try_new_with_options(schema.clone(), columns, &options);
-    batch.map_err(Error::from)
+    let schema = SchemaRef::clone(schema);
+    Ok(RecordBatch::try_new_with_options(
+        schema, columns, &options,
+    )?)
 }
