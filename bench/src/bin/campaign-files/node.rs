@@ -158,6 +158,10 @@ impl Node {
         let mut store = Store::open(copy.path(), OpenOptions::default())?;
         for operator in (0..OPERATORS_MAX).map(OperatorId) {
             for split in store.splits(operator)?.0 {
+                // A first look that found no file is remembered as a split without one.
+                if split.spec.is_null() {
+                    continue;
+                }
                 let number = |value: Option<&serde_json::Value>| value?.as_u64();
                 let inode = number(split.spec.pointer("/identity/inode"));
                 let inode = inode.with_context(|| format!("no inode in {}", split.spec))?;
