@@ -25,10 +25,34 @@ public final class Oracle {
                     Files.writeString(answers.resolve(file.getFileName()), text);
                 }
             }
+            case "queries" -> queries(rest);
             case "run" -> Program.run(rest);
             default -> throw new IllegalArgumentException(arguments[0]);
         }
         System.exit(0);
+    }
+
+    /** Puts Flink's outputs into goldens of queries; what Flink refuses gets none. */
+    private static void queries(List<String> files) throws Exception {
+        int refused = 0;
+        for (int done = 0; done < files.size(); done++) {
+            Path file = Path.of(files.get(done));
+            Path scratch = Files.createTempDirectory("rows");
+            try {
+                Files.writeString(file, new QueryGolden(file, scratch).answered());
+            } catch (Exception failure) {
+                refused++;
+                Throwable root = failure;
+                while (root.getCause() != null) {
+                    root = root.getCause();
+                }
+                System.err.println(file.getFileName() + ": " + root);
+            }
+            if ((done + 1) % 50 == 0) {
+                System.err.println("oracle: " + (done + 1) + " of " + files.size() + " queries");
+            }
+        }
+        System.err.println("oracle: Flink refused " + refused + " of " + files.size() + " queries");
     }
 
     /** An environment whose results do not depend on where and when it runs. */

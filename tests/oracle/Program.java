@@ -30,8 +30,13 @@ final class Program {
             String[] parts = given.split("=", 2);
             rows.put(parts[0], Path.of(parts[1]).toAbsolutePath().toString());
         }
+        run(batch, Files.readString(Path.of(rest.get(0))), rows);
+    }
+
+    /** Runs the statements of a text over tables that are given the rows of files. */
+    static void run(boolean batch, String text, Map<String, String> rows) throws Exception {
         TableEnvironment flink = Oracle.environment(batch);
-        for (String statement : statements(Files.readString(Path.of(rest.get(0))))) {
+        for (String statement : statements(text)) {
             Matcher setting = SETTING.matcher(statement);
             if (setting.matches()) {
                 flink.getConfig().set(setting.group(1), setting.group(2));

@@ -15,6 +15,15 @@ import org.apache.flink.types.Row;
 public final class RowSink implements DynamicTableSinkFactory {
     static final String CONNECTOR = "oracle";
 
+    /** Where rows go: the table, the kind of the change, the row as JSON. */
+    static volatile Taker taker = (table, kind, row) ->
+        System.out.println(table + ' ' + kind + ' ' + row);
+
+    /** Takes the rows of all sinks. */
+    interface Taker {
+        void take(String table, String kind, String row);
+    }
+
     @Override
     public String factoryIdentifier() {
         return CONNECTOR;
@@ -37,10 +46,9 @@ public final class RowSink implements DynamicTableSinkFactory {
     }
 
     static void print(String table, Row row) {
-        StringBuilder line = new StringBuilder(table);
-        line.append(' ').append(row.getKind().shortString()).append(' ');
-        Json.writeRow(row, line);
-        System.out.println(line);
+        StringBuilder json = new StringBuilder();
+        Json.writeRow(row, json);
+        taker.take(table, row.getKind().shortString(), json.toString());
     }
 
     private record Table(String name, org.apache.flink.table.types.DataType type)
@@ -52,7 +60,7 @@ public final class RowSink implements DynamicTableSinkFactory {
 
         @Override
         public SinkRuntimeProvider getSinkRuntimeProvider(Context context) {
-            return SinkV2Provider.of(new Printer(name, context.createDataStructureConverter(type)), 1);
+            return SinkV2Provider.of(new Printer(name, context.createDataStructureConverter(type)));
         }
 
         @Override

@@ -1,6 +1,7 @@
 //! SQL as a stream computes it: goldens as data, each played in every way.
 //!
-//! `THALWEG_GOLDEN=text` plays only those with this text in their path,
+//! `THALWEG_GOLDEN=text` plays only those with this text in their path, `THALWEG_GOLDENS=folder`
+//! those of another folder's folders,
 //! `THALWEG_GOLDEN_SEEDS=n` plays that many random ones. With `UPDATE_GOLDENS=1` the plans are
 //! written anew; look at the difference.
 
@@ -34,7 +35,8 @@ const PATIENCE: Duration = Duration::from_mins(5);
 
 /// All goldens of this folder, by name.
 fn goldens() -> Vec<Golden> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql");
+    let own = || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql");
+    let root = std::env::var_os("THALWEG_GOLDENS").map_or_else(own, PathBuf::from);
     let wanted = std::env::var("THALWEG_GOLDEN").unwrap_or_default();
     let mut files: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(&root).unwrap() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion_expr::{AggregateUDF, EmitTo, GroupsAccumulator};
@@ -198,7 +198,9 @@ fn results_of(accumulator: &mut dyn GroupsAccumulator, listed: &ListedValues) ->
         .flat_map(|(group, length)| std::iter::repeat_n(group, length))
         .collect();
     let total = listed.offsets.len() - 1;
-    accumulator.update_batch(&[Arc::clone(&listed.values)], &groups, None, total)?;
+    // Without a filter the library takes every group for one that has a value.
+    let all = BooleanArray::from(vec![true; groups.len()]);
+    accumulator.update_batch(&[Arc::clone(&listed.values)], &groups, Some(&all), total)?;
     Ok(accumulator.evaluate(EmitTo::All)?)
 }
 
