@@ -112,6 +112,19 @@ impl Calls {
         Ok(())
     }
 
+    /// Counts rows if nothing else is asked for: batches have columns.
+    pub(super) fn or_rows(&mut self) {
+        if self.accumulators.is_empty() {
+            self.accumulators.push(Call {
+                function: AggregateFunction::Count,
+                argument: None,
+                distinct: false,
+                filter: None,
+                result: DataType::Int64,
+            });
+        }
+    }
+
     fn planned(
         &mut self,
         meaning: Meaning,

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::Cast;
-use datafusion_expr::logical_plan::Aggregate;
-use datafusion_expr::{Expr, ExprSchemable, GroupingSet, lit};
+use datafusion_expr::logical_plan::{Aggregate, Projection};
+use datafusion_expr::{Expr, ExprSchemable, GroupingSet, LogicalPlan, lit};
 
 use super::lower::{Lowering, Role, Rows, expression};
 use super::typing::misfit;
@@ -86,6 +87,58 @@ impl<'a> Grouping<'a> {
             field.data_type().clone(),
         )))
     }
+}
+
+/// The plan with a column below each aggregation for every expression that its sets are made of:
+/// the library's passes keep an expression's name by an alias, and no set can be read in one.
+///
+/// # Errors
+/// If the library refuses to build it.
+pub(super) fn with_columns_of_sets(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let rewritten = plan.transform_up(|node| match node {
+        LogicalPlan::Aggregate(aggregate) => {
+            let [Expr::GroupingSet(set)] = aggregate.group_expr.as_slice() else {
+                return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
+            };
+            let members = set.distinct_expr().into_iter();
+            let computed: Vec<Expr> = members
+                .filter(|member| !matches!(member, Expr::Column(_)))
+                .cloned()
+                .collect();
+            if computed.is_empty() {
+                return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
+            }
+            computed_below(aggregate, &computed).map(Transformed::yes)
+        }
+        other => Ok(Transformed::no(other)),
+    });
+    Ok(rewritten?.data)
+}
+
+/// The aggregation over columns that have the names of these expressions.
+fn computed_below(aggregate: Aggregate, computed: &[Expr]) -> Result<LogicalPlan> {
+    let there = aggregate.input.schema().columns().into_iter();
+    let named = |expression: &Expr| {
+        let name = expression.schema_name().to_string();
+        expression.clone().alias(name)
+    };
+    let columns = there.map(Expr::Column).chain(computed.iter().map(named));
+    let input = Projection::try_new(columns.collect(), aggregate.input)?;
+    let as_column = |group: Expr| {
+        group.transform_down(|part| {
+            if !computed.contains(&part) {
+                return Ok(Transformed::no(part));
+            }
+            let column = Column::new_unqualified(part.schema_name().to_string());
+            let column = Expr::Column(column);
+            Ok(Transformed::new(column, true, TreeNodeRecursion::Jump))
+        })
+    };
+    let groups = aggregate.group_expr.into_iter();
+    let groups: Result<Vec<_>> = groups.map(|group| Ok(as_column(group)?.data)).collect();
+    let input = Arc::new(LogicalPlan::Projection(input));
+    let aggregate = Aggregate::try_new(input, groups?, aggregate.aggr_expr)?;
+    Ok(LogicalPlan::Aggregate(aggregate))
 }
 
 /// Whether rows can be grouped by an expression.

@@ -41,6 +41,9 @@ impl Lowering {
         let Some(groups) = Groups::of_windows(aggregate, &grouping, role_of)? else {
             return self.group_aggregate(aggregate, &grouping, attached, &calls);
         };
+        if groups.keys.is_empty() {
+            calls.or_rows();
+        }
         let uses_window = |part: &Expr| {
             let columns = part.column_refs();
             let mut places = columns

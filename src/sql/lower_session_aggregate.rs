@@ -3,18 +3,22 @@
 //! Which rows are of one session is known only when they are aggregated, so the window function
 //! and the aggregation above it become one node, and the sessions of a key are its groups.
 
-use datafusion_common::Result;
+use std::sync::Arc;
+
+use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::{Column, Result};
 use datafusion_expr::Expr;
 use datafusion_expr::logical_plan::Aggregate;
 
 use super::aggregate_calls::Calls;
 use super::diagnose::refusal;
 use super::grouping::Grouping;
-use super::lower::{Lowering, Role, Rows, check_event_time, window_roles};
+use super::lower::{Lowering, Role, Rows, check_event_time, expression, window_roles};
 use super::lower_aggregate::Groups;
 use super::typing::misfit;
 use super::window_function::WINDOW_COLUMNS;
-use super::window_removal::Stripped;
+use super::window_removal::{Stripped, partition_column};
+use crate::plan::NodeKind;
 
 impl Lowering {
     /// The nodes of an aggregation right above a session window function, without which
@@ -45,6 +49,9 @@ impl Lowering {
         for call in &aggregate.aggr_expr {
             calls.add(call, aggregate.input.schema())?;
         }
+        if groups.keys.is_empty() {
+            calls.or_rows();
+        }
         let of_window = |argument: &&Expr| stripped.looks_at_window(argument);
         if let Some(argument) = calls.arguments.iter().find(of_window) {
             let message = "the bounds of a session cannot be aggregated in it yet";
@@ -58,8 +65,47 @@ impl Lowering {
         columns.extend(calls.arguments.iter().cloned());
         columns.push(Expr::Column(stripped.time.clone()));
         let (input, places) = self.chosen(rows, &columns, schema, true)?;
-        self.grouped((aggregate, &grouping), &groups, &calls, &input, &places)
+        let mut rows = self.grouped((aggregate, &grouping), &groups, &calls, &input, &places)?;
+        for condition in &stripped.of_sessions {
+            let condition = of_groups(condition, aggregate, &grouping, stripped)?;
+            let predicate = expression(&condition, &aggregate.schema)?;
+            let kind = NodeKind::Filter { predicate };
+            rows.id = self.push(vec![rows.id], kind, Arc::clone(&rows.schema));
+        }
+        Ok(rows)
     }
+}
+
+/// A condition on sessions over the columns of their aggregation.
+fn of_groups(
+    condition: &Expr,
+    aggregate: &Aggregate,
+    grouping: &Grouping<'_>,
+    stripped: &Stripped,
+) -> Result<Expr> {
+    let is_named = |group: &Expr, name: &Column| {
+        let is_of_partition = |(place, column): (usize, &Option<Column>)| {
+            *name == partition_column(place)
+                && column
+                    .as_ref()
+                    .is_some_and(|column| *group == Expr::Column(column.clone()))
+        };
+        stripped.window_column(group) == Some(name.name.as_str())
+            || stripped.partition.iter().enumerate().any(is_of_partition)
+    };
+    let renamed = condition.clone().transform(|part| {
+        let Expr::Column(name) = &part else {
+            return Ok(Transformed::no(part));
+        };
+        let mut groups = grouping.groups.iter();
+        let Some(place) = groups.position(|group| is_named(group, name)) else {
+            let message = format!("GROUP BY must name {} if WHERE does", name.name);
+            return Err(refusal(message, stripped.span, None));
+        };
+        let column = Column::from(aggregate.schema.qualified_field(place));
+        Ok(Transformed::yes(Expr::Column(column)))
+    });
+    Ok(renamed?.data)
 }
 
 /// Whether the groups beside the windows are the columns by which sessions are kept apart.

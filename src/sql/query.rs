@@ -29,6 +29,7 @@ use super::data_type::FlinkTypes;
 use super::diagnose::{consequence, did_you_mean, refusal};
 use super::functions::{self, FlinkExpressions};
 use super::group_windows::with_window_function;
+use super::grouping::with_columns_of_sets;
 use super::row_pruning::without_unread_fields;
 use super::select_names::name_columns;
 use super::selects::each_select;
@@ -61,7 +62,8 @@ impl<'a> QueryPlanner<'a> {
         let plan = Scope::new(self.catalog, dotted)
             .binder()
             .sql_statement_to_plan(Statement::Query(Box::new(query)))?;
-        typing::plan_with_flink_types(values::with_rows_from_nothing(plan)?)
+        let plan = with_columns_of_sets(values::with_rows_from_nothing(plan)?)?;
+        typing::plan_with_flink_types(plan)
     }
 
     /// An expression over the columns of `schema`, with Flink's types.

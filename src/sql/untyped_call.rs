@@ -9,6 +9,7 @@ use datafusion_expr::{
 };
 
 use super::access;
+use super::functions::CAST;
 use super::time_zone::TimeZone;
 
 /// A call before its arguments are typed; `typing` replaces it.
@@ -49,16 +50,19 @@ impl ScalarUDFImpl for UntypedCall {
         &self.signature
     }
 
-    /// Access to parts is shown as SQL writes it.
+    /// Access to parts, and a cast, are shown as SQL writes them.
     fn schema_name(&self, arguments: &[Expr]) -> Result<String> {
         let texts = arguments.iter().map(|argument| match argument {
-            Expr::Literal(value, _) if self.name == access::FIELD => value.to_string(),
+            Expr::Literal(value, _) if [access::FIELD, CAST].contains(&self.name) => {
+                value.to_string()
+            }
             other => other.schema_name().to_string(),
         });
         let texts: Vec<String> = texts.collect();
         Ok(match (self.name, texts.as_slice()) {
             (access::FIELD, _) => texts.join("."),
             (access::ITEM, [collection, key]) => format!("{collection}[{key}]"),
+            (CAST, [value, data_type]) => format!("CAST({value} AS {data_type})"),
             (name, _) => format!("{name}({})", texts.join(",")),
         })
     }

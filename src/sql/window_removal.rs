@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Column, Result, Span as LibrarySpan};
 use datafusion_expr::logical_plan::{Filter, Projection, SubqueryAlias};
 use datafusion_expr::{Expr, LogicalPlan};
@@ -21,8 +22,16 @@ pub(super) struct Stripped {
     pub partition: Vec<Option<Column>>,
     /// Where the time was named.
     pub span: Option<LibrarySpan>,
+    /// Conditions on whole sessions, over columns of [`WINDOW_COLUMNS`] and those that
+    /// [`partition_column`] names: they have to be held against what is made of the rows.
+    pub of_sessions: Vec<Expr>,
     /// The columns of the window that are gone, with their names of [`WINDOW_COLUMNS`].
     gone: HashMap<Column, &'static str>,
+}
+
+/// The name that conditions on sessions have for a column of `PARTITION BY`, by its place.
+pub(super) fn partition_column(place: usize) -> Column {
+    Column::new_unqualified(format!("$partition{place}"))
 }
 
 impl Stripped {
@@ -32,6 +41,30 @@ impl Stripped {
             Expr::Column(column) => self.gone.get(column).copied(),
             _ => None,
         }
+    }
+
+    /// A condition as one of [`Self::of_sessions`], if all rows of a session have the same of what
+    /// it looks at.
+    fn of_session(&self, predicate: &Expr) -> Result<Option<Expr>> {
+        let mut is_of_session = true;
+        let renamed = predicate.clone().transform(|part| {
+            let Expr::Column(column) = &part else {
+                return Ok(Transformed::no(part));
+            };
+            let is_same = |known: &Option<Column>| known.as_ref() == Some(column);
+            let renamed = match self.gone.get(column) {
+                Some(name) => Column::new_unqualified(*name),
+                None => match self.partition.iter().position(is_same) {
+                    Some(place) => partition_column(place),
+                    None => {
+                        is_of_session = false;
+                        return Ok(Transformed::no(part));
+                    }
+                },
+            };
+            Ok(Transformed::yes(Expr::Column(renamed)))
+        })?;
+        Ok(is_of_session.then_some(renamed.data))
     }
 
     /// Whether a column of the window is part of the expression.
@@ -63,17 +96,24 @@ pub(super) fn without_windows(plan: &LogicalPlan) -> Result<Option<Stripped>> {
                 time: time.clone(),
                 window: assign.window,
                 partition: assign.partition.iter().map(column).collect(),
+                of_sessions: Vec::new(),
                 span: assign.span,
                 gone: gone.into(),
             }))
         }
         LogicalPlan::Filter(filter) => {
-            let Some(input) = without_windows(&filter.input)? else {
+            let Some(mut input) = without_windows(&filter.input)? else {
                 return Ok(None);
             };
-            // A row that is taken away may hold a session together.
-            let of_session = matches!(input.window, Window::Session { .. });
-            if of_session || looks_at(&filter.predicate, &input.gone) {
+            if let Window::Session { .. } = input.window {
+                // A row that is taken away may hold a session together.
+                let Some(predicate) = input.of_session(&filter.predicate)? else {
+                    return Ok(None);
+                };
+                input.of_sessions.push(predicate);
+                return Ok(Some(input));
+            }
+            if looks_at(&filter.predicate, &input.gone) {
                 return Ok(None);
             }
             let filter = Filter::try_new(filter.predicate.clone(), Arc::new(input.plan))?;

@@ -6,7 +6,7 @@ use datafusion_sql::sqlparser::ast::{
 };
 
 use super::access::written_call;
-use super::functions::{CEIL_TO, FLOOR_TO, ROW};
+use super::functions::{CAST, CEIL_TO, FLOOR_TO, ROW};
 
 /// Rewrites an expression if it has such a form; those inside it come before it.
 pub(super) fn as_calls(expression: &mut Expr) {
@@ -22,6 +22,11 @@ pub(super) fn as_calls(expression: &mut Expr) {
             }
         }
         Expr::Tuple(parts) => *expression = written_call(ROW, std::mem::take(parts)),
+        Expr::Cast { data_type, .. } => {
+            let data_type = Value::SingleQuotedString(data_type.to_string());
+            let cast = std::mem::replace(expression, Expr::value(Value::Null));
+            *expression = written_call(CAST, vec![cast, Expr::value(data_type)]);
+        }
         Expr::Function(function) => {
             let name = function.name.to_string();
             if name.eq_ignore_ascii_case("ROW") {

@@ -30,6 +30,7 @@ use crate::plan::type_name;
 pub(super) use choice::BETWEEN_SYMMETRIC;
 pub(super) use json::IS_JSON;
 pub(super) use nested::{ARRAY, MAP, ROW};
+pub(super) use operators::CAST;
 pub(super) use planner::FlinkExpressions;
 pub(super) use temporal::{CEIL_TO, FLOOR_TO};
 
