@@ -22,6 +22,10 @@ campaign-files: ## Kill the release binary 200 times over a million rows, and co
 campaign-kafka: ## The same between topics of real Kafka brokers, at every step; they die too
 	@scripts/campaign-kafka
 
+.PHONY: campaign-sql
+campaign-sql: ## Play 1000 queries made by chance, in every way, against Flink's answers
+	@scripts/campaign-sql
+
 .PHONY: setup
 setup: ## Install what building and testing need
 	@scripts/setup

@@ -5,6 +5,7 @@ mod broker;
 mod checkpoint_stall;
 mod cost;
 mod ends;
+mod flink;
 mod generator;
 mod hot_paths;
 mod job;

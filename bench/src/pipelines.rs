@@ -103,6 +103,15 @@ pub const PIPELINES: &[Pipeline] = &[
         target: Target::EventsPerCore(3e6),
     },
     Pipeline {
+        name: "json-session-10k",
+        input: Input::File { auctions: 10_000 },
+        program: "CREATE TABLE nowhere (auction BIGINT, start_at TIMESTAMP(3), bids BIGINT) WITH ('connector' = 'blackhole');
+                  INSERT INTO nowhere SELECT auction, window_start, COUNT(*)
+                  FROM TABLE(SESSION(TABLE bid PARTITION BY auction, DESCRIPTOR(`dateTime`), INTERVAL '0.2' SECOND))
+                  GROUP BY auction, window_start, window_end;",
+        target: Target::EventsPerCore(1e6),
+    },
+    Pipeline {
         name: "json-to-json",
         input: Input::File { auctions: 10_000 },
         program: "CREATE TABLE copy (auction BIGINT, bidder BIGINT, price BIGINT, channel STRING, url STRING, `dateTime` TIMESTAMP(3), extra STRING)

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::bids;
 use crate::cost::{Cost, measure, median, ratio};
+use crate::flink;
 use crate::generator::Generator;
 use crate::job;
 use crate::pipelines::{Input, PIPELINES, Pipeline, Target};
@@ -17,6 +18,9 @@ use crate::recorder::Recorder;
 
 /// The generator makes so many events for one of the file's, as it is so much faster.
 const EVENTS_PER_ROW: u64 = 5;
+
+/// Flink has to take so many times the CPU.
+const TIMES_LESS_THAN_FLINK: f64 = 8.0;
 
 /// Events per CPU-second of whole pipelines, with checkpoints, from a warm page cache.
 #[derive(Args, Debug)]
@@ -33,6 +37,10 @@ pub struct Arguments {
     /// Threads of the engine, and tasks of a stage.
     #[arg(long, default_value_t = 1)]
     workers: usize,
+    /// So many runs of Flink over the same file, in one process, of which the cheapest counts;
+    /// fails if it takes less than eight times the CPU.
+    #[arg(long, default_value_t = 0, value_name = "RUNS")]
+    flink: usize,
 }
 
 /// Runs each pipeline several times.
@@ -77,6 +85,20 @@ pub fn run(arguments: &Arguments, recorder: &mut Recorder) -> Result<()> {
             "CPU-s",
         )?;
         note("time on the clock", wall, "s")?;
+        if arguments.flink > 0 && matches!(pipeline.input, Input::File { .. }) {
+            let text = format!("{table}\n{}", pipeline.program);
+            let of_flink = flink::cpu_seconds(&text, dir.path(), arguments.flink)?;
+            let of_million = of_flink / ratio(events) * 1e6;
+            note("CPU of Flink for a million events", of_million, "CPU-s")?;
+            note("CPU of Flink to ours", of_flink / cpu, "times")?;
+            if of_flink < cpu * TIMES_LESS_THAN_FLINK {
+                slow.push(format!(
+                    "{} ({:.1} times less than Flink)",
+                    pipeline.name,
+                    of_flink / cpu
+                ));
+            }
+        }
         let target = match pipeline.target {
             Target::EventsPerCore(target) => target,
             Target::ShareOfSource(share) => {

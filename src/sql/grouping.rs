@@ -1,6 +1,7 @@
 //! What `GROUP BY` groups by, in one way or in several at a time: `GROUPING SETS`, `ROLLUP`,
 //! `CUBE`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
@@ -36,13 +37,11 @@ impl<'a> Grouping<'a> {
     /// If it is by too many sets.
     pub fn of(aggregate: &'a Aggregate) -> Result<Self> {
         let [Expr::GroupingSet(set)] = aggregate.group_expr.as_slice() else {
-            let mut groups: Vec<&Expr> = Vec::new();
-            for group in &aggregate.group_expr {
-                let group = bare(group);
-                if !groups.contains(&group) {
-                    groups.push(group);
-                }
-            }
+            let mut names = HashSet::new();
+            let groups = aggregate.group_expr.iter();
+            // Different expressions may have become the same: each still has its column.
+            let groups = groups.filter(|group| names.insert(group.schema_name().to_string()));
+            let groups = groups.map(bare).collect();
             let sets = None;
             return Ok(Self { groups, sets });
         };

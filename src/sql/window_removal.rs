@@ -52,15 +52,13 @@ impl Stripped {
                 return Ok(Transformed::no(part));
             };
             let is_same = |known: &Option<Column>| known.as_ref() == Some(column);
-            let renamed = match self.gone.get(column) {
-                Some(name) => Column::new_unqualified(*name),
-                None => match self.partition.iter().position(is_same) {
-                    Some(place) => partition_column(place),
-                    None => {
-                        is_of_session = false;
-                        return Ok(Transformed::no(part));
-                    }
-                },
+            let renamed = if let Some(name) = self.gone.get(column) {
+                Column::new_unqualified(*name)
+            } else if let Some(place) = self.partition.iter().position(is_same) {
+                partition_column(place)
+            } else {
+                is_of_session = false;
+                return Ok(Transformed::no(part));
             };
             Ok(Transformed::yes(Expr::Column(renamed)))
         })?;

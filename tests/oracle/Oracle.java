@@ -25,6 +25,7 @@ public final class Oracle {
                     Files.writeString(answers.resolve(file.getFileName()), text);
                 }
             }
+            case "bench" -> Bench.run(rest);
             case "queries" -> queries(rest);
             case "run" -> Program.run(rest);
             default -> throw new IllegalArgumentException(arguments[0]);

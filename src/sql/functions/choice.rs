@@ -13,8 +13,8 @@ pub(in crate::sql) const BETWEEN_SYMMETRIC: &str = "$BETWEEN_SYMMETRIC";
 pub(super) static TABLE: &[Function] = &[
     Function("GREATEST", &["a*"], Unified(own::greatest)),
     Function("LEAST", &["a*"], Unified(own::least)),
-    Function("COALESCE", &["a*"], Expand(rewrite::coalesce)),
-    Function("IFNULL", &["aa"], Expand(rewrite::coalesce)),
+    Function("COALESCE", &["x*"], Expand(rewrite::coalesce)),
+    Function("IFNULL", &["xx"], Expand(rewrite::coalesce)),
     Function("NULLIF", &["aa"], Unified(library::core::nullif)),
     Function("IF", &["aaa"], Expand(rewrite::choose)),
     Function(BETWEEN_SYMMETRIC, &["aaa"], Unified(own::between_symmetric)),

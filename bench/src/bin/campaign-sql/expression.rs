@@ -253,7 +253,12 @@ impl Expressions<'_> {
         let one = self
             .column(data_type)
             .expect("the type is that of a column");
-        match self.random.u8(..10) {
+        // Arrays cannot be compared.
+        let form = match data_type {
+            Type::Array => 3,
+            _ => self.random.u8(..10),
+        };
+        match form {
             0 => format!(
                 "({} AND {})",
                 self.of(Type::Boolean, depth),

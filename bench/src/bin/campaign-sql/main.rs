@@ -59,3 +59,41 @@ fn golden(seed: u64) -> String {
     });
     format!("# Query {seed}\nstatement\n{program}{}", inputs.concat())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use thalweg::pipeline;
+    use thalweg::sql::{SourceFile, render};
+
+    /// Queries that are tried; a campaign finds what is wrong with more.
+    const QUERIES: u64 = 300;
+
+    #[test]
+    fn every_query_can_be_planned() {
+        for seed in 0..QUERIES {
+            let golden = super::golden(seed);
+            let program = golden.split("\ninput ").next().unwrap_or_default();
+            let (_, program) = program.split_once("statement\n").unwrap_or_default();
+            let (others, sink) = program.split_once("CREATE TABLE sink").unwrap_or_default();
+            let text = [others, "CREATE TABLE sink", sink].concat();
+            let text = text.replace("'script'", "'print'");
+            let text = text.replacen("'print'", "'datagen'", others.matches("'script'").count());
+            let file = SourceFile {
+                name: format!("{seed}.sql"),
+                text,
+            };
+            let files = [file];
+            if let Err(errors) = pipeline::compile(&files, &BTreeMap::new()) {
+                panic!("{}", render(&errors, &files));
+            }
+        }
+    }
+
+    #[test]
+    fn a_seed_repeats_a_query() {
+        assert_eq!(super::golden(7), super::golden(7));
+        assert_ne!(super::golden(7), super::golden(8));
+    }
+}

@@ -208,7 +208,12 @@ impl Query<'_> {
     }
 
     fn distinct(&mut self, of: &Relation) -> Relation {
-        let chosen = self.some(&of.values());
+        let mut comparable = of.values();
+        comparable.retain(|column| column.data_type != Type::Array);
+        if comparable.is_empty() {
+            return self.select(of);
+        }
+        let chosen = self.some(&comparable);
         let names: Vec<_> = chosen.iter().map(|column| column.name.clone()).collect();
         let filter = self.filter(&of.values());
         let text = format!(
@@ -244,7 +249,7 @@ impl Query<'_> {
             let key = expressions.of(data_type, depth);
             let is_column = of.iter().any(|column| column.name == key);
             // A key that is a constant or there already would be another test.
-            if data_type != Type::Array && is_column | (depth > 0) && !keys.contains(&key) {
+            if data_type != Type::Array && (is_column || depth > 0) && !keys.contains(&key) {
                 selection.add(&key, Column::new(name, data_type));
                 keys.push(key);
             }
@@ -361,12 +366,10 @@ impl Query<'_> {
         let mut selection = Selection::default();
         let is_session = function.contains("SESSION");
         let mut by = if is_session {
-            keys.iter().for_each(|key| {
-                selection.add(
-                    &key.name.clone(),
-                    Column::new(self.name("k"), key.data_type),
-                )
-            });
+            for key in keys {
+                let column = Column::new(self.name("k"), key.data_type);
+                selection.add(&key.name, column);
+            }
             keys.iter().map(|key| key.name.clone()).collect()
         } else {
             self.keys(&of.columns, &mut selection)

@@ -18,7 +18,7 @@ const TEXTS: [&str; 8] = ["", "a", "ab", "Ärger", "xyz", "a b", "b%", "10"];
 pub fn of_table(random: &mut Rng, splits: u8) -> String {
     let mut texts = vec![String::new(); usize::from(splits)];
     let mut now_ms = DISORDER_MS;
-    for _ in 0..random.u32(20..140) {
+    for _ in 0..random.u32(15..70) {
         now_ms += if random.u8(..20) == 0 {
             random.u64(..90_000)
         } else {
