@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 /// The machine and the code.
@@ -31,6 +32,18 @@ impl Machine {
             load: first_word("/proc/loadavg"),
         }
     }
+}
+
+/// The memory that this process holds now.
+///
+/// # Errors
+/// If the system does not say.
+pub fn resident_bytes() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    let kilobytes: u64 = kilobytes.context("no VmRSS")?.parse()?;
+    Ok(kilobytes * 1024)
 }
 
 fn commit() -> String {

@@ -18,6 +18,7 @@ mod machine;
 mod pipelines;
 mod record_codec;
 mod recorder;
+mod state_bounds;
 mod state_commit;
 mod state_recovery;
 mod state_space;
@@ -50,6 +51,7 @@ enum Benchmark {
     StateCommit(state_commit::Arguments),
     StateRecovery(state_recovery::Arguments),
     StateSpace(state_space::Arguments),
+    StateBounds(state_bounds::Arguments),
     CheckpointStall(checkpoint_stall::Arguments),
     Latency(latency::Arguments),
     Throughput(throughput::Arguments),
@@ -76,6 +78,9 @@ fn main() -> Result<()> {
         }
         Benchmark::StateSpace(arguments) => {
             state_space::run(arguments, &mut recorder("state-space")?)
+        }
+        Benchmark::StateBounds(arguments) => {
+            state_bounds::run(arguments, &mut recorder("state-bounds")?)
         }
         Benchmark::CheckpointStall(arguments) => {
             checkpoint_stall::run(arguments, &mut recorder("checkpoint-stall")?)

@@ -83,7 +83,10 @@ impl Seen {
 }
 
 /// What the files of a folder hold of the disk.
-fn bytes_on_disk(dir: &Path) -> Result<u64> {
+///
+/// # Errors
+/// If they cannot be looked at.
+pub fn bytes_on_disk(dir: &Path) -> Result<u64> {
     /// The unit of `st_blocks`, whatever blocks the file system has.
     const BLOCK_BYTES: u64 = 512;
     let mut bytes = 0;
