@@ -12,10 +12,11 @@ use super::arithmetic;
 use super::conversion::cast_to;
 use super::data_type::MAX_PRECISION;
 use super::diagnose::refusal;
+use super::rewrite::call;
 use super::typing::misfit;
 use super::window_removal::bare;
 use crate::expr::AggregateFunction;
-use crate::expr::functions::narrow;
+use crate::expr::functions::{narrow, sum_of_squares};
 use crate::plan::type_name;
 
 /// The accumulators of an aggregation, each once, and what is computed from them.
@@ -67,13 +68,19 @@ enum CallResult {
         result: DataType,
     },
     Spread {
-        squares: usize,
+        squares: Squares,
         sum: usize,
         count: usize,
         of_sample: bool,
         root: bool,
         result: DataType,
     },
+}
+
+/// The sum of squares: an accumulator, or of the values that one has listed.
+enum Squares {
+    Sum(usize),
+    OfList(usize),
 }
 
 impl Calls {
@@ -158,12 +165,9 @@ impl Calls {
             }
             Meaning::Spread { of_sample, root } => {
                 let double = cast_to(values.argument.clone(), &DataType::Float64, schema)?;
-                let square = binary(double.clone(), Operator::Multiply, double.clone());
-                let squares = values.of(square);
-                // What is squared stands once in a set if the value does.
                 let values = values.of(double);
                 CallResult::Spread {
-                    squares: self.sum(squares, &DataType::Float64, schema)?,
+                    squares: self.squares(values.clone(), schema)?,
                     sum: self.sum(values.clone(), &DataType::Float64, schema)?,
                     count: self.count(values),
                     of_sample,
@@ -180,6 +184,21 @@ impl Calls {
             Meaning::ArrayAgg => CallResult::Plain(self.call(Function::Array, values, result)),
             Meaning::Collect => CallResult::Plain(self.call(Function::Multiset, values, result)),
         })
+    }
+
+    /// What the sum of the squares of values of type `DOUBLE` is made from. Different values may
+    /// have one square, so those that count once are listed.
+    fn squares(&mut self, values: Values, schema: &DFSchema) -> Result<Squares> {
+        if values.distinct {
+            let list = Meaning::ArrayAgg.result(&DataType::Float64);
+            let list = list.unwrap_or(DataType::Null);
+            let place = self.call(AggregateFunction::Array, values, list);
+            return Ok(Squares::OfList(place));
+        }
+        let argument = values.argument.clone();
+        let square = binary(argument.clone(), Operator::Multiply, argument);
+        let sum = self.sum(values.of(square), &DataType::Float64, schema)?;
+        Ok(Squares::Sum(sum))
     }
 
     /// The accumulators do not compare truth values: these are numbers there.
@@ -278,7 +297,11 @@ impl Calls {
                 root,
                 result,
             } => {
-                let parts = [column(squares), column(sum), column(count)];
+                let squares = match squares {
+                    Squares::Sum(place) => column(place),
+                    Squares::OfList(place) => call(sum_of_squares(), vec![column(place)]),
+                };
+                let parts = [squares, column(sum), column(count)];
                 spread(parts, *of_sample, *root, result, schema)
             }
         });

@@ -3,8 +3,10 @@
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, StringBuilder};
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, StringBuilder,
+};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion_common::{DataFusionError, Result, internal_err};
 use datafusion_expr::ScalarUDF;
 
@@ -83,6 +85,14 @@ macro_rules! kernel {
         }
     };
 }
+
+kernel!(
+    /// The sum of the squares of the numbers in an array of `DOUBLE`; null if it has none.
+    sum_of_squares,
+    "SUM_OF_SQUARES",
+    |_| DataType::Float64,
+    squared
+);
 
 macro_rules! picking {
     ($(($function:ident, $place:literal, $name:literal)),*) => {
@@ -348,3 +358,15 @@ kernel!(
         Ok(Arc::new(texts.finish()))
     }
 );
+
+fn squared(arguments: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let lists = arguments[0].as_list::<i32>().iter();
+    let sums = lists.map(|list| {
+        let list = list?;
+        let numbers = list.as_primitive::<Float64Type>().iter().flatten();
+        numbers
+            .map(|number| number * number)
+            .reduce(|sum, square| sum + square)
+    });
+    Ok(Arc::new(sums.collect::<Float64Array>()))
+}

@@ -28,7 +28,7 @@ mod zone;
 pub use arrays::{
     array, array_append, array_concat, array_contains, array_distinct, array_except,
     array_intersect, array_join, array_max, array_min, array_position, array_prepend, array_remove,
-    array_reverse, array_slice, array_sort, array_union, element,
+    array_reverse, array_slice, array_sort, array_union, element, sum_of_squares,
 };
 pub use calendar::{is_calendar_part, is_calendar_unit, is_shorter_than_a_day};
 pub use choice::{between_symmetric, greatest, least};

@@ -40,6 +40,8 @@ struct Relation {
     text: String,
     /// Whether that is a name.
     is_named: bool,
+    /// Whether these are the rows of tables as they are.
+    is_table: bool,
     columns: Vec<Column>,
     /// The event time, which is no column of these.
     time: Option<String>,
@@ -106,6 +108,7 @@ impl Query<'_> {
         let table = |text: String, is_named| Relation {
             text,
             is_named,
+            is_table: true,
             columns: columns(),
             time: Some("ts".to_owned()),
             in_order: in_order && is_named,
@@ -163,6 +166,7 @@ impl Query<'_> {
         Relation {
             text: format!("(\n{text}) AS {alias}"),
             is_named: false,
+            is_table: false,
             columns,
             time: None,
             in_order: false,
@@ -283,7 +287,13 @@ impl Query<'_> {
     /// A group without windows: it is updated.
     fn group(&mut self, of: &Relation) -> Relation {
         let mut selection = Selection::default();
-        let keys = self.keys(&of.values(), &mut selection);
+        let mut keys = self.keys(&of.values(), &mut selection);
+        if keys.is_empty() && !of.is_table {
+            // Of what it knows to be empty, Flink makes a row at once.
+            let column = of.values().swap_remove(0);
+            selection.add(&column.name, Column::new(self.name("k"), column.data_type));
+            keys.push(column.name);
+        }
         self.aggregates(of, of.in_order && of.appends, &mut selection);
         let by = match (keys.len(), self.random.u8(..6)) {
             (0, _) => String::new(),
@@ -292,7 +302,11 @@ impl Query<'_> {
             (2, 2) => format!(" GROUP BY GROUPING SETS (({}), ({}))", keys[0], keys[1]),
             _ => format!(" GROUP BY {}", keys.join(", ")),
         };
-        let (filter, having) = (self.filter(&of.values()), self.having());
+        let filter = match keys.len() {
+            0 => String::new(),
+            _ => self.filter(&of.values()),
+        };
+        let having = self.having();
         let text = format!(
             "SELECT {} FROM {}{filter}{by}{having}",
             selection.text(),
