@@ -360,8 +360,10 @@ kernel!(
 );
 
 fn squared(arguments: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
-    let lists = arguments[0].as_list::<i32>().iter();
-    let sums = lists.map(|list| {
+    let Some(lists) = arguments[0].as_list_opt::<i32>() else {
+        return internal_err!("SUM_OF_SQUARES is planned for arrays only");
+    };
+    let sums = lists.iter().map(|list| {
         let list = list?;
         let numbers = list.as_primitive::<Float64Type>().iter().flatten();
         numbers

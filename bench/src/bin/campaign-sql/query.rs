@@ -212,8 +212,7 @@ impl Query<'_> {
     }
 
     fn distinct(&mut self, of: &Relation) -> Relation {
-        let mut comparable = of.values();
-        comparable.retain(|column| column.data_type != Type::Array);
+        let comparable = comparable(of);
         if comparable.is_empty() {
             return self.select(of);
         }
@@ -290,7 +289,9 @@ impl Query<'_> {
         let mut keys = self.keys(&of.values(), &mut selection);
         if keys.is_empty() && !of.is_table {
             // Of what it knows to be empty, Flink makes a row at once.
-            let column = of.values().swap_remove(0);
+            let Some(column) = comparable(of).pop() else {
+                return self.select(of);
+            };
             selection.add(&column.name, Column::new(self.name("k"), column.data_type));
             keys.push(column.name);
         }
@@ -467,6 +468,13 @@ impl Query<'_> {
             relation.text
         ));
     }
+}
+
+/// The columns whose values can be told apart.
+fn comparable(of: &Relation) -> Vec<Column> {
+    let mut columns = of.values();
+    columns.retain(|column| column.data_type != Type::Array);
+    columns
 }
 
 fn seconds(number: u32) -> String {
