@@ -34,6 +34,17 @@ pub fn program(random: &mut Rng, in_order: bool) -> String {
     declared.chain([query.statements.clone()]).collect()
 }
 
+/// What is known of how rows come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Come {
+    /// They may be taken back.
+    Changing,
+    /// They are only added.
+    Added,
+    /// They are added in one order, whatever happens to the job.
+    InOrder,
+}
+
 /// Rows that a query can read.
 struct Relation {
     /// What stands behind `FROM`.
@@ -45,9 +56,7 @@ struct Relation {
     columns: Vec<Column>,
     /// The event time, which is no column of these.
     time: Option<String>,
-    in_order: bool,
-    /// Whether rows are only added.
-    appends: bool,
+    come: Come,
 }
 
 impl Relation {
@@ -111,8 +120,11 @@ impl Query<'_> {
             is_table: true,
             columns: columns(),
             time: Some("ts".to_owned()),
-            in_order: in_order && is_named,
-            appends: true,
+            come: if in_order && is_named {
+                Come::InOrder
+            } else {
+                Come::Added
+            },
         };
         if self.random.u8(..6) > 0 {
             return table("t".to_owned(), true);
@@ -122,13 +134,13 @@ impl Query<'_> {
             false,
         );
         Relation {
-            in_order: false,
+            come: Come::Added,
             ..both
         }
     }
 
     fn step(&mut self, of: Relation) -> Relation {
-        let windows = of.time.is_some() && of.appends;
+        let windows = of.time.is_some() && of.come > Come::Changing;
         let made = match self.random.u8(if windows { 0 } else { 6 }..12) {
             0..=2 => self.window(of),
             3 => self.session(of),
@@ -169,8 +181,7 @@ impl Query<'_> {
             is_table: false,
             columns,
             time: None,
-            in_order: false,
-            appends: true,
+            come: Come::Added,
         }
     }
 
@@ -205,8 +216,7 @@ impl Query<'_> {
         let text = format!("SELECT {}{time} FROM {}{filter}", selection.text(), of.text);
         Relation {
             time: of.time.clone(),
-            in_order: of.in_order,
-            appends: of.appends,
+            come: of.come,
             ..self.relation(&text, selection.columns)
         }
     }
@@ -225,7 +235,7 @@ impl Query<'_> {
             of.text
         );
         Relation {
-            appends: of.appends,
+            come: of.come.min(Come::Added),
             ..self.relation(&text, chosen)
         }
     }
@@ -295,7 +305,7 @@ impl Query<'_> {
             selection.add(&column.name, Column::new(self.name("k"), column.data_type));
             keys.push(column.name);
         }
-        self.aggregates(of, of.in_order && of.appends, &mut selection);
+        self.aggregates(of, of.come == Come::InOrder, &mut selection);
         let by = match (keys.len(), self.random.u8(..6)) {
             (0, _) => String::new(),
             (2, 0) => format!(" GROUP BY ROLLUP ({})", keys.join(", ")),
@@ -314,7 +324,7 @@ impl Query<'_> {
             of.text
         );
         Relation {
-            appends: false,
+            come: Come::Changing,
             ..self.relation(&text, selection.columns)
         }
     }
@@ -346,7 +356,8 @@ impl Query<'_> {
         };
         // An offset of a window is shorter than it.
         let offset = if step > 7 { offset } else { "" };
-        let in_order = of.in_order && !sizes.starts_with("HOP") && !sizes.starts_with("CUMULATE");
+        let in_order =
+            of.come == Come::InOrder && !sizes.starts_with("HOP") && !sizes.starts_with("CUMULATE");
         self.windowed(&of, &format!("TABLE({sizes}{offset}))"), &[], in_order)
     }
 
@@ -435,7 +446,11 @@ impl Query<'_> {
             let text = format!("{function}_{bound}{arguments}");
             selection.add(&text, Column::new(self.name("w"), Type::Timestamp));
         }
-        self.aggregates(of, of.in_order && function == "TUMBLE", &mut selection);
+        self.aggregates(
+            of,
+            of.come == Come::InOrder && function == "TUMBLE",
+            &mut selection,
+        );
         let (filter, having) = (self.filter(&of.values()), self.having());
         let text = format!(
             "SELECT {} FROM {}{filter} GROUP BY {}{having}",
