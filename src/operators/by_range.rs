@@ -152,6 +152,7 @@ mod tests {
         fn late(&mut self, rows: usize) {
             self.late += rows;
         }
+        fn late_rows(&mut self, _: Batch) {}
     }
 
     #[test]

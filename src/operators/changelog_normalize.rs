@@ -293,6 +293,7 @@ mod tests {
             panic!("no row fails: {letter:?}");
         }
         fn late(&mut self, _: usize) {}
+        fn late_rows(&mut self, _: Batch) {}
     }
 
     /// What comes out for keys and what they have come to.

@@ -7,11 +7,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, new_null_array};
-use arrow::compute::{filter_record_batch, is_not_null};
+use arrow::array::{
+    ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array, new_null_array,
+};
+use arrow::compute::{filter_record_batch, is_not_null, take_record_batch};
 use arrow::datatypes::{DataType, Field, Fields, Int64Type, Schema, SchemaRef};
 
 use super::event_time::EventTimes;
+use super::late_rows::LateRows;
 use super::row_errors::dead_letter;
 use super::sessions::{Session, SessionId, Sessions};
 use super::window_assign::window_columns;
@@ -60,6 +63,8 @@ pub struct Spec {
     pub gap_ms: i64,
     /// What is aggregated.
     pub calls: Vec<AggregateCall>,
+    /// What is kept of late rows, if they are not only counted.
+    pub late_rows: Option<LateRows>,
 }
 
 impl SessionAggregate {
@@ -103,7 +108,7 @@ impl SessionAggregate {
     fn take_rows(&mut self, records: &RecordBatch, out: &mut dyn Output) -> expr::Result<()> {
         let keys = self.keys.encode(&records.columns()[..self.spec.keys])?;
         let times = EventTimes::new(records.column(self.spec.time));
-        let mut late = 0;
+        let mut late: Vec<u32> = Vec::new();
         let mut placed = Vec::with_capacity(records.num_rows());
         for (row, time) in times.iter().enumerate() {
             let Some(time) = time else {
@@ -113,12 +118,18 @@ impl SessionAggregate {
                 continue;
             };
             let session = self.sessions.place(keys.row(row), time, self.watermark);
-            late += usize::from(session.is_none());
+            if session.is_none() {
+                late.push(u32::try_from(row).expect("a batch has fewer than 2^32 rows"));
+            }
             placed.push(session);
         }
-        if late > 0 {
-            self.late_records += late as u64;
-            out.late(late);
+        if !late.is_empty() {
+            self.late_records += late.len() as u64;
+            out.late(late.len());
+            if let Some(kept) = &self.spec.late_rows {
+                let rows = take_record_batch(records, &UInt32Array::from(late))?;
+                out.late_rows(kept.of(&rows)?);
+            }
         }
         self.aggregate(records, &placed)
     }

@@ -11,6 +11,7 @@ use arrow::datatypes::{
 use proptest::prelude::*;
 
 use super::collected::Collected;
+use super::late_rows::LateRows;
 use super::session_aggregate::{SessionAggregate, Spec};
 use crate::expr::{AggregateCall, AggregateFunction};
 use crate::runtime::{Operator, Output, Progress};
@@ -86,6 +87,10 @@ fn aggregate(keyed: bool) -> SessionAggregate {
         keys: usize::from(keyed),
         time: 1,
         gap_ms: GAP_MS,
+        late_rows: Some(LateRows {
+            columns: vec![0, 1, 2],
+            schema: input(),
+        }),
         calls: vec![
             call(AggregateFunction::Count, None, "rows"),
             call(AggregateFunction::Sum, Some(2), "sum"),
@@ -105,8 +110,9 @@ struct Subject {
     checkpoint: CheckpointId,
     out: Sessions,
     out_at_checkpoint: Sessions,
-    late: usize,
-    late_at_checkpoint: usize,
+    /// The values of late rows.
+    late: Vec<i64>,
+    late_at_checkpoint: Vec<i64>,
 }
 
 impl Subject {
@@ -120,15 +126,17 @@ impl Subject {
             checkpoint: CheckpointId(0),
             out: Sessions::new(),
             out_at_checkpoint: Sessions::new(),
-            late: 0,
-            late_at_checkpoint: 0,
+            late: Vec::new(),
+            late_at_checkpoint: Vec::new(),
         }
     }
 
     fn act(&mut self, act: impl FnOnce(&mut SessionAggregate, &mut dyn Output)) {
         let mut out = Collected::default();
         act(&mut self.operator, &mut out);
-        self.late += out.late;
+        let values = out.late_numbers(2);
+        assert_eq!(values.len(), out.late);
+        self.late.extend(values);
         for records in out.rows {
             let (keys, others) = self.keys_and_others(&records);
             let number = |column: usize| others[column].as_primitive::<Int64Type>();
@@ -177,7 +185,7 @@ impl Subject {
             self.commit(&delta);
         }
         self.out_at_checkpoint = self.out.clone();
-        self.late_at_checkpoint = self.late;
+        self.late_at_checkpoint.clone_from(&self.late);
     }
 
     /// Does to the state what a store does.
@@ -206,7 +214,7 @@ impl Subject {
     fn crash(&mut self) {
         self.operator = aggregate(self.keyed);
         self.out = self.out_at_checkpoint.clone();
-        self.late = self.late_at_checkpoint;
+        self.late.clone_from(&self.late_at_checkpoint);
         if let Some(watermark) = self.watermark {
             let rows = self.kept.values();
             let restored = RestoredState {
@@ -227,7 +235,7 @@ struct Model {
     watermark: Option<i64>,
     open: Vec<(Row, i64, i64)>,
     out: Sessions,
-    late: usize,
+    late: Vec<i64>,
 }
 
 impl Model {
@@ -251,7 +259,7 @@ impl Model {
                 .watermark
                 .is_some_and(|watermark| session.1 - 1 <= watermark)
             {
-                self.late += 1;
+                self.late.push(value);
             } else {
                 self.open.push(session);
             }
@@ -314,6 +322,8 @@ fn play(keyed: bool, steps: &[Step]) {
     model.watermark(i64::MAX);
     assert_eq!(subject.out, model.out);
     subject.barrier();
+    subject.late.sort_unstable();
+    model.late.sort_unstable();
     assert_eq!(subject.late, model.late);
     assert!(subject.kept.is_empty(), "closed sessions are kept");
 }

@@ -15,6 +15,7 @@ use arrow::datatypes::{Int64Type, SchemaRef};
 
 use super::accumulator_pool::AccumulatorPool;
 use super::event_time::EventTimes;
+use super::late_rows::LateRows;
 use super::row_errors::dead_letter;
 use super::slice_rows::RowsBySlice;
 use super::window::Slicing;
@@ -59,6 +60,8 @@ pub struct Spec {
     /// Whether the last key is the window's start, which the rows brought along;
     /// it is no column of the output then.
     pub start_is_last_key: bool,
+    /// What is kept of late rows, if they are not only counted.
+    pub late_rows: Option<LateRows>,
 }
 
 /// What comes in.
@@ -143,6 +146,9 @@ impl WindowAggregate {
             let rows = rows.of(records)?;
             if self.is_late(slice) {
                 late += self.count(&rows);
+                if let Some(kept) = &self.spec.late_rows {
+                    out.late_rows(kept.of(&rows)?);
+                }
             } else {
                 self.add(slice, &rows)?;
             }

@@ -12,6 +12,7 @@ use arrow::datatypes::{
 use proptest::prelude::*;
 
 use super::collected::Collected;
+use super::late_rows::LateRows;
 use super::window::Start;
 use super::window_aggregate::{Input, Spec, WindowAggregate};
 use super::{Slicing, WindowPreAggregate};
@@ -105,6 +106,7 @@ fn aggregate(slicing: Slicing, input: Input) -> WindowAggregate {
         Field::new("window_end", time(), false),
         Field::new("window_time", time(), false),
     ]);
+    let is_whole = matches!(input, Input::Rows { .. });
     WindowAggregate::new(Spec {
         operator: OperatorId(7),
         range: KeyGroups::DEFAULT.all(),
@@ -113,6 +115,10 @@ fn aggregate(slicing: Slicing, input: Input) -> WindowAggregate {
         slicing,
         input,
         start_is_last_key: false,
+        late_rows: is_whole.then(|| LateRows {
+            columns: vec![0, 1, 2],
+            schema: input_schema(),
+        }),
     })
 }
 
@@ -126,8 +132,9 @@ struct Subject {
     undecided: Vec<CheckpointId>,
     out: Windows,
     out_at_checkpoint: Windows,
-    late: usize,
-    late_at_checkpoint: usize,
+    /// The values of late rows.
+    late: Vec<i64>,
+    late_at_checkpoint: Vec<i64>,
 }
 
 #[derive(Clone, Default)]
@@ -161,8 +168,8 @@ impl Subject {
             undecided: Vec::new(),
             out: Windows::new(),
             out_at_checkpoint: Windows::new(),
-            late: 0,
-            late_at_checkpoint: 0,
+            late: Vec::new(),
+            late_at_checkpoint: Vec::new(),
         };
         subject.build(exchanged);
         subject
@@ -183,7 +190,7 @@ impl Subject {
         self.build(self.near.is_some());
         self.undecided.clear();
         self.out = self.out_at_checkpoint.clone();
-        self.late = self.late_at_checkpoint;
+        self.late.clone_from(&self.late_at_checkpoint);
         if let Some(watermark) = self.kept.watermark {
             let restored = RestoredState {
                 watermark,
@@ -234,7 +241,7 @@ impl Subject {
             self.kept.commit(delta);
         }
         self.out_at_checkpoint = self.out.clone();
-        self.late_at_checkpoint = self.late;
+        self.late_at_checkpoint.clone_from(&self.late);
         self.undecided.push(self.checkpoint);
         if decided {
             for checkpoint in self.undecided.drain(..) {
@@ -258,7 +265,14 @@ impl Subject {
     fn far(&mut self, act: impl FnOnce(&mut WindowAggregate, &mut dyn Output)) {
         let mut out = Collected::default();
         act(&mut self.far, &mut out);
-        self.late += out.late;
+        if self.near.is_some() {
+            // What is left of a row behind an exchange is that it was one.
+            self.late.extend(vec![0; out.late]);
+        } else {
+            let values = out.late_numbers(2);
+            assert_eq!(values.len(), out.late);
+            self.late.extend(values);
+        }
         for records in out.rows {
             let number = |column: usize| records.column(column).as_primitive::<Int64Type>();
             let time = |column: usize| {
@@ -284,7 +298,7 @@ struct Model {
     watermark: Option<i64>,
     open: Windows,
     out: Windows,
-    late: usize,
+    late: Vec<i64>,
 }
 
 impl Model {
@@ -303,7 +317,9 @@ impl Model {
                 window.0 += 1;
                 window.1 += value;
             }
-            self.late += usize::from(late);
+            if late {
+                self.late.push(value);
+            }
         }
     }
 
@@ -373,6 +389,12 @@ fn play(slicing: Slicing, exchanged: bool, steps: &[Step]) {
     model.watermark(i64::MAX - 2);
     assert_eq!(subject.out, model.out);
     subject.barrier(true);
+    if exchanged {
+        model.late.fill(0);
+    } else {
+        subject.late.sort_unstable();
+        model.late.sort_unstable();
+    }
     assert_eq!(subject.late, model.late);
     assert!(
         subject.kept.rows.is_empty(),

@@ -17,8 +17,8 @@ use crate::expr::{AggregateLayout, UpdatingSpec};
 use crate::metrics::TaskMetrics;
 use crate::operators::{
     ByRange, ChangelogNormalize, Expand, Filter, GroupAggregate, GroupAggregateSpec, Input,
-    NotNull, Project, SessionAggregate, SessionAggregateSpec, Slicing, Unnest, WindowAggregate,
-    WindowAggregateSpec, WindowAssign, WindowFold, WindowPreAggregate,
+    LateRows, NotNull, Project, SessionAggregate, SessionAggregateSpec, Slicing, Unnest,
+    WindowAggregate, WindowAggregateSpec, WindowAssign, WindowFold, WindowPreAggregate,
 };
 use crate::plan::{Dataflow, Node, NodeKind, Window, WindowInput};
 use crate::runtime::{
@@ -140,6 +140,7 @@ pub async fn build(blueprint: Blueprint<'_>) -> Result<Job> {
                 id,
                 operators: operators(&blueprint, stage, index).await?,
                 tail: tail(&blueprint, &mut edges, place, stage, index)?,
+                late: edges.late[place][index].take().map(Tail::Forward),
                 metrics,
                 dead_letters: (blueprint.dead_letters)(id)?,
                 reports: report.clone(),
@@ -165,6 +166,8 @@ struct Edges {
     inputs: Vec<Vec<Vec<mpsc::Receiver<Message>>>>,
     /// By sending stage and task, a channel for each task that it sends to.
     outputs: Vec<Vec<Vec<mpsc::Sender<Message>>>>,
+    /// By sending stage and task, where what is kept of late rows goes.
+    late: Vec<Vec<Option<mpsc::Sender<Message>>>>,
 }
 
 impl Edges {
@@ -177,8 +180,16 @@ impl Edges {
                 .iter()
                 .map(|_| (0..parallelism).map(|_| Vec::new()).collect())
                 .collect(),
+            late: vec![vec![None; parallelism]; stages.len()],
         };
         for (from, stage) in stages.iter().enumerate() {
+            for (task, late) in edges.late[from].iter_mut().enumerate() {
+                *late = stage.late.map(|to| {
+                    let (output, input) = mpsc::channel(CHANNEL_MESSAGES);
+                    edges.inputs[to][task].push(input);
+                    output
+                });
+            }
             match stage.end {
                 End::Sink(_) => {}
                 End::Forward(to) => {
@@ -375,7 +386,7 @@ async fn operators(
             NodeKind::GroupAggregate { .. } => {
                 operators.push(group_aggregate(blueprint, node, index).await?);
             }
-            NodeKind::Union | NodeKind::Sink { .. } | NodeKind::Print => {
+            NodeKind::Union | NodeKind::LateRows | NodeKind::Sink { .. } | NodeKind::Print => {
                 unreachable!("no operator, but a stage's head or end")
             }
         }
@@ -473,6 +484,7 @@ async fn window_aggregate(
         keys,
         aggregates,
         input,
+        late_rows,
     } = &node.kind
     else {
         unreachable!("the caller looks at the kind");
@@ -517,8 +529,10 @@ async fn window_aggregate(
         slicing,
         input: input.clone(),
         start_is_last_key: node.has_attached_windows(),
+        late_rows: late_rows_of(blueprint, node.id, late_rows),
     };
-    let range = range_of(blueprint, step, index);
+    let groups = blueprint.key_groups;
+    let range = groups.range_of_task(index, blueprint.parallelism);
     by_clock(blueprint, range, key_columns, |part| {
         let aggregate = WindowAggregate::new(spec(part));
         Ok((Box::new(aggregate) as Box<dyn Operator>, state.clone()))
@@ -536,6 +550,7 @@ async fn session_aggregate(
         aggregates,
         time,
         gap_ms,
+        late_rows,
     } = &node.kind
     else {
         unreachable!("the caller looks at the kind");
@@ -552,11 +567,27 @@ async fn session_aggregate(
             time: *time,
             gap_ms: *gap_ms,
             calls: aggregates.clone(),
+            late_rows: late_rows_of(blueprint, node.id, late_rows),
         })?;
         let state = aggregate.state();
         Ok((Box::new(aggregate) as Box<dyn Operator>, state))
     })
     .await
+}
+
+/// What an aggregate over windows keeps of late rows, if another node reads them.
+fn late_rows_of(
+    blueprint: &Blueprint<'_>,
+    aggregate: OperatorId,
+    columns: &[usize],
+) -> Option<LateRows> {
+    let mut nodes = blueprint.dataflow.nodes.iter();
+    let reader = nodes
+        .find(|node| matches!(node.kind, NodeKind::LateRows) && node.inputs.contains(&aggregate))?;
+    Some(LateRows {
+        columns: columns.to_vec(),
+        schema: Arc::clone(&reader.schema),
+    })
 }
 
 /// An operator of event time for a key range, restored; or one for each part of the range that
@@ -590,17 +621,6 @@ async fn by_clock(
         return Ok(only);
     }
     Ok(Box::new(ByRange::new(keys, blueprint.key_groups, parts)))
-}
-
-/// A stage behind an exchange shares the key groups; without an exchange there is
-/// one task, which has them all.
-fn range_of(blueprint: &Blueprint<'_>, step: Step, index: usize) -> KeyRange {
-    match step {
-        Step::FinalAggregate(_) => blueprint
-            .key_groups
-            .range_of_task(index, blueprint.parallelism),
-        Step::Node(_) | Step::PreAggregate(_) => blueprint.key_groups.all(),
-    }
 }
 
 fn slicing_of(window: Window) -> Slicing {

@@ -146,6 +146,18 @@ impl Rewriting<'_> {
                 self.refuse_windows(&inputs[0]);
             }
             NodeKind::GroupAggregate { .. } => return self.group_aggregate(node, &inputs[0]),
+            NodeKind::LateRows => {
+                // Whatever becomes of the results, what was late was added.
+                let id = self.push(node, vec![inputs[0].id]);
+                let changes = ChangelogMode::InsertOnly;
+                let (key, origin) = (None, None);
+                return Stream {
+                    id,
+                    changes,
+                    key,
+                    origin,
+                };
+            }
             _ => (),
         }
         let id = self.push(node, inputs.iter().map(|input| input.id).collect());

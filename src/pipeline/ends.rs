@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use crate::connectors::{self, JobContext, TableOptions};
 use crate::formats::{OptionDefault, OptionDoc, OptionError, Options};
-use crate::plan::{Metadata, Table};
+use crate::plan::{LATE_ROWS, Metadata, Table};
 use crate::runtime::{SinkFactory, SourceFactory, SourceTime};
 
 /// Options that every source table may have, whatever its connector.
@@ -36,6 +36,11 @@ pub const SOURCE_OPTIONS: &[OptionDoc] = &[
         key: ALIGNMENT_INTERVAL,
         default: OptionDefault::Off,
         doc: "Taken for Flink's sake; splits are looked at whenever the slowest has moved.",
+    },
+    OptionDoc {
+        key: LATE_ROWS,
+        default: OptionDefault::Off,
+        doc: "The table to which rows are written that come too late for windows.",
     },
 ];
 
@@ -121,6 +126,7 @@ pub(super) fn source_of(
         ALIGNMENT_GROUP,
         DRIFT_MAX,
         ALIGNMENT_INTERVAL,
+        LATE_ROWS,
     ] {
         own.extend(given.options.shift_remove_entry(key));
     }
@@ -128,6 +134,8 @@ pub(super) fn source_of(
     let idle_timeout = options.duration(IDLE_TIMEOUT);
     let jump_max = options.duration(JUMP_MAX);
     let drift = drift(&mut options);
+    // The planner has read it.
+    options.text(LATE_ROWS);
     let factory = ends.source(&connector, &given, job);
     if let (Some(_), Ok(factory)) = (&drift, &factory)
         && !factory.can_pause()

@@ -15,6 +15,8 @@ pub struct Stage {
     pub steps: Vec<Step>,
     /// Where its rows go.
     pub end: End,
+    /// The stage to which what is kept of late rows goes, to the task of the same number.
+    pub late: Option<usize>,
 }
 
 /// Where the rows of a stage come from.
@@ -92,6 +94,18 @@ pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
                 stages[inputs[0]].steps.push(Step::Node(node.id));
                 inputs[0]
             }
+            NodeKind::WindowAggregate {
+                keys, late_rows, ..
+            } if !late_rows.is_empty() => {
+                // Only who is behind the exchange knows which rows are late.
+                let next = stages.len();
+                let keys = keys.len();
+                stages[inputs[0]].close(End::Exchange { stage: next, keys });
+                let mut far = Open::new(Head::Stages(inputs));
+                far.steps.push(Step::Node(node.id));
+                stages.push(far);
+                next
+            }
             NodeKind::WindowAggregate { keys, .. } => {
                 let next = stages.len();
                 let near = &mut stages[inputs[0]];
@@ -116,6 +130,13 @@ pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
                 let mut far = Open::new(Head::Stages(inputs));
                 far.steps.push(Step::Node(node.id));
                 stages.push(far);
+                next
+            }
+            NodeKind::LateRows => {
+                let next = stages.len();
+                let before = stages[inputs[0]].late.replace(next);
+                assert!(before.is_none(), "late rows of two aggregates in one stage");
+                stages.push(Open::new(Head::Stages(inputs)));
                 next
             }
             NodeKind::Union => {
@@ -175,6 +196,7 @@ struct Open {
     head: Head,
     steps: Vec<Step>,
     end: Option<End>,
+    late: Option<usize>,
 }
 
 impl Open {
@@ -183,6 +205,7 @@ impl Open {
             head,
             steps: Vec::new(),
             end: None,
+            late: None,
         }
     }
 
@@ -196,6 +219,7 @@ impl Open {
             head: self.head,
             steps: self.steps,
             end: self.end.expect("every row ends in a sink"),
+            late: self.late,
         }
     }
 }
@@ -209,6 +233,7 @@ mod tests {
         CREATE TABLE a (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'x');
         CREATE TABLE b (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'x');
         CREATE TABLE s (k INT) WITH ('connector' = 'x');
+        CREATE TABLE late (k INT) WITH ('connector' = 'x');
         CREATE TABLE n (n BIGINT) WITH ('connector' = 'x');
         CREATE VIEW u AS SELECT k, ts FROM a UNION ALL SELECT k, ts FROM b;";
 
@@ -230,7 +255,7 @@ mod tests {
             NodeKind::WindowAggregate { .. } => "aggregate".to_owned(),
             NodeKind::SessionAggregate { .. } => "session aggregate".to_owned(),
             NodeKind::GroupAggregate { .. } => "group aggregate".to_owned(),
-            NodeKind::Union | NodeKind::Print => "no step".to_owned(),
+            NodeKind::Union | NodeKind::LateRows | NodeKind::Print => "no step".to_owned(),
         };
         let line = |stage: &Stage| {
             let head = match &stage.head {
@@ -248,7 +273,9 @@ mod tests {
                 End::Forward(stage) => format!("[{stage}]"),
                 End::Exchange { stage, keys } => format!("[{stage}] by {keys}"),
             };
-            format!("{head} {} -> {end}", steps.join(", "))
+            let late = stage.late.map(|stage| format!(", late -> [{stage}]"));
+            let late = late.unwrap_or_default();
+            format!("{head} {} -> {end}{late}", steps.join(", "))
         };
         stages(&dataflow, parallelism).iter().map(line).collect()
     }
@@ -261,8 +288,10 @@ mod tests {
         let of_all =
             format!("INSERT INTO n SELECT COUNT(*) {COUNT} GROUP BY window_start, window_end");
         let of_union = by_key.replace("TABLE a", "TABLE u");
+        let late = "TABLE a /*+ OPTIONS('late-rows.table' = 'late') */";
+        let with_late = by_key.replace("TABLE a", late);
         let of_session = by_key.replace("TUMBLE(TABLE a", "SESSION(TABLE a PARTITION BY k");
-        let cases: [(&str, usize, &[&str]); 10] = [
+        let cases: [(&str, usize, &[&str]); 12] = [
             ("INSERT INTO s SELECT k FROM a", 4, &["read a -> s"]),
             (
                 "INSERT INTO s SELECT k + 1 FROM a WHERE k > 1",
@@ -294,6 +323,23 @@ mod tests {
                 &[
                     "read a, near aggregate -> [1] by 0",
                     "[0] far aggregate, project -> n",
+                ],
+            ),
+            (
+                &with_late,
+                1,
+                &[
+                    "read a, aggregate, project -> n, late -> [1]",
+                    "[0]  -> late",
+                ],
+            ),
+            (
+                &with_late,
+                2,
+                &[
+                    "read a -> [1] by 1",
+                    "[0] aggregate, project -> n, late -> [2]",
+                    "[1]  -> late",
                 ],
             ),
             (&of_session, 1, &["read a, session aggregate, project -> n"]),

@@ -113,6 +113,9 @@ pub enum NodeKind {
         aggregates: Vec<AggregateCall>,
         /// Where a row's windows come from.
         input: WindowInput,
+        /// The columns of the input that a [`NodeKind::LateRows`] gets of late rows; none if
+        /// these are only counted.
+        late_rows: Vec<usize>,
     },
     /// Aggregates rows by key and session, and emits a session when the watermark closes it.
     /// Its columns are those of a [`NodeKind::WindowAggregate`].
@@ -125,7 +128,11 @@ pub enum NodeKind {
         time: usize,
         /// A session ends when there is no row for so many milliseconds.
         gap_ms: i64,
+        /// As of a [`NodeKind::WindowAggregate`].
+        late_rows: Vec<usize>,
     },
+    /// Rows that came too late for the windows of its input, which is an aggregate over windows.
+    LateRows,
     /// Aggregates rows by key, and says what becomes of each key's row. Its columns are the
     /// keys and the results of the aggregates.
     GroupAggregate {

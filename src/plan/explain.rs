@@ -60,6 +60,7 @@ fn name(kind: &NodeKind) -> &'static str {
         NodeKind::WindowAssign { .. } => "WindowAssign",
         NodeKind::WindowAggregate { .. } => "WindowAggregate",
         NodeKind::SessionAggregate { .. } => "SessionAggregate",
+        NodeKind::LateRows => "LateRows",
         NodeKind::GroupAggregate { .. } => "GroupAggregate",
         NodeKind::Expand { .. } => "Expand",
         NodeKind::Union => "Union",
@@ -107,6 +108,7 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
             keys,
             aggregates,
             input: windows,
+            late_rows,
         } => {
             let keys = input.map(|schema| names(schema, keys)).unwrap_or_default();
             write!(f, ": keys [{keys}], aggregates [{}], ", list(aggregates))?;
@@ -119,19 +121,22 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
                     write!(f, "windows of {start} to {}", column_name(input, end))?;
                 }
             }
-            f.write_str(", state: panes by key and window")
+            f.write_str(", state: panes by key and window")?;
+            describe_late_rows(late_rows, input, f)
         }
         NodeKind::SessionAggregate {
             keys,
             aggregates,
             time,
             gap_ms,
+            late_rows,
         } => {
             let keys = first_names(input, *keys);
             write!(f, ": keys [{keys}], aggregates [{}], ", list(aggregates))?;
             let window = Window::Session { gap_ms: *gap_ms };
             write!(f, "{window} over {}", column_name(input, *time))?;
-            f.write_str(", state: open sessions by key")
+            f.write_str(", state: open sessions by key")?;
+            describe_late_rows(late_rows, input, f)
         }
         NodeKind::GroupAggregate {
             keys,
@@ -152,12 +157,25 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
             let texts = projections.map(|columns| format!("[{}]", list(columns)));
             write!(f, ": {}", texts.collect::<Vec<_>>().join(", "))
         }
-        NodeKind::Union | NodeKind::Print => Ok(()),
+        NodeKind::Union | NodeKind::LateRows | NodeKind::Print => Ok(()),
         NodeKind::Sink { table } => {
             write!(f, " {}", title(table))?;
             describe_partitions(table, f)?;
             describe_metadata(table, &table.written_schema(), f)
         }
+    }
+}
+
+fn describe_late_rows(
+    columns: &[usize],
+    input: Option<&Schema>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    match input {
+        Some(schema) if !columns.is_empty() => {
+            write!(f, ", late rows [{}]", names(schema, columns))
+        }
+        _ => Ok(()),
     }
 }
 

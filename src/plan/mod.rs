@@ -13,6 +13,6 @@ pub use dataflow::{Dataflow, Node, NodeKind, Program, Window, WindowInput};
 pub use diagnostic::Diagnostic;
 pub use sql_type::{column_type_name, type_name};
 pub use table::{
-    Column, ColumnKind, Distribution, DistributionKind, Metadata, Span, Table, TableOption,
-    WatermarkSpec,
+    Column, ColumnKind, Distribution, DistributionKind, LATE_ROWS, Metadata, Span, Table,
+    TableOption, WatermarkSpec,
 };

@@ -8,6 +8,9 @@ use indexmap::IndexMap;
 
 use crate::expr::Expression;
 
+/// The option of a source table that names the table for its late rows.
+pub const LATE_ROWS: &str = "late-rows.table";
+
 /// A declared table.
 #[derive(Clone, Debug)]
 pub struct Table {
@@ -159,6 +162,12 @@ impl Table {
             ColumnKind::Metadata(metadata) => Some((&column.field, metadata)),
             ColumnKind::Physical | ColumnKind::Computed(_) => None,
         })
+    }
+
+    /// The table for its late rows, by name, as its options say it.
+    pub fn late_rows(&self) -> Option<&TableOption> {
+        let option = self.options.get(LATE_ROWS);
+        option.filter(|option| !option.value.is_empty())
     }
 
     /// The value of an option.

@@ -27,6 +27,8 @@ pub struct Effects {
     pub dead_letters: Vec<DeadLetter>,
     /// Rows that came too late.
     pub late: usize,
+    /// What is kept of them.
+    pub late_rows: Vec<Batch>,
     error: Option<crate::runtime::Error>,
 }
 
@@ -207,5 +209,9 @@ impl Output for Collector<'_> {
 
     fn late(&mut self, rows: usize) {
         self.effects.late += rows;
+    }
+
+    fn late_rows(&mut self, batch: Batch) {
+        self.effects.late_rows.push(batch);
     }
 }

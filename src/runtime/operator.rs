@@ -106,6 +106,8 @@ pub trait Output {
     fn dead_letter(&mut self, letter: DeadLetter);
     /// Counts rows that came too late.
     fn late(&mut self, rows: usize);
+    /// Sends what is kept of rows that came too late to where they go.
+    fn late_rows(&mut self, batch: Batch);
 }
 
 /// Whether a slice of work was the last.

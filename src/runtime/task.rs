@@ -27,6 +27,8 @@ pub struct TaskParts {
     pub operators: Vec<Box<dyn Operator>>,
     /// Where its rows go.
     pub tail: Tail,
+    /// Where what is kept of late rows goes, if it is.
+    pub late: Option<Tail>,
     /// What it counts.
     pub metrics: Arc<TaskMetrics>,
     /// Where rows go that cannot be computed.
@@ -45,6 +47,7 @@ pub struct Task {
     pub(super) decided: watch::Receiver<CheckpointId>,
     chain: Chain,
     tail: Tail,
+    late: Option<Tail>,
     effects: Effects,
     dead_letters: DeadLetterWriter,
     /// The checkpoint of which the chain was told last.
@@ -68,6 +71,7 @@ impl Task {
             decided: parts.decided,
             chain: Chain::new(parts.operators),
             tail: parts.tail,
+            late: parts.late,
             effects: Effects::default(),
             dead_letters: parts.dead_letters,
             told: CheckpointId(0),
@@ -111,7 +115,10 @@ impl Task {
         if let Watermark::At(at) = watermark {
             self.metrics.set_watermark(at);
         }
-        self.tail.watermark(watermark, &self.metrics).await
+        for tail in self.late.iter_mut().chain([&mut self.tail]) {
+            tail.watermark(watermark, &self.metrics).await?;
+        }
+        Ok(())
     }
 
     /// Sends a barrier through and acknowledges it with everything that has
@@ -126,6 +133,9 @@ impl Task {
             self.send_effects().await?;
         }
         let mut letters = Vec::new();
+        if let Some(late) = &mut self.late {
+            late.barrier(barrier, &self.metrics, &mut letters).await?;
+        }
         snapshot.output = self
             .tail
             .barrier(barrier, &self.metrics, &mut letters)
@@ -225,6 +235,11 @@ impl Task {
             self.effects.late = 0;
         }
         let mut letters = std::mem::take(&mut self.effects.dead_letters);
+        if let Some(late) = &mut self.late {
+            for batch in self.effects.late_rows.drain(..) {
+                late.send(batch, &self.metrics, &mut letters).await?;
+            }
+        }
         for batch in std::mem::take(&mut self.effects.rows) {
             self.tail.send(batch, &self.metrics, &mut letters).await?;
         }

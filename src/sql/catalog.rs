@@ -15,7 +15,7 @@ use super::relation::{DeclaredTable, Relation};
 use super::statement::{CreateTable, CreateView, Drop};
 use super::time_zone::TimeZone;
 use super::{hints, like, query};
-use crate::plan::{Diagnostic, Span};
+use crate::plan::{Diagnostic, Span, Table};
 
 /// Names are compared letter by letter, as Flink does.
 #[derive(Debug, Default)]
@@ -47,6 +47,15 @@ impl Catalog {
             table: Arc::new(table),
             ..declared.clone()
         })))
+    }
+
+    /// The tables by name.
+    pub(super) fn tables(&self) -> impl Iterator<Item = (&str, &Arc<Table>)> {
+        let relations = self.relations.iter();
+        relations.filter_map(|(name, relation)| match relation.as_ref() {
+            Relation::Table(declared) => Some((name.as_str(), &declared.table)),
+            Relation::View(_) => None,
+        })
     }
 
     /// Whether `name` is declared, but wrongly.

@@ -1,6 +1,6 @@
 //! An optimised logical plan to nodes of a dataflow.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
@@ -9,17 +9,24 @@ use datafusion_expr::logical_plan::{Distinct, Extension, Projection, TableScan, 
 use datafusion_expr::{Expr, LogicalPlan, lit};
 
 use super::diagnose::refusal;
+use super::late_rows::LateSource;
 use super::relation::{DeclaredTable, Relation, declared_expression};
 use super::window_function::{EVENT_TIME, WINDOW_COLUMNS, WindowAssign};
 use super::{unnest, values};
 use crate::expr::Expression;
-use crate::plan::{Node, NodeKind, Table, Window, type_name};
+use crate::plan::{Diagnostic, Node, NodeKind, Table, Window, type_name};
 use crate::stream::{ChangelogMode, OperatorId};
 
 /// Appends the nodes of plans to one dataflow.
 #[derive(Debug, Default)]
 pub(super) struct Lowering {
     pub(super) nodes: Vec<Node>,
+    /// The tables that may be written to, by name.
+    pub(super) tables: HashMap<String, Arc<Table>>,
+    /// The sources whose late rows go to a table.
+    pub(super) late_sources: HashMap<OperatorId, LateSource>,
+    /// What is wrong beside the plan, with its places.
+    pub(super) refused: Vec<Diagnostic>,
 }
 
 /// The rows that a node makes.
@@ -141,23 +148,10 @@ impl Lowering {
         let table = &declared.table;
         let all: Vec<usize> = (0..table.columns.len()).collect();
         let read = scan.projection.as_ref().unwrap_or(&all);
-        let columns = read
-            .iter()
-            .map(|column| declared_expression(declared, *column))
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| refusal("a column is out of the table", None, None))?;
-        let decoded = decoded_columns(declared, &columns)?;
-        let of_record = DFSchema::try_from(Arc::clone(&decoded))?;
-        let columns = columns
-            .iter()
-            .map(|column| expression(column, &of_record))
-            .collect::<Result<Vec<_>>>()?;
-        let watermark = declared
-            .watermark
-            .as_ref()
-            .map(|watermark| expression(watermark, &of_record))
-            .transpose()?;
-        let schema = Arc::new(declared.columns.project(read)?);
+        let (kind, schema) = source_node(declared, read, &[])?;
+        let NodeKind::Source { columns, .. } = &kind else {
+            unreachable!("it is the node of a source");
+        };
         let time = table.watermark.as_ref().map(|watermark| &watermark.column);
         let role = |(field, column): (&FieldRef, &Expression)| {
             if Some(field.name()) == time {
@@ -168,14 +162,9 @@ impl Lowering {
                 Role::Value
             }
         };
-        let roles = schema.fields().iter().zip(&columns).map(role).collect();
-        let kind = NodeKind::Source {
-            table: Arc::clone(table),
-            decoded,
-            columns,
-            watermark,
-        };
+        let roles = schema.fields().iter().zip(columns).map(role).collect();
         let id = self.push(Vec::new(), kind, Arc::clone(&schema));
+        self.note_late_rows(id, declared, read);
         Ok(Rows { id, schema, roles })
     }
 
@@ -374,6 +363,44 @@ impl Lowering {
         });
         id
     }
+}
+
+/// The node that reads these columns of a table, with `more` behind them, which are computed
+/// from a record.
+///
+/// # Errors
+/// If an expression has no physical form.
+pub(super) fn source_node(
+    declared: &DeclaredTable,
+    read: &[usize],
+    more: &[Expr],
+) -> Result<(NodeKind, SchemaRef)> {
+    let columns = read
+        .iter()
+        .map(|column| declared_expression(declared, *column))
+        .chain(more.iter().cloned().map(Some))
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| refusal("a column is out of the table", None, None))?;
+    let decoded = decoded_columns(declared, &columns)?;
+    let of_record = DFSchema::try_from(Arc::clone(&decoded))?;
+    let bound = |column: &Expr| expression(column, &of_record);
+    let columns = columns.iter().map(bound).collect::<Result<Vec<_>>>()?;
+    let watermark = declared.watermark.as_ref().map(bound).transpose()?;
+    let own = declared.columns.project(read)?;
+    let own = own.fields().iter().cloned();
+    let more = columns[read.len()..].iter().enumerate();
+    let more = more.map(|(place, column)| {
+        let field = column.field().as_ref().clone();
+        Arc::new(field.with_name(format!("$late{place}")))
+    });
+    let schema = Arc::new(Schema::new(own.chain(more).collect::<Vec<_>>()));
+    let kind = NodeKind::Source {
+        table: Arc::clone(&declared.table),
+        decoded,
+        columns,
+        watermark,
+    };
+    Ok((kind, schema))
 }
 
 /// The columns that the expressions are, if they are nothing but columns.

@@ -11,6 +11,7 @@ use datafusion_expr::{Expr, ExprSchemable};
 use super::aggregate_calls::Calls;
 use super::diagnose::refusal;
 use super::grouping::{Grouping, SET, check_key};
+use super::late_rows::LateRows;
 use super::lower::{Lowering, Role, Rows, expression, window_roles, with_window_columns};
 use super::typing::misfit;
 use super::window_function::WINDOW_COLUMNS;
@@ -75,11 +76,18 @@ impl Lowering {
                 vec![groups.start.clone(), groups.end.clone()],
             ),
         };
+        let (rows, late) = if groups.sets.is_none() {
+            self.with_late_rows(rows)?
+        } else {
+            let why = "each row is copied for GROUPING SETS before the window";
+            self.refuse_late_rows(rows.id, why);
+            (rows, None)
+        };
         let others: Vec<Expr> = calls.arguments.iter().cloned().chain(ends).collect();
         let (input, places) = match &groups.sets {
             None => {
                 let columns: Vec<Expr> = groups.keys.iter().cloned().chain(others).collect();
-                self.chosen(rows, &columns, schema, false)?
+                self.chosen(rows, &columns, schema, late.as_ref(), late.is_some())?
             }
             Some(sets) => {
                 let names = column_names(groups.keys.iter().chain(&others));
@@ -89,47 +97,57 @@ impl Lowering {
                 (rows, places)
             }
         };
-        self.grouped((aggregate, &grouping), &groups, &calls, &input, &places)
+        let input = (&input, places.as_slice());
+        self.grouped((aggregate, &grouping), &groups, &calls, input, late)
     }
 
     /// The rows with these columns among theirs, or `in_order` in front of them, and where they
-    /// are. No node is added if they are all there.
+    /// are; behind them what is brought along for late rows. No node is added if they are all
+    /// there.
     pub(super) fn chosen(
         &mut self,
         rows: Rows,
         columns: &[Expr],
         schema: &DFSchema,
+        late: Option<&LateRows>,
         in_order: bool,
     ) -> Result<(Rows, Vec<usize>)> {
-        let bound = columns
+        let mut bound = columns
             .iter()
             .map(|column| expression(column, schema))
             .collect::<Result<Vec<_>>>()?;
+        let late = late.iter().flat_map(|late| &late.places);
+        bound.extend(late.map(|place| Expression::column(&rows.schema, *place)));
         let places: Option<Vec<usize>> = bound.iter().map(Expression::as_column).collect();
         let places =
             places.filter(|places| !in_order || (0..places.len()).eq(places.iter().copied()));
         if let Some(places) = places {
             return Ok((rows, places));
         }
-        let names = column_names(columns.iter());
+        let mut names = column_names(columns.iter());
+        let late = bound[columns.len()..].iter();
+        names.extend(late.map(|column| column.field().name().clone()));
         let places = (0..bound.len()).collect();
         let rows = self.project(rows, bound, names.iter().map(String::as_str));
         Ok((rows, places))
     }
 
-    /// The node of an aggregation, of whose input `places` are the keys, the arguments and what
-    /// tells the windows.
+    /// The node of an aggregation, of whose input `places` are the keys, the arguments, what
+    /// tells the windows, and what is brought along for late rows; these end in their table.
     pub(super) fn grouped(
         &mut self,
         (aggregate, grouping): (&Aggregate, &Grouping<'_>),
         groups: &Groups,
         calls: &Calls,
-        input: &Rows,
-        places: &[usize],
+        (input, places): (&Rows, &[usize]),
+        late: Option<LateRows>,
     ) -> Result<Rows> {
         let num_keys = groups.keys.len() + usize::from(groups.sets.is_some());
         let (keys, rest) = places.split_at(num_keys);
-        let (arguments, ends) = rest.split_at(calls.arguments.len());
+        let (arguments, rest) = rest.split_at(calls.arguments.len());
+        let carried = late.as_ref().map_or(0, |late| late.places.len());
+        let (ends, late_rows) = rest.split_at(rest.len() - carried);
+        let late_rows = late_rows.to_vec();
         let windows = match *ends {
             [time] => WindowInput::Time {
                 time,
@@ -164,15 +182,20 @@ impl Lowering {
                     aggregates,
                     time,
                     gap_ms,
+                    late_rows,
                 }
             }
             _ => NodeKind::WindowAggregate {
                 keys: keys.to_vec(),
                 aggregates,
                 input: windows,
+                late_rows,
             },
         };
         let id = self.push(vec![input.id], kind, Arc::clone(&schema));
+        if let Some(late) = &late {
+            self.late_sink(id, late);
+        }
         let rows = Rows {
             id,
             schema: Arc::clone(&schema),

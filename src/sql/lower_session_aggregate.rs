@@ -61,11 +61,13 @@ impl Lowering {
         let schema = stripped.plan.schema();
         let time = schema.index_of_column(&stripped.time)?;
         check_event_time(&rows, time, stripped.span)?;
+        let (rows, late) = self.with_late_rows(rows)?;
         let mut columns = groups.keys.clone();
         columns.extend(calls.arguments.iter().cloned());
         columns.push(Expr::Column(stripped.time.clone()));
-        let (input, places) = self.chosen(rows, &columns, schema, true)?;
-        let mut rows = self.grouped((aggregate, &grouping), &groups, &calls, &input, &places)?;
+        let (input, places) = self.chosen(rows, &columns, schema, late.as_ref(), true)?;
+        let input = (&input, places.as_slice());
+        let mut rows = self.grouped((aggregate, &grouping), &groups, &calls, input, late)?;
         for condition in &stripped.of_sessions {
             let condition = of_groups(condition, aggregate, &grouping, stripped)?;
             let predicate = expression(&condition, &aggregate.schema)?;

@@ -25,6 +25,7 @@ mod functions;
 mod group_windows;
 mod grouping;
 mod hints;
+mod late_rows;
 mod like;
 mod limits;
 mod literals;

@@ -94,6 +94,10 @@ impl ProgramPlanner {
 
     /// Plans a statement by which rows leave.
     fn output(&mut self, parsed: &ParsedStatement, lowering: &mut Lowering) {
+        let tables = self.catalog.tables();
+        lowering.tables = tables
+            .map(|(name, table)| (name.to_owned(), Arc::clone(table)))
+            .collect();
         match &parsed.statement {
             Statement::Insert(insert) => self.insert(insert, lowering),
             Statement::StatementSet(inserts) => {
@@ -108,6 +112,7 @@ impl ProgramPlanner {
                 hint: None,
             }),
         }
+        self.errors.append(&mut lowering.refused);
     }
 
     fn select(&mut self, query: &Query, span: Span, lowering: &mut Lowering) {

@@ -190,6 +190,10 @@ fn narrowed_scan(scan: TableScan, wanted: &[Wanted]) -> Result<LogicalPlan> {
     let Some(declared) = declared(&scan) else {
         return Ok(LogicalPlan::TableScan(scan));
     };
+    if declared.table.late_rows().is_some() {
+        // Rows that are late are written as a whole.
+        return Ok(LogicalPlan::TableScan(scan));
+    }
     let count = declared.columns.fields().len();
     let read = scan.projection.clone();
     let read = read.unwrap_or_else(|| (0..count).collect());

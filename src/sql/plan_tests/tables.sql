@@ -53,3 +53,4 @@ CREATE TABLE instants (
   id BIGINT, at TIMESTAMP_LTZ(3), fine TIMESTAMP(9) WITH LOCAL TIME ZONE, local TIMESTAMP(3),
   passed AS PROCTIME(), WATERMARK FOR at AS at - INTERVAL '5' SECOND
 ) WITH ('connector' = 'datagen');
+CREATE TABLE late (channel STRING, auction DECIMAL(20, 0), ts TIMESTAMP(3)) WITH ('connector' = 'blackhole');
