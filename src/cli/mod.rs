@@ -48,7 +48,7 @@ enum Command {
     /// Parse and plan a program and report all its errors
     Check(program::Arguments),
     /// Show the plan of a program
-    Explain(program::Arguments),
+    Explain(explain::ExplainArguments),
     /// Look at the rows that could not be processed
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),

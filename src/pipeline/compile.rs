@@ -8,12 +8,12 @@ use arrow::datatypes::SchemaRef;
 
 use super::changelog::with_changes;
 use super::ends::{Connectors, Ends, sink_of, source_of};
-use super::explain::explain;
+use super::explain::{dot, explain, json};
 use super::metadata::{Use, check_metadata};
 use super::settings::Settings;
 use crate::connectors::{self, ConsoleFormat, JobContext};
 use crate::formats::OptionError;
-use crate::plan::{Dataflow, Diagnostic, NodeKind, Span, Table};
+use crate::plan::{Dataflow, Diagnostic, Explained, NodeKind, Span, Table};
 use crate::sql::{self, SourceFile};
 use crate::stream::OperatorId;
 
@@ -23,7 +23,7 @@ pub struct CheckedProgram {
     pub(super) name: String,
     pub(super) settings: Settings,
     pub(super) dataflow: Dataflow,
-    explains: Vec<Dataflow>,
+    explains: Vec<Explained>,
     pub(super) ends: Arc<dyn Ends>,
 }
 
@@ -96,7 +96,8 @@ pub fn compile_with(
         diagnostics.extend(errors.into_iter().map(|error| at_setting(error, span_of)));
     });
     let job = JobContext::for_inspection(String::new(), OperatorId(0));
-    for dataflow in std::iter::once(&program.dataflow).chain(&program.explains) {
+    let explained = program.explains.iter().map(|explained| &explained.dataflow);
+    for dataflow in std::iter::once(&program.dataflow).chain(explained) {
         for node in &dataflow.nodes {
             diagnostics.extend(check_ends(&*ends, &node.kind, &node.schema, &job));
         }
@@ -111,7 +112,13 @@ pub fn compile_with(
     }
     let with_changes = |dataflow| with_changes(dataflow, &*ends, &job);
     let dataflow = with_changes(&program.dataflow)?;
-    let explains = program.explains.iter().map(with_changes);
+    let explains = program.explains.iter().map(|explained| {
+        let dataflow = with_changes(&explained.dataflow)?;
+        Ok::<_, Vec<Diagnostic>>(Explained {
+            dataflow,
+            ..*explained
+        })
+    });
     Ok(CheckedProgram {
         name: settings.name.clone().unwrap_or_else(|| name_of(files)),
         settings,
@@ -156,7 +163,32 @@ impl CheckedProgram {
 
     /// What the program's `EXPLAIN` statements ask for.
     pub fn explanations(&self) -> String {
-        self.explains.iter().map(explain).collect()
+        let texts = self.explains.iter().map(|explained| {
+            let mut text = explain(&explained.dataflow);
+            if explained.as_json {
+                text.push_str("\n== Physical Execution Plan ==\n");
+                text.push_str(&json(&explained.dataflow));
+            }
+            text
+        });
+        texts.collect()
+    }
+
+    /// The plan in JSON for other programs: of what runs, or else of the first `EXPLAIN`.
+    pub fn explain_json(&self) -> String {
+        json(self.shown())
+    }
+
+    /// The same as a drawing for Graphviz.
+    pub fn explain_dot(&self) -> String {
+        dot(&self.name, self.shown())
+    }
+
+    fn shown(&self) -> &Dataflow {
+        match self.explains.first() {
+            Some(explained) if !self.runs() => &explained.dataflow,
+            _ => &self.dataflow,
+        }
     }
 
     /// Whether there is anything to run besides `EXPLAIN`.

@@ -17,7 +17,16 @@ pub struct Program {
     /// The graph.
     pub dataflow: Dataflow,
     /// What `EXPLAIN` statements in the text ask for, in order.
-    pub explains: Vec<Dataflow>,
+    pub explains: Vec<Explained>,
+}
+
+/// What an `EXPLAIN` asks for.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// The graph.
+    pub dataflow: Dataflow,
+    /// Whether it is shown as JSON, too.
+    pub as_json: bool,
 }
 
 /// A graph of nodes in an order in which inputs come before what reads them.

@@ -24,10 +24,31 @@ impl Dataflow {
         self.nodes.iter().filter(is_sink)
     }
 
+    /// What a node does, in the words of the plan but for its inputs and its rows.
+    pub fn contents(&self, node: &Node) -> String {
+        Contents {
+            node,
+            input: self.schema_of_input(node),
+        }
+        .to_string()
+    }
+
     fn schema_of_input(&self, node: &Node) -> Option<&Schema> {
         let input = node.inputs.first()?;
         let found = self.nodes.iter().find(|other| other.id == *input)?;
         Some(&found.schema)
+    }
+}
+
+struct Contents<'a> {
+    node: &'a Node,
+    input: Option<&'a Schema>,
+}
+
+impl fmt::Display for Contents<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.node.kind.name())?;
+        describe(&self.node.kind, self.input, f)
     }
 }
 
@@ -36,7 +57,7 @@ impl fmt::Display for Dataflow {
         for node in &self.nodes {
             let inputs = node.inputs.iter().map(|input| format!("#{input}"));
             let inputs: Vec<_> = inputs.collect();
-            write!(f, "#{} {}", node.id, name(&node.kind))?;
+            write!(f, "#{} {}", node.id, node.kind.name())?;
             if !inputs.is_empty() {
                 write!(f, " of {}", inputs.join(", "))?;
             }
@@ -50,22 +71,25 @@ impl fmt::Display for Dataflow {
     }
 }
 
-fn name(kind: &NodeKind) -> &'static str {
-    match kind {
-        NodeKind::Source { .. } => "Source",
-        NodeKind::ChangelogNormalize { .. } => "ChangelogNormalize",
-        NodeKind::Filter { .. } => "Filter",
-        NodeKind::Unnest { .. } => "Unnest",
-        NodeKind::Project { .. } => "Project",
-        NodeKind::WindowAssign { .. } => "WindowAssign",
-        NodeKind::WindowAggregate { .. } => "WindowAggregate",
-        NodeKind::SessionAggregate { .. } => "SessionAggregate",
-        NodeKind::LateRows => "LateRows",
-        NodeKind::GroupAggregate { .. } => "GroupAggregate",
-        NodeKind::Expand { .. } => "Expand",
-        NodeKind::Union => "Union",
-        NodeKind::Sink { .. } => "Sink",
-        NodeKind::Print => "Print",
+impl NodeKind {
+    /// What it is called in plans.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Source { .. } => "Source",
+            Self::ChangelogNormalize { .. } => "ChangelogNormalize",
+            Self::Filter { .. } => "Filter",
+            Self::Unnest { .. } => "Unnest",
+            Self::Project { .. } => "Project",
+            Self::WindowAssign { .. } => "WindowAssign",
+            Self::WindowAggregate { .. } => "WindowAggregate",
+            Self::SessionAggregate { .. } => "SessionAggregate",
+            Self::LateRows => "LateRows",
+            Self::GroupAggregate { .. } => "GroupAggregate",
+            Self::Expand { .. } => "Expand",
+            Self::Union => "Union",
+            Self::Sink { .. } => "Sink",
+            Self::Print => "Print",
+        }
     }
 }
 

@@ -9,7 +9,7 @@ mod explain;
 mod sql_type;
 mod table;
 
-pub use dataflow::{Dataflow, Node, NodeKind, Program, Window, WindowInput};
+pub use dataflow::{Dataflow, Explained, Node, NodeKind, Program, Window, WindowInput};
 pub use diagnostic::Diagnostic;
 pub use sql_type::{column_type_name, type_name};
 pub use table::{

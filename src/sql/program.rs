@@ -18,7 +18,7 @@ use super::query::{self, QueryPlanner};
 use super::relation::Relation;
 use super::statement::{Insert, ParsedStatement, Statement};
 use super::time_zone::TimeZone;
-use crate::plan::{ColumnKind, Dataflow, Diagnostic, Program, Span, Table, type_name};
+use crate::plan::{ColumnKind, Dataflow, Diagnostic, Explained, Program, Span, Table, type_name};
 
 /// The program that the statements are; `time_zone` goes over the one that they set.
 ///
@@ -53,7 +53,7 @@ struct ProgramPlanner {
     catalog: Catalog,
     settings: BTreeMap<String, (String, Span)>,
     lowering: Lowering,
-    explains: Vec<Dataflow>,
+    explains: Vec<Explained>,
     errors: Vec<Diagnostic>,
 }
 
@@ -77,11 +77,15 @@ impl ProgramPlanner {
             Statement::Set { key, value } => {
                 self.settings.insert(key, (value, span));
             }
-            Statement::Explain(explained) => {
+            Statement::Explain(explain) => {
                 let mut lowering = Lowering::default();
-                self.output(&explained, &mut lowering);
-                self.explains.push(Dataflow {
+                self.output(&explain.statement, &mut lowering);
+                let dataflow = Dataflow {
                     nodes: lowering.nodes,
+                };
+                self.explains.push(Explained {
+                    dataflow,
+                    as_json: explain.as_json,
                 });
             }
             Statement::Insert(_) | Statement::StatementSet(_) | Statement::Select(_) => {

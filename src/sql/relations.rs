@@ -13,7 +13,7 @@ use datafusion_sql::sqlparser::ast::{
 use super::dialect::TABLE_ARGUMENT;
 use super::hints;
 use super::parser::Script;
-use super::statement::{Insert, ParsedStatement, Statement};
+use super::statement::{Explain, Insert, ParsedStatement, Statement};
 use crate::plan::{Diagnostic, Span};
 
 /// The most tables that one statement may read, views put in.
@@ -80,13 +80,11 @@ impl Names {
             Statement::Select(query) => self
                 .size(&query, height, span)
                 .map(|_| Statement::Select(query)),
-            Statement::Explain(inner) => {
-                let ParsedStatement { statement, span } = *inner;
+            Statement::Explain(Explain { statement, as_json }) => {
+                let ParsedStatement { statement, span } = *statement;
                 let statement = self.keep(statement, height, span)?;
-                Some(Statement::Explain(Box::new(ParsedStatement {
-                    statement,
-                    span,
-                })))
+                let statement = Box::new(ParsedStatement { statement, span });
+                Some(Statement::Explain(Explain { statement, as_json }))
             }
             Statement::CreateTable(table) => {
                 let base = table.like.as_ref().map(|like| &like.table.value);

@@ -40,14 +40,23 @@ pub enum Statement {
         /// Its value as it was written.
         value: String,
     },
-    /// `EXPLAIN` of an [`Insert`], a statement set or a query.
-    Explain(Box<ParsedStatement>),
+    /// `EXPLAIN`.
+    Explain(Explain),
     /// A bare `SELECT`; only the last statement is one.
     Select(Box<Query>),
     /// `DROP TABLE` or `DROP VIEW`.
     Drop(Drop),
     /// `USE` of the one catalog and database that there are: it changes nothing.
     Use,
+}
+
+/// `EXPLAIN` of an [`Insert`], a statement set or a query.
+#[derive(Clone, Debug)]
+pub struct Explain {
+    /// What is explained.
+    pub statement: Box<ParsedStatement>,
+    /// Whether the plan is asked for as JSON, too: `JSON_EXECUTION_PLAN`.
+    pub as_json: bool,
 }
 
 /// `CREATE [TEMPORARY] TABLE`.

@@ -1,7 +1,7 @@
 //! A golden as text: a program, what its tables are fed with, what comes out.
 //!
 //! Blocks begin with a line of their own: `statement`, `input TABLE`,
-//! `output TABLE`, `late N`, `dead-letters`, `explain`. Lines that begin with `#`
+//! `output TABLE`, `late N`, `dead-letters`, `explain` (or `explain json`, `explain dot`). Lines that begin with `#`
 //! before the first block are comments. An output is what its table holds in the end, whatever
 //! was changed on the way. In an input a line is a row as JSON, in front of which its kind may
 //! stand (`-U {…}`), or a marker:
@@ -32,7 +32,8 @@ pub struct Golden {
     pub late: u64,
     /// `ORIGIN | REASON | BYTES`, sorted.
     pub dead_letters: Vec<String>,
-    pub explain: Option<String>,
+    /// How the plan is written, and the plan.
+    pub explain: Option<(String, String)>,
 }
 
 /// What a table is fed with: its splits in order.
@@ -120,7 +121,7 @@ impl Golden {
             }
             "late" => self.late = argument.parse().map_err(|_| format!("'{header}'"))?,
             "dead-letters" => self.dead_letters = owned(),
-            _ => self.explain = Some(block.join("\n").trim().to_owned()),
+            _ => self.explain = Some((argument.to_owned(), block.join("\n").trim().to_owned())),
         }
         Ok(())
     }
@@ -131,6 +132,7 @@ fn is_header(line: &str) -> bool {
         None => matches!(line, "statement" | "dead-letters" | "explain"),
         Some((kind, argument)) => {
             matches!(kind, "input" | "output" | "late") && !argument.contains(' ')
+                || matches!(line, "explain json" | "explain dot")
         }
     }
 }

@@ -128,12 +128,16 @@ fn generated_goldens_come_to_the_same_in_every_way() {
 fn every_plan_is_as_expected() {
     let goldens = goldens().into_iter();
     for golden in goldens.filter(|golden| golden.explain.is_some()) {
-        let expected = golden.explain.as_ref().unwrap();
+        let (form, expected) = golden.explain.as_ref().unwrap();
         let world = Arc::new(World::new(&golden, 1));
         let program = play::compile(&golden, &world, 1).unwrap();
-        let plan = program.explain();
+        let (header, plan) = match form.as_str() {
+            "" => ("explain", program.explain()),
+            "json" => ("explain json", program.explain_json()),
+            _ => ("explain dot", program.explain_dot()),
+        };
         if std::env::var_os("UPDATE_GOLDENS").is_some() {
-            write_plan(&golden.name, plan.trim());
+            write_plan(&golden.name, header, plan.trim());
         } else {
             assert_eq!(plan.trim(), expected, "{}", golden.name);
         }
@@ -141,11 +145,12 @@ fn every_plan_is_as_expected() {
 }
 
 /// Puts a plan into its golden, where it stands last.
-fn write_plan(name: &str, plan: &str) {
+fn write_plan(name: &str, header: &str, plan: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/sql")
         .join(name);
     let text = std::fs::read_to_string(&path).unwrap();
-    let (before, _) = text.split_once("\nexplain\n").unwrap();
-    std::fs::write(&path, format!("{before}\nexplain\n{plan}\n")).unwrap();
+    let header = format!("\n{header}\n");
+    let (before, _) = text.split_once(&header).unwrap();
+    std::fs::write(&path, format!("{before}{header}{plan}\n")).unwrap();
 }

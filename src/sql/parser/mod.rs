@@ -9,7 +9,7 @@ mod table;
 use datafusion_sql::sqlparser::tokenizer::{Location, Token};
 
 use self::cursor::{Cursor, Failure, Result};
-use super::statement::{CreateView, Drop, Insert, ParsedStatement, Statement};
+use super::statement::{CreateView, Drop, Explain, Insert, ParsedStatement, Statement};
 use super::tokens::{DEFAULT_CATALOG, DEFAULT_DATABASE, is_word};
 use crate::plan::Span;
 
@@ -277,13 +277,7 @@ fn set(cursor: &mut Cursor) -> Result<Statement> {
 
 fn explain(cursor: &mut Cursor, start: Span) -> Result<Statement> {
     cursor.expect(&["EXPLAIN"])?;
-    if !cursor.eat(&["PLAN", "FOR"]) {
-        while EXPLAIN_DETAILS.iter().any(|detail| cursor.eat(&[detail])) {
-            if !cursor.eat_symbol(&Token::Comma) {
-                break;
-            }
-        }
-    }
+    let as_json = explain_details(cursor);
     let location = cursor.location();
     let span = super::tokens::span(start.file, location);
     let statement = match cursor.word().unwrap_or_default().as_str() {
@@ -292,16 +286,34 @@ fn explain(cursor: &mut Cursor, start: Span) -> Result<Statement> {
         _ if cursor.is_symbol(&Token::LParen) => Statement::Select(cursor.query()?),
         _ => return cursor.unexpected("INSERT INTO, SELECT or STATEMENT SET BEGIN"),
     };
-    Ok(Statement::Explain(Box::new(ParsedStatement {
-        statement,
-        span,
-    })))
+    Ok(Statement::Explain(Explain {
+        statement: Box::new(ParsedStatement { statement, span }),
+        as_json,
+    }))
 }
 
-/// What `EXPLAIN` can be asked for; the answer holds all of it.
+/// What stands between `EXPLAIN` and what is explained; whether JSON is asked for.
+fn explain_details(cursor: &mut Cursor) -> bool {
+    let mut as_json = false;
+    if cursor.eat(&["PLAN", "FOR"]) {
+        return as_json;
+    }
+    while let Some(detail) = EXPLAIN_DETAILS.iter().find(|detail| cursor.eat(&[detail])) {
+        as_json |= *detail == JSON_EXECUTION_PLAN;
+        if !cursor.eat_symbol(&Token::Comma) {
+            break;
+        }
+    }
+    as_json
+}
+
+/// The detail that adds to the answer.
+const JSON_EXECUTION_PLAN: &str = "JSON_EXECUTION_PLAN";
+
+/// What `EXPLAIN` can be asked for; the answer holds all the others anyway.
 const EXPLAIN_DETAILS: &[&str] = &[
     "ESTIMATED_COST",
     "CHANGELOG_MODE",
-    "JSON_EXECUTION_PLAN",
+    JSON_EXECUTION_PLAN,
     "PLAN_ADVICE",
 ];

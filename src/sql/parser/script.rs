@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use datafusion_sql::sqlparser::tokenizer::Token;
 
 use super::cursor::{Cursor, Failure, Result};
-use super::{EXPLAIN_DETAILS, insert, statement};
+use super::{EXPLAIN_DETAILS, JSON_EXECUTION_PLAN, insert, statement};
 use crate::plan::{Diagnostic, Span};
 use crate::sql::dialect::FlinkDialect;
 use crate::sql::limits;
 use crate::sql::refuse;
-use crate::sql::statement::{Insert, ParsedStatement, Statement};
+use crate::sql::statement::{Explain, Insert, ParsedStatement, Statement};
 use crate::sql::tokens::{Piece, span};
 
 /// What could be read of a program.
@@ -100,6 +100,7 @@ fn read_piece<T>(
 /// The beginning of a statement set.
 struct SetHeader {
     is_explain: bool,
+    as_json: bool,
     /// How many tokens it has.
     length: usize,
 }
@@ -107,6 +108,7 @@ struct SetHeader {
 /// Whether a piece begins a statement set.
 fn set_header(piece: &Piece) -> Option<SetHeader> {
     let mut at = 0;
+    let mut as_json = false;
     let is_explain = piece.is_word(0, "EXPLAIN");
     if is_explain {
         at = 1;
@@ -121,6 +123,7 @@ fn set_header(piece: &Piece) -> Option<SetHeader> {
                 .is_some_and(|t| t.token == Token::Comma)
         };
         while is_detail(at) || is_comma(at) {
+            as_json |= piece.is_word(at, JSON_EXECUTION_PLAN);
             at += 1;
         }
     }
@@ -135,6 +138,7 @@ fn set_header(piece: &Piece) -> Option<SetHeader> {
     })?;
     Some(SetHeader {
         is_explain,
+        as_json,
         length: at + form.len(),
     })
 }
@@ -203,7 +207,10 @@ fn statement_set(
     };
     let parsed = if header.is_explain {
         ParsedStatement {
-            statement: Statement::Explain(Box::new(set)),
+            statement: Statement::Explain(Explain {
+                statement: Box::new(set),
+                as_json: header.as_json,
+            }),
             span: start,
         }
     } else {

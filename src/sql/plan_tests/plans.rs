@@ -10,7 +10,10 @@ fn dataflows() {
         25,
         |program| match compile_text(program) {
             Ok(program) => {
-                let explained = program.explains.iter().map(ToString::to_string);
+                let explained = program
+                    .explains
+                    .iter()
+                    .map(|explained| explained.dataflow.to_string());
                 program.dataflow.to_string() + &explained.collect::<String>()
             }
             Err(errors) => format!("{errors:#?}"),

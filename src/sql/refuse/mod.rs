@@ -49,7 +49,7 @@ pub(super) fn check(
                 check_query(file, &insert.query, tokens, diagnostics);
             }
         }
-        Statement::Explain(inner) => check(inner, tokens, diagnostics),
+        Statement::Explain(explain) => check(&explain.statement, tokens, diagnostics),
         Statement::Select(query) => check_query(file, query, tokens, diagnostics),
         Statement::Set { .. } | Statement::Drop(_) | Statement::Use => {}
     }

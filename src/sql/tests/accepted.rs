@@ -202,10 +202,10 @@ fn explain() {
         ),
     ] {
         let statements = parse_sound(text);
-        let [Statement::Explain(inner)] = statements.as_slice() else {
+        let [Statement::Explain(explain)] = statements.as_slice() else {
             panic!("{text}");
         };
-        assert!(is_expected(&inner.statement), "{text}");
+        assert!(is_expected(&explain.statement.statement), "{text}");
     }
 }
 

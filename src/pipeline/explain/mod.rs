@@ -3,6 +3,12 @@
 
 use std::fmt::{self, Write as _};
 
+mod dot;
+mod graph;
+
+pub(super) use dot::dot;
+pub(super) use graph::json;
+
 use super::stages::stages;
 use crate::plan::{Dataflow, Node, NodeKind};
 
