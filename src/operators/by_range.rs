@@ -7,7 +7,7 @@
 //! the next restart finds their clocks equal.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, BooleanArray};
 use arrow::datatypes::SchemaRef;
@@ -85,6 +85,21 @@ impl Operator for ByRange {
             deltas.extend(part.barrier(barrier, out)?);
         }
         Ok(deltas)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let parts = self.parts.iter();
+        parts.filter_map(|(_, part)| part.deadline()).min()
+    }
+
+    fn flush(&mut self, out: &mut dyn Output) -> Result<()> {
+        let now = Instant::now();
+        for (_, part) in &mut self.parts {
+            if part.deadline().is_some_and(|deadline| deadline <= now) {
+                part.flush(out)?;
+            }
+        }
+        Ok(())
     }
 
     fn decided(&mut self, checkpoint: CheckpointId) {

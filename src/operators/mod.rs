@@ -19,6 +19,10 @@ mod session_model;
 mod sessions;
 mod slice_rows;
 mod unnest;
+mod updating_window_aggregate;
+#[cfg(test)]
+mod updating_window_model;
+mod updating_windows;
 mod window;
 mod window_aggregate;
 mod window_assign;
@@ -39,6 +43,9 @@ pub use not_null::NotNull;
 pub use project::Project;
 pub use session_aggregate::{SessionAggregate, Spec as SessionAggregateSpec};
 pub use unnest::Unnest;
+pub use updating_window_aggregate::{
+    Firing, Spec as UpdatingWindowAggregateSpec, UpdatingWindowAggregate, WindowsOfRow,
+};
 pub use window::Slicing;
 pub use window_aggregate::{Input, Spec as WindowAggregateSpec, WindowAggregate};
 pub use window_assign::WindowAssign;

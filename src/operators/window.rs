@@ -88,6 +88,15 @@ impl Slicing {
         }
     }
 
+    /// The starts and ends of the windows that hold `at`.
+    pub fn windows_of(self, at: EventTime) -> impl Iterator<Item = (EventTime, EventTime)> {
+        let first = self.slice_of(at);
+        let last = self.last_window_of(first);
+        let next = move |end: &EventTime| (*end < last).then(|| end.saturating_add(self.slide_ms));
+        let ends = std::iter::successors(Some(first), next);
+        ends.map(move |end| (self.start_of(end), end))
+    }
+
     /// The start of the window with this end.
     pub fn start_of(self, end: EventTime) -> EventTime {
         match self.start {

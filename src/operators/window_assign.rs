@@ -40,7 +40,7 @@ impl Operator for WindowAssign {
     fn process(&mut self, batch: Batch, out: &mut dyn Output) -> Result<()> {
         let records = &batch.records;
         let mut rows = Vec::with_capacity(records.num_rows());
-        let mut ends = Vec::with_capacity(records.num_rows());
+        let mut windows = Vec::with_capacity(records.num_rows());
         let times = EventTimes::new(records.column(self.time));
         for (row, time) in times.iter().enumerate() {
             let Some(time) = time else {
@@ -48,22 +48,15 @@ impl Operator for WindowAssign {
                 out.dead_letter(dead_letter(records, row, "window", reason));
                 continue;
             };
-            let first = self.slicing.slice_of(EventTime::from_millis(time));
-            let last = self.slicing.last_window_of(first);
-            let mut end = first;
-            loop {
+            for window in self.slicing.windows_of(EventTime::from_millis(time)) {
                 rows.push(u32::try_from(row).expect("a batch has fewer than 2^32 rows"));
-                ends.push(end);
-                if end >= last {
-                    break;
-                }
-                end = end.saturating_add(self.slicing.slide_ms);
+                windows.push(window);
             }
         }
         if rows.is_empty() {
             return Ok(());
         }
-        let records = self.with_windows(records, rows, &ends);
+        let records = self.with_windows(records, rows, &windows);
         let records = records.map_err(|error| Error::Fatal(error.to_string()))?;
         out.emit(Batch::new(records));
         Ok(())
@@ -75,14 +68,12 @@ impl WindowAssign {
         &self,
         records: &RecordBatch,
         rows: Vec<u32>,
-        ends: &[EventTime],
+        windows: &[(EventTime, EventTime)],
     ) -> arrow::error::Result<RecordBatch> {
         let mut columns = take_record_batch(records, &UInt32Array::from(rows))?
             .columns()
             .to_vec();
-        let slicing = self.slicing;
-        let windows = ends.iter().map(|&end| (slicing.start_of(end), end));
-        columns.extend(window_columns(&windows));
+        columns.extend(window_columns(&windows.iter().copied()));
         RecordBatch::try_new(Arc::clone(&self.schema), columns)
     }
 }

@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
+use super::build_windows::{
+    session_aggregate, slicing_of, updating_window_aggregate, window_aggregate,
+};
 use super::ends::{CheckedSource, Ends, source_of};
 use super::event_time::DeclaredWatermark;
 use super::stages::{End, Head, Stage, Step, stages};
@@ -13,21 +16,20 @@ use super::status::VertexStatus;
 use super::updating::UpdatingSettings;
 use crate::checkpoint::TaskId;
 use crate::connectors::JobContext;
-use crate::expr::{AggregateLayout, UpdatingSpec};
+use crate::expr::UpdatingSpec;
 use crate::metrics::TaskMetrics;
 use crate::operators::{
-    ByRange, ChangelogNormalize, Expand, Filter, GroupAggregate, GroupAggregateSpec, Input,
-    LateRows, NotNull, Project, SessionAggregate, SessionAggregateSpec, Slicing, Unnest,
-    WindowAggregate, WindowAggregateSpec, WindowAssign, WindowFold, WindowPreAggregate,
+    ChangelogNormalize, Expand, Filter, GroupAggregate, GroupAggregateSpec, NotNull, Project,
+    Unnest, WindowAssign,
 };
-use crate::plan::{Dataflow, Node, NodeKind, Window, WindowInput};
+use crate::plan::{Dataflow, Node, NodeKind};
 use crate::runtime::{
     Alignment, Command, Enumerator, Error, Exchange, InputGate, Operator, OperatorTask, Report,
     Result, SinkFactory, SinkTail, SinkTask, SourceFactory, SourceTask, SplitQueue, SplitRules,
     Tail, TaskParts, TimeGroup,
 };
-use crate::state::{DeadLetterWriter, StateSchema, StoreHandle};
-use crate::stream::{CheckpointId, KeyGroups, KeyRange, Message, OperatorId};
+use crate::state::{DeadLetterWriter, StoreHandle};
+use crate::stream::{CheckpointId, KeyGroups, Message, OperatorId};
 
 /// Messages that an edge holds before who sends has to wait.
 const CHANNEL_MESSAGES: usize = 4;
@@ -380,6 +382,9 @@ async fn operators(
             NodeKind::SessionAggregate { .. } => {
                 operators.push(session_aggregate(blueprint, node, index).await?);
             }
+            NodeKind::UpdatingWindowAggregate { .. } => {
+                operators.push(updating_window_aggregate(blueprint, node, index).await?);
+            }
             NodeKind::ChangelogNormalize { keys } => {
                 operators.push(changelog_normalize(blueprint, node, *keys, index).await?);
             }
@@ -474,172 +479,7 @@ async fn group_aggregate(
     Ok(Box::new(operator))
 }
 
-async fn window_aggregate(
-    blueprint: &Blueprint<'_>,
-    node: &Node,
-    step: Step,
-    index: usize,
-) -> Result<Box<dyn Operator>> {
-    let NodeKind::WindowAggregate {
-        keys,
-        aggregates,
-        input,
-        late_rows,
-    } = &node.kind
-    else {
-        unreachable!("the caller looks at the kind");
-    };
-    let records = &node_of(blueprint.dataflow, node.inputs[0]).schema;
-    let mut keys = keys.clone();
-    let (slicing, rows) = match *input {
-        WindowInput::Time { time, window } => {
-            let keys = keys.clone();
-            (slicing_of(window), Input::Rows { keys, time })
-        }
-        WindowInput::Attached { start, end } => {
-            keys.push(start);
-            let keys = keys.clone();
-            (Slicing::tumbling(1), Input::Windowed { keys, end })
-        }
-    };
-    let failed = |error: crate::expr::Error| Error::Fatal(error.to_string());
-    if matches!(step, Step::PreAggregate(_)) {
-        let calls = aggregates.clone();
-        let near = WindowPreAggregate::new(records, calls, slicing, rows).map_err(failed)?;
-        return Ok(Box::new(near));
-    }
-    let layout = AggregateLayout::new(records, &keys, aggregates.clone()).map_err(failed)?;
-    let layout = Arc::new(layout);
-    let fold = Arc::new(WindowFold(Arc::clone(&layout)));
-    let state = StateSchema::new(node.id, Arc::clone(layout.states()), keys.len(), fold);
-    let input = match step {
-        Step::FinalAggregate(_) => Input::Partials,
-        Step::Node(_) | Step::PreAggregate(_) => rows,
-    };
-    // Behind an exchange the keys come first.
-    let key_columns = match &input {
-        Input::Partials => (0..keys.len()).collect(),
-        Input::Rows { .. } | Input::Windowed { .. } => keys,
-    };
-    let spec = |range| WindowAggregateSpec {
-        operator: node.id,
-        range,
-        schema: Arc::clone(&node.schema),
-        layout: Arc::clone(&layout),
-        slicing,
-        input: input.clone(),
-        start_is_last_key: node.has_attached_windows(),
-        late_rows: late_rows_of(blueprint, node.id, late_rows),
-    };
-    let groups = blueprint.key_groups;
-    let range = groups.range_of_task(index, blueprint.parallelism);
-    by_clock(blueprint, range, key_columns, |part| {
-        let aggregate = WindowAggregate::new(spec(part));
-        Ok((Box::new(aggregate) as Box<dyn Operator>, state.clone()))
-    })
-    .await
-}
-
-async fn session_aggregate(
-    blueprint: &Blueprint<'_>,
-    node: &Node,
-    index: usize,
-) -> Result<Box<dyn Operator>> {
-    let NodeKind::SessionAggregate {
-        keys,
-        aggregates,
-        time,
-        gap_ms,
-        late_rows,
-    } = &node.kind
-    else {
-        unreachable!("the caller looks at the kind");
-    };
-    let groups = blueprint.key_groups;
-    let range = groups.range_of_task(index, blueprint.parallelism);
-    by_clock(blueprint, range, (0..*keys).collect(), |range| {
-        let aggregate = SessionAggregate::new(SessionAggregateSpec {
-            operator: node.id,
-            range,
-            input: Arc::clone(&node_of(blueprint.dataflow, node.inputs[0]).schema),
-            schema: Arc::clone(&node.schema),
-            keys: *keys,
-            time: *time,
-            gap_ms: *gap_ms,
-            calls: aggregates.clone(),
-            late_rows: late_rows_of(blueprint, node.id, late_rows),
-        })?;
-        let state = aggregate.state();
-        Ok((Box::new(aggregate) as Box<dyn Operator>, state))
-    })
-    .await
-}
-
-/// What an aggregate over windows keeps of late rows, if another node reads them.
-fn late_rows_of(
-    blueprint: &Blueprint<'_>,
-    aggregate: OperatorId,
-    columns: &[usize],
-) -> Option<LateRows> {
-    let mut nodes = blueprint.dataflow.nodes.iter();
-    let reader = nodes
-        .find(|node| matches!(node.kind, NodeKind::LateRows) && node.inputs.contains(&aggregate))?;
-    Some(LateRows {
-        columns: columns.to_vec(),
-        schema: Arc::clone(&reader.schema),
-    })
-}
-
-/// An operator of event time for a key range, restored; or one for each part of the range that
-/// has a clock of its own. `make` gives one of a part, with the shape of its state; `keys` are
-/// the key columns of its input.
-async fn by_clock(
-    blueprint: &Blueprint<'_>,
-    range: KeyRange,
-    keys: Vec<usize>,
-    make: impl Fn(KeyRange) -> Result<(Box<dyn Operator>, StateSchema)>,
-) -> Result<Box<dyn Operator>> {
-    let store = blueprint.store;
-    let (_, StateSchema { operator, .. }) = make(range)?;
-    let clocks = store.call(move |store| store.clocks(operator, range));
-    let mut clocks = clocks.await?;
-    if clocks.is_empty() {
-        // A task without key groups.
-        clocks.push(range);
-    }
-    let mut parts: Vec<(KeyRange, Box<dyn Operator>)> = Vec::with_capacity(clocks.len());
-    for part in clocks {
-        let (mut operator, state) = make(part)?;
-        let restored = store.call(move |store| store.load(&state, part)).await?;
-        if let Some(restored) = restored {
-            operator.restore(restored)?;
-        }
-        parts.push((part, operator));
-    }
-    if parts.len() == 1 {
-        let (_, only) = parts.remove(0);
-        return Ok(only);
-    }
-    Ok(Box::new(ByRange::new(keys, blueprint.key_groups, parts)))
-}
-
-fn slicing_of(window: Window) -> Slicing {
-    match window {
-        Window::Tumble { size_ms, offset_ms } => Slicing::tumbling(size_ms).moved_by(offset_ms),
-        Window::Hop {
-            size_ms,
-            slide_ms,
-            offset_ms,
-        } => Slicing::sliding(size_ms, slide_ms).moved_by(offset_ms),
-        Window::Cumulate {
-            size_ms,
-            step_ms,
-            offset_ms,
-        } => Slicing::cumulating(size_ms, step_ms).moved_by(offset_ms),
-        Window::Session { .. } => unreachable!("sessions are not made of slices"),
-    }
-}
-
-fn node_of(dataflow: &Dataflow, id: OperatorId) -> &Node {
+/// The node of a dataflow with this place.
+pub(super) fn node_of(dataflow: &Dataflow, id: OperatorId) -> &Node {
     &dataflow.nodes[id.0 as usize]
 }

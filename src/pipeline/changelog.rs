@@ -5,20 +5,22 @@
 //! a [`NodeKind::ChangelogNormalize`] is put behind it, so that everything further on sees
 //! whole rows. Whatever cannot take changes is refused with the table from which they come.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 
 use super::ends::{Ends, sink_of, source_of};
+use super::row_key::{Keys, RowKey};
 use crate::connectors::JobContext;
 use crate::expr::Expression;
-use crate::operators::ChangelogNormalize;
-use crate::plan::{Dataflow, Diagnostic, Node, NodeKind, Table};
+use crate::operators::{ChangelogNormalize, Firing};
+use crate::plan::{Dataflow, Diagnostic, Node, NodeKind, Span, Table};
 use crate::stream::{ChangelogMode, OperatorId};
 
-/// The dataflow with the changes of its edges, and with what they need.
+/// The dataflow with the changes of its edges, and with what they need; `firing` says when
+/// windows are told, if not only once.
 ///
 /// # Errors
 /// Every node that cannot take the changes that come to it.
@@ -29,10 +31,12 @@ pub(super) fn with_changes(
     dataflow: &Dataflow,
     ends: &dyn Ends,
     job: &JobContext,
+    firing: Option<Firing>,
 ) -> Result<Dataflow, Vec<Diagnostic>> {
     let mut rewriting = Rewriting {
         ends,
         job,
+        firing,
         nodes: Vec::new(),
         streams: Vec::new(),
         needs_update_before: BTreeMap::new(),
@@ -77,6 +81,10 @@ fn leave_out_updates_before(nodes: &mut [Node], of_sinks: &BTreeMap<OperatorId, 
             NodeKind::GroupAggregate {
                 emits_update_before,
                 ..
+            }
+            | NodeKind::UpdatingWindowAggregate {
+                emits_update_before,
+                ..
             } if node.changes == ChangelogMode::Retract => {
                 *emits_update_before = is_needed[place];
                 if !is_needed[place] {
@@ -93,23 +101,25 @@ fn leave_out_updates_before(nodes: &mut [Node], of_sinks: &BTreeMap<OperatorId, 
 
 /// What comes out of a node of the old dataflow.
 #[derive(Clone)]
-struct Stream {
+pub(super) struct Stream {
     /// The node of the new one.
-    id: OperatorId,
-    changes: ChangelogMode,
+    pub id: OperatorId,
+    pub changes: ChangelogMode,
     /// The columns by which its rows are known, if rows change.
-    key: Option<Vec<usize>>,
+    pub key: Option<RowKey>,
     /// Why rows change.
-    origin: Option<Origin>,
+    pub origin: Option<Origin>,
 }
 
 /// Why rows change.
 #[derive(Clone)]
-enum Origin {
+pub(super) enum Origin {
     /// Those of a table do.
     Table(Arc<Table>),
     /// A result becomes another one.
     Aggregate,
+    /// A window is told before it is final.
+    Window,
 }
 
 impl fmt::Display for Origin {
@@ -117,13 +127,15 @@ impl fmt::Display for Origin {
         match self {
             Self::Table(table) => write!(f, "the rows of {}", table.name),
             Self::Aggregate => f.write_str("the results of GROUP BY or DISTINCT without a window"),
+            Self::Window => f.write_str("the results of windows with 'table.exec.emit.*' settings"),
         }
     }
 }
 
-struct Rewriting<'a> {
+pub(super) struct Rewriting<'a> {
     ends: &'a dyn Ends,
     job: &'a JobContext,
+    firing: Option<Firing>,
     nodes: Vec<Node>,
     /// By the place of the old node.
     streams: Vec<Stream>,
@@ -145,6 +157,12 @@ impl Rewriting<'_> {
             | NodeKind::SessionAggregate { .. } => {
                 self.refuse_windows(&inputs[0]);
             }
+            _ => (),
+        }
+        if let (NodeKind::WindowAggregate { .. }, Some(firing)) = (&node.kind, self.firing) {
+            return self.updating_windows(node, &inputs[0], firing);
+        }
+        match &node.kind {
             NodeKind::GroupAggregate { .. } => return self.group_aggregate(node, &inputs[0]),
             NodeKind::LateRows => {
                 // Whatever becomes of the results, what was late was added.
@@ -170,7 +188,9 @@ impl Rewriting<'_> {
         Stream {
             id,
             changes,
-            key: key_behind(&node.kind, &inputs),
+            key: inputs
+                .first()
+                .and_then(|input| input.key.as_ref()?.behind(&node.kind)),
             origin: changing.and_then(|input| input.origin.clone()),
         }
     }
@@ -191,7 +211,7 @@ impl Rewriting<'_> {
         };
         *retracts = input.changes != ChangelogMode::InsertOnly;
         let is_changing = *retracts || !aggregates.is_empty();
-        let key = (0..*keys).collect();
+        let key = RowKey::of_first(*keys);
         if is_changing {
             node.changes = ChangelogMode::Retract;
         }
@@ -203,7 +223,17 @@ impl Rewriting<'_> {
         }
     }
 
-    fn push(&mut self, node: &Node, inputs: Vec<OperatorId>) -> OperatorId {
+    /// The rows of a node of the new dataflow.
+    pub(super) fn schema_of(&self, id: OperatorId) -> SchemaRef {
+        Arc::clone(&self.nodes[id.0 as usize].schema)
+    }
+
+    /// Notes which changes leave a node of the new dataflow.
+    pub(super) fn set_changes(&mut self, id: OperatorId, changes: ChangelogMode) {
+        self.nodes[id.0 as usize].changes = changes;
+    }
+
+    pub(super) fn push(&mut self, node: &Node, inputs: Vec<OperatorId>) -> OperatorId {
         let id = u32::try_from(self.nodes.len()).expect("a program's text is far shorter");
         let id = OperatorId(id);
         let node = node.clone();
@@ -225,7 +255,7 @@ impl Rewriting<'_> {
         Stream {
             id,
             changes,
-            key: key_of(table, &node.schema).filter(|_| changing),
+            key: RowKey::of_table(table, &node.schema).filter(|_| changing),
             origin: changing.then(|| Origin::Table(Arc::clone(table))),
         }
     }
@@ -268,13 +298,26 @@ impl Rewriting<'_> {
         Stream {
             id,
             changes: ChangelogMode::Retract,
-            key: key_of(table, &node.schema),
+            key: RowKey::of_table(table, &node.schema),
             origin: Some(Origin::Table(Arc::clone(table))),
         }
     }
 
     fn refuse_windows(&mut self, input: &Stream) {
         // Behind an aggregate there is no event time, which the planner has refused.
+        if let Some(Origin::Window) = &input.origin {
+            self.errors.push(Diagnostic {
+                span: Span::default(),
+                message: format!(
+                    "{} change ({}), and other windows can only take rows that are added (+I)",
+                    Origin::Window,
+                    input.changes
+                ),
+                hint: Some(
+                    "let the outer windows read the rows, or leave the settings out".to_owned(),
+                ),
+            });
+        }
         if let Some(Origin::Table(table)) = &input.origin {
             self.errors.push(Diagnostic {
                 span: table.span,
@@ -295,7 +338,7 @@ impl Rewriting<'_> {
             return;
         };
         let takes = sink.changelog_mode();
-        let (message, hint) = match (takes, Keys::of(table, input)) {
+        let (message, hint) = match (takes, Keys::of(table, input.key.as_ref())) {
             (ChangelogMode::InsertOnly, _) => {
                 let hint =
                     "write them to 'upsert-kafka' or 'print', or with the format 'debezium-json'";
@@ -322,62 +365,6 @@ impl Rewriting<'_> {
             hint: Some(hint.to_owned()),
         });
     }
-}
-
-/// What the key of a table is beside the one by which rows are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keys {
-    /// The same.
-    Same,
-    /// It has all of its columns, and others: a row may get another key.
-    More,
-    /// It lacks a column, so two rows may have one key.
-    Others,
-}
-
-impl Keys {
-    fn of(table: &Table, input: &Stream) -> Self {
-        let schema = table.physical_schema();
-        let own = table.primary_key.iter();
-        let own: Option<HashSet<_>> = own.map(|name| schema.index_of(name).ok()).collect();
-        let (Some(own), Some(of_rows)) = (own, &input.key) else {
-            return Self::Others;
-        };
-        let of_rows: HashSet<_> = of_rows.iter().copied().collect();
-        if own == of_rows {
-            Self::Same
-        } else if own.is_superset(&of_rows) {
-            Self::More
-        } else {
-            Self::Others
-        }
-    }
-}
-
-/// Where the key of the rows is behind a node.
-fn key_behind(kind: &NodeKind, inputs: &[Stream]) -> Option<Vec<usize>> {
-    let key = inputs.first()?.key.as_ref()?;
-    match kind {
-        NodeKind::Filter { .. } => Some(key.clone()),
-        NodeKind::Project { columns } => {
-            let place_of = |column: &usize| {
-                let mut places = columns.iter();
-                places.position(|expression| expression.as_column() == Some(*column))
-            };
-            key.iter().map(place_of).collect()
-        }
-        _ => None,
-    }
-}
-
-/// The columns of a table's key in `schema`.
-fn key_of(table: &Table, schema: &SchemaRef) -> Option<Vec<usize>> {
-    let places = table
-        .primary_key
-        .iter()
-        .map(|name| schema.index_of(name).ok());
-    let places: Option<Vec<_>> = places.collect();
-    places.filter(|places| !places.is_empty())
 }
 
 /// The source with the key's columns in front, and where its own columns are now.
@@ -491,6 +478,10 @@ mod tests {
         CREATE TABLE added (id BIGINT) WITH ('connector' = 'filesystem', 'path' = '/out', 'format' = 'json');
         CREATE TABLE changed (id BIGINT)
           WITH ('connector' = 'filesystem', 'path' = '/out', 'format' = 'debezium-json');
+        CREATE TABLE timed (k BIGINT, at TIMESTAMP(3), WATERMARK FOR at AS at) WITH ('connector' = 'datagen');
+        CREATE TABLE by_end (k BIGINT, e TIMESTAMP(3), n BIGINT, PRIMARY KEY (k, e) NOT ENFORCED)
+          WITH ('connector' = 'upsert-kafka', 'topic' = 'by-end', 'key.format' = 'json',
+            'value.format' = 'json', 'properties.bootstrap.servers' = 'localhost:9092');
         CREATE TABLE plain (id BIGINT, name STRING) WITH ('connector' = 'datagen', 'number-of-rows' = '3');
     ";
 
@@ -547,6 +538,111 @@ mod tests {
             copied.last().is_some_and(|line| line.ends_with(sink)),
             "{copied:#?}"
         );
+    }
+
+    #[test]
+    fn windows_that_are_told_early_change() {
+        const EARLY: &str = "SET 'table.exec.emit.early-fire.enabled' = 'true'; \
+                             SET 'table.exec.emit.early-fire.delay' = '5 s';";
+        let insert = |into: &str, columns: &str| {
+            format!(
+                "{EARLY} INSERT INTO {into} SELECT {columns} FROM TABLE(TUMBLE(TABLE timed, \
+                 DESCRIPTOR(at), INTERVAL '1' HOUR)) GROUP BY k, window_start, window_end"
+            )
+        };
+        let kept = plan(&insert("by_end", "k, window_end, COUNT(*)"));
+        let expected = [
+            "#0 Source timed (datagen): decode [k@0, at@1], columns [k@0, at@1], watermark at@1 -> (k BIGINT, at TIMESTAMP(3))",
+            "#1 Project of #0: k@0, k@0, at@1 -> (k BIGINT, k BIGINT, at TIMESTAMP(3))",
+            "#2 UpdatingWindowAggregate of #1: keys [k@0], aggregates [COUNT(*)], TUMBLE(3600000 ms) over at@2, kept for 0 ms, state: results by key and window, changes [+I, +U, -D] -> (k BIGINT, $agg0 BIGINT NOT NULL, window_start TIMESTAMP(3) NOT NULL, window_end TIMESTAMP(3) NOT NULL, window_time TIMESTAMP(3) NOT NULL)",
+        ];
+        assert_eq!(kept[..3], expected, "{kept:#?}");
+        for (into, columns, expected) in [
+            (
+                "added",
+                "COUNT(*)",
+                Some(
+                    "table added: takes only rows that are added (+I), and the results of windows with 'table.exec.emit.*' settings change (+I, -U, +U, -D)",
+                ),
+            ),
+            (
+                "by_name",
+                "COUNT(*), CAST(k AS STRING)",
+                Some(
+                    "table by_name: goes by another key than the results of windows with 'table.exec.emit.*' settings, so that changes of one row may overtake each other (+I, -U, +U, -D)",
+                ),
+            ),
+            ("changed", "COUNT(*)", None),
+            // The start of such a window says as much as its end.
+            ("by_end", "k, window_start, COUNT(*)", None),
+            (
+                "by_end",
+                "k, window_start + INTERVAL '1' DAY, COUNT(*)",
+                Some(
+                    "table by_end: goes by another key than the results of windows with 'table.exec.emit.*' settings, so that changes of one row may overtake each other (+I, -U, +U, -D)",
+                ),
+            ),
+        ] {
+            let found = plan(&insert(into, columns));
+            match expected {
+                Some(expected) => assert_eq!(found, [expected], "{into} {columns}"),
+                None => assert!(found.len() > 3, "{into} {columns}: {found:#?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn settings_of_windows_that_do_not_fit_are_refused() {
+        const SESSION: &str = "SELECT COUNT(*) FROM SESSION(TABLE timed, DESCRIPTOR(at), \
+                               INTERVAL '1' HOUR) GROUP BY window_start, window_end";
+        const CASCADE: &str = "CREATE VIEW minutes AS SELECT window_time AS at FROM TUMBLE(TABLE \
+            timed, DESCRIPTOR(at), INTERVAL '1' MINUTE) GROUP BY window_start, window_end, \
+            window_time; SELECT COUNT(*) FROM TUMBLE(TABLE minutes, DESCRIPTOR(at), \
+            INTERVAL '1' HOUR) GROUP BY window_start, window_end";
+        let early = "SET 'table.exec.emit.early-fire.enabled' = 'true';";
+        let delay = "SET 'table.exec.emit.early-fire.delay' = '0 s';";
+        let late = "SET 'table.exec.emit.late-fire.enabled' = 'true'; \
+                    SET 'table.exec.emit.late-fire.delay' = '1 s';";
+        let lateness = "SET 'table.exec.emit.allow-lateness' = '1 s';";
+        for (text, expected) in [
+            (
+                format!("{early} SELECT k FROM timed"),
+                Some(
+                    "option 'table.exec.emit.early-fire.enabled': needs 'table.exec.emit.early-fire.delay', which may be '0 s'",
+                ),
+            ),
+            (
+                format!("{late} SELECT k FROM timed"),
+                Some(
+                    "option 'table.exec.emit.late-fire.enabled': needs 'table.exec.emit.allow-lateness', a time above zero",
+                ),
+            ),
+            (
+                format!("{early} {delay} {SESSION}"),
+                Some(
+                    "'table.exec.emit.early-fire.enabled': SESSION windows are told when they are final only",
+                ),
+            ),
+            (
+                format!("{late} {lateness} {SESSION}"),
+                Some(
+                    "'table.exec.emit.late-fire.enabled': SESSION windows are told when they are final only",
+                ),
+            ),
+            (format!("{lateness} {SESSION}"), None),
+            (
+                format!("{lateness} {CASCADE}"),
+                Some(
+                    "the results of windows with 'table.exec.emit.*' settings change (+I, -U, +U, -D), and other windows can only take rows that are added (+I)",
+                ),
+            ),
+        ] {
+            let found = plan(&text);
+            match expected {
+                Some(expected) => assert_eq!(found, [expected], "{text}"),
+                None => assert!(found.len() > 2, "{text}: {found:#?}"),
+            }
+        }
     }
 
     #[test]

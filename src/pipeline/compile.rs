@@ -9,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 use super::changelog::with_changes;
 use super::ends::{Connectors, Ends, sink_of, source_of};
 use super::explain::{dot, explain, json};
+use super::firing;
 use super::metadata::{Use, check_metadata};
 use super::settings::Settings;
 use crate::connectors::{self, ConsoleFormat, JobContext};
@@ -91,8 +92,8 @@ pub fn compile_with(
         .map(|(key, (value, _))| (key.clone(), value.clone()))
         .collect();
     values.extend(overrides.clone());
+    let span_of = |key: &str| program.settings.get(key).map(|(_, span)| *span);
     let settings = Settings::read(&values).map_err(|errors| {
-        let span_of = |key: &str| program.settings.get(key).map(|(_, span)| *span);
         diagnostics.extend(errors.into_iter().map(|error| at_setting(error, span_of)));
     });
     let job = JobContext::for_inspection(String::new(), OperatorId(0));
@@ -101,6 +102,12 @@ pub fn compile_with(
         for node in &dataflow.nodes {
             diagnostics.extend(check_ends(&*ends, &node.kind, &node.schema, &job));
         }
+        let firing = settings
+            .as_ref()
+            .ok()
+            .and_then(|settings| settings.updating.firing);
+        let wrong = firing.and_then(|firing| firing::check(firing, &dataflow.nodes));
+        diagnostics.extend(wrong.map(|error| at_setting(error, span_of)));
     }
     diagnostics.sort_by_key(|diagnostic| diagnostic.span);
     diagnostics.dedup();
@@ -110,7 +117,8 @@ pub fn compile_with(
     if !diagnostics.is_empty() {
         return Err(diagnostics);
     }
-    let with_changes = |dataflow| with_changes(dataflow, &*ends, &job);
+    let firing = settings.updating.firing;
+    let with_changes = |dataflow| with_changes(dataflow, &*ends, &job, firing);
     let dataflow = with_changes(&program.dataflow)?;
     let explains = program.explains.iter().map(|explained| {
         let dataflow = with_changes(&explained.dataflow)?;

@@ -1,6 +1,7 @@
 //! One SQL program as it lives: compiled, built, driven, restarted, stopped.
 
 mod build;
+mod build_windows;
 mod changelog;
 mod compile;
 mod deciding;
@@ -8,9 +9,11 @@ mod driver;
 mod ends;
 mod event_time;
 mod explain;
+mod firing;
 mod lifecycle;
 mod metadata;
 mod positions;
+mod row_key;
 mod settings;
 mod stages;
 mod status;

@@ -86,6 +86,7 @@ pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
                 inputs[0]
             }
             NodeKind::WindowAggregate { .. }
+            | NodeKind::UpdatingWindowAggregate { .. }
             | NodeKind::SessionAggregate { .. }
             | NodeKind::GroupAggregate { .. }
             | NodeKind::ChangelogNormalize { .. }
@@ -120,6 +121,7 @@ pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
                 next
             }
             NodeKind::ChangelogNormalize { keys }
+            | NodeKind::UpdatingWindowAggregate { keys, .. }
             | NodeKind::SessionAggregate { keys, .. }
             | NodeKind::GroupAggregate { keys, .. } => {
                 let next = stages.len();
@@ -253,6 +255,7 @@ mod tests {
             NodeKind::WindowAssign { .. } => "assign".to_owned(),
             NodeKind::ChangelogNormalize { .. } => "normalize".to_owned(),
             NodeKind::WindowAggregate { .. } => "aggregate".to_owned(),
+            NodeKind::UpdatingWindowAggregate { .. } => "updating aggregate".to_owned(),
             NodeKind::SessionAggregate { .. } => "session aggregate".to_owned(),
             NodeKind::GroupAggregate { .. } => "group aggregate".to_owned(),
             NodeKind::Union | NodeKind::LateRows | NodeKind::Print => "no step".to_owned(),

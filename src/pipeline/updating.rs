@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::firing;
 use crate::formats::Options;
-use crate::operators::MiniBatch;
+use crate::operators::{Firing, MiniBatch};
 
 /// How they are kept, and how their changes go out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct UpdatingSettings {
     /// `table.exec.mini-batch.*`: how long changes wait for others of the same keys; `None`:
     /// for the rest of their batch.
     pub mini_batch: Option<MiniBatch>,
+    /// `table.exec.emit.*`: when windows are told, if not only once.
+    pub firing: Option<Firing>,
 }
 
 impl UpdatingSettings {
@@ -24,6 +27,7 @@ impl UpdatingSettings {
         Self {
             time_to_live_ms: (millis > 0).then_some(millis),
             mini_batch: mini_batch(options),
+            firing: firing::read(options, time_to_live),
         }
     }
 }

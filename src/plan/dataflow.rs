@@ -140,6 +140,23 @@ pub enum NodeKind {
         /// As of a [`NodeKind::WindowAggregate`].
         late_rows: Vec<usize>,
     },
+    /// Aggregates rows by key and window, and says what becomes of each window's row before and
+    /// after the watermark has closed it. Its columns are those of a
+    /// [`NodeKind::WindowAggregate`].
+    UpdatingWindowAggregate {
+        /// How many of the first columns of the input are the key.
+        keys: usize,
+        /// The aggregates over the input.
+        aggregates: Vec<AggregateCall>,
+        /// Where a row's windows come from.
+        input: WindowInput,
+        /// For how many milliseconds of event time a closed window still takes rows.
+        lateness_ms: i64,
+        /// Whether those who come behind need the rows that others take the place of.
+        emits_update_before: bool,
+        /// As of a [`NodeKind::WindowAggregate`].
+        late_rows: Vec<usize>,
+    },
     /// Rows that came too late for the windows of its input, which is an aggregate over windows.
     LateRows,
     /// Aggregates rows by key, and says what becomes of each key's row. Its columns are the

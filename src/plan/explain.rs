@@ -83,6 +83,7 @@ impl NodeKind {
             Self::WindowAssign { .. } => "WindowAssign",
             Self::WindowAggregate { .. } => "WindowAggregate",
             Self::SessionAggregate { .. } => "SessionAggregate",
+            Self::UpdatingWindowAggregate { .. } => "UpdatingWindowAggregate",
             Self::LateRows => "LateRows",
             Self::GroupAggregate { .. } => "GroupAggregate",
             Self::Expand { .. } => "Expand",
@@ -106,10 +107,9 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
             describe_partitions(table, f)?;
             describe_metadata(table, decoded, f)?;
             write!(f, ", columns [{}]", list(columns))?;
-            match watermark {
-                Some(watermark) => write!(f, ", watermark {watermark}"),
-                None => Ok(()),
-            }
+            let watermark = watermark.as_ref();
+            let watermark = watermark.map(|watermark| format!(", watermark {watermark}"));
+            f.write_str(&watermark.unwrap_or_default())
         }
         NodeKind::ChangelogNormalize { keys } => {
             let keys = first_names(input, *keys);
@@ -136,16 +136,25 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
         } => {
             let keys = input.map(|schema| names(schema, keys)).unwrap_or_default();
             write!(f, ": keys [{keys}], aggregates [{}], ", list(aggregates))?;
-            match *windows {
-                WindowInput::Time { time, window } => {
-                    write!(f, "{window} over {}", column_name(input, time))?;
-                }
-                WindowInput::Attached { start, end } => {
-                    let start = column_name(input, start);
-                    write!(f, "windows of {start} to {}", column_name(input, end))?;
-                }
-            }
+            describe_windows(*windows, input, f)?;
             f.write_str(", state: panes by key and window")?;
+            describe_late_rows(late_rows, input, f)
+        }
+        NodeKind::UpdatingWindowAggregate {
+            keys,
+            aggregates,
+            input: windows,
+            lateness_ms,
+            late_rows,
+            ..
+        } => {
+            let keys = first_names(input, *keys);
+            write!(f, ": keys [{keys}], aggregates [{}], ", list(aggregates))?;
+            describe_windows(*windows, input, f)?;
+            write!(
+                f,
+                ", kept for {lateness_ms} ms, state: results by key and window"
+            )?;
             describe_late_rows(late_rows, input, f)
         }
         NodeKind::SessionAggregate {
@@ -171,10 +180,8 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
             let keys = first_names(input, *keys);
             write!(f, ": keys [{keys}], aggregates [{}]", list(aggregates))?;
             f.write_str(", state: the aggregates by key")?;
-            match time_to_live_ms {
-                Some(ms) => write!(f, ", kept for {ms} ms"),
-                None => Ok(()),
-            }
+            let kept = time_to_live_ms.map(|ms| format!(", kept for {ms} ms"));
+            f.write_str(&kept.unwrap_or_default())
         }
         NodeKind::Expand { projections } => {
             let projections = projections.iter();
@@ -186,6 +193,22 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
             write!(f, " {}", title(table))?;
             describe_partitions(table, f)?;
             describe_metadata(table, &table.written_schema(), f)
+        }
+    }
+}
+
+fn describe_windows(
+    windows: WindowInput,
+    input: Option<&Schema>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    match windows {
+        WindowInput::Time { time, window } => {
+            write!(f, "{window} over {}", column_name(input, time))
+        }
+        WindowInput::Attached { start, end } => {
+            let start = column_name(input, start);
+            write!(f, "windows of {start} to {}", column_name(input, end))
         }
     }
 }
