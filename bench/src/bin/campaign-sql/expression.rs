@@ -137,7 +137,10 @@ impl Expressions<'_> {
             Type::Text => format!("'{}'", one_of(self.random, &["a", "b", "x y", "", "Ö"])),
             Type::Boolean => {
                 let column = &self.columns[self.random.usize(..self.columns.len())];
-                format!("({0} = {0})", column.name)
+                match column.data_type {
+                    Type::Array => format!("({} IS NOT NULL)", column.name),
+                    _ => format!("({0} = {0})", column.name),
+                }
             }
             Type::Timestamp => {
                 format!(
@@ -157,7 +160,7 @@ impl Expressions<'_> {
         match self.random.u8(..4) {
             0 => format!("CASE WHEN {condition} THEN {first} ELSE {second} END"),
             1 => format!("CASE WHEN {condition} THEN {first} END"),
-            2 => format!("NULLIF({first}, {second})"),
+            2 if data_type != Type::Array => format!("NULLIF({first}, {second})"),
             _ => format!("COALESCE({first}, {second})"),
         }
     }
