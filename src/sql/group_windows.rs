@@ -14,9 +14,10 @@ use datafusion_sql::sqlparser::ast::{
 
 use super::access::written_call;
 use super::diagnose::{library_span, refusal};
+use super::dialect::TABLE_ARGUMENT;
 
 /// The windows, with the number of their arguments: the time, and intervals.
-const WINDOWS: [(&str, usize); 2] = [("TUMBLE", 2), ("HOP", 3)];
+const WINDOWS: [(&str, usize); 3] = [("TUMBLE", 2), ("HOP", 3), ("SESSION", 2)];
 
 /// What is told of a window, with the column that it becomes.
 const AUXILIARIES: [(&str, &str); 3] = [
@@ -48,8 +49,18 @@ pub(super) fn with_window_function(select: &mut Select) -> Result<()> {
         return Err(error);
     }
     if let Some(window) = window {
-        let rows = Box::new(rows_below(select));
-        let input = Expr::Subquery(rows);
+        let is_session = window.name.value == "SESSION";
+        let (keys, computed) = if is_session {
+            keys_of_sessions(select)
+        } else {
+            (Vec::new(), Vec::new())
+        };
+        let rows = Box::new(rows_below(select, computed));
+        let mut input = Expr::Subquery(rows);
+        if is_session {
+            let keys = keys.into_iter().map(Expr::Identifier);
+            input = written_call(TABLE_ARGUMENT, std::iter::once(input).chain(keys).collect());
+        }
         select.from = vec![TableWithJoins {
             relation: window.function_over(input),
             joins: Vec::new(),
@@ -74,13 +85,6 @@ impl GroupWindow {
         };
         let upper = name.value.to_uppercase();
         let own = upper.strip_suffix(suffix);
-        if own == Some("SESSION") {
-            return Err(refusal(
-                "SESSION windows are not supported yet",
-                library_span(name.span),
-                None,
-            ));
-        }
         let Some((_, arity)) = WINDOWS.iter().find(|(window, _)| Some(*window) == own) else {
             return Ok(None);
         };
@@ -176,9 +180,9 @@ fn as_column(expression: &mut Expr, window: Option<&GroupWindow>) -> Result<()> 
         });
         return Ok(());
     }
-    if let Some(told) = GroupWindow::of(call, "_PROCTIME")? {
-        let message = "windows over processing time are not supported yet";
-        return Err(refusal(message, library_span(told.name.span), None));
+    if GroupWindow::of(call, "_PROCTIME")?.is_some() {
+        *expression = written_call("PROCTIME", Vec::new());
+        return Ok(());
     }
     if let Some(window) = GroupWindow::of(call, "")? {
         let message = format!("{} as a window stands in GROUP BY", window.name.value);
@@ -188,14 +192,50 @@ fn as_column(expression: &mut Expr, window: Option<&GroupWindow>) -> Result<()> 
     Ok(())
 }
 
-/// The rows of `FROM` and `WHERE`, which leave the `SELECT`.
-fn rows_below(select: &mut Select) -> Query {
+/// The columns by which sessions are kept apart, which are those of `GROUP BY` beside the window;
+/// and those of them that have to be computed below, whose columns take their place everywhere.
+fn keys_of_sessions(select: &mut Select) -> (Vec<Ident>, Vec<SelectItem>) {
+    let (mut keys, mut computed) = (Vec::new(), Vec::new());
+    let GroupByExpr::Expressions(groups, _) = &mut select.group_by else {
+        return (keys, computed);
+    };
+    let mut replaced: Vec<(Expr, Ident)> = Vec::new();
+    for group in groups {
+        match group {
+            Expr::Identifier(name) if AUXILIARIES.iter().any(|(_, own)| *own == name.value) => {}
+            Expr::Identifier(name) => keys.push(name.clone()),
+            Expr::CompoundIdentifier(parts) => keys.extend(parts.last().cloned()),
+            Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => {}
+            other => {
+                let alias = Ident::with_quote('`', format!("$key{}", replaced.len()));
+                keys.push(alias.clone());
+                let expr = std::mem::replace(other, Expr::Identifier(alias.clone()));
+                replaced.push((expr.clone(), alias.clone()));
+                computed.push(SelectItem::ExprWithAlias { expr, alias });
+            }
+        }
+    }
+    let mut in_place = |expression: &mut Expr| {
+        let mut known = replaced.iter();
+        if let Some((_, alias)) = known.find(|(computed, _)| computed == expression) {
+            *expression = Expr::Identifier(alias.clone());
+        }
+        ControlFlow::<()>::Continue(())
+    };
+    let _ = visit_expressions_mut(&mut select.projection, &mut in_place);
+    let _ = visit_expressions_mut(&mut select.having, &mut in_place);
+    (keys, computed)
+}
+
+/// The rows of `FROM` and `WHERE`, which leave the `SELECT`, with `more` columns.
+fn rows_below(select: &mut Select, more: Vec<SelectItem>) -> Query {
     let mut below = Select {
         from: std::mem::take(&mut select.from),
         selection: select.selection.take(),
         ..select.clone()
     };
-    below.projection = vec![SelectItem::Wildcard(WildcardAdditionalOptions::default())];
+    let all = SelectItem::Wildcard(WildcardAdditionalOptions::default());
+    below.projection = std::iter::once(all).chain(more).collect();
     below.distinct = None;
     below.having = None;
     below.group_by = GroupByExpr::Expressions(Vec::new(), Vec::new());
@@ -215,8 +255,8 @@ fn rows_below(select: &mut Select) -> Query {
 
 fn wrong_arguments(name: &Ident) -> DataFusionError {
     let message = format!("{} has other arguments", name.value);
-    let hint = "write TUMBLE(time, size) or HOP(time, slide, size), and the same behind TUMBLE_START, \
-                HOP_END and their like";
+    let hint = "write TUMBLE(time, size), HOP(time, slide, size) or SESSION(time, gap), and the same behind \
+                TUMBLE_START, HOP_END and their like";
     refusal(message, library_span(name.span), Some(hint.to_owned()))
 }
 

@@ -4,8 +4,8 @@ use datafusion_common::{DFSchema, Result, ScalarValue, Span as LibrarySpan};
 use datafusion_expr::Expr as Planned;
 use datafusion_expr::planner::RelationPlannerContext;
 use datafusion_sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Spanned,
-    TableAlias, TableFactor,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query,
+    Spanned, TableAlias, TableFactor,
 };
 
 use super::diagnose::{library_span, refusal};
@@ -161,6 +161,11 @@ impl Length {
         let millis = self.signed_millis(context)?;
         let millis = millis.filter(|millis| *millis > 0);
         millis.ok_or_else(|| {
+            if let Expr::Value(_) = &self.0 {
+                let message = "windows of a number of rows are not supported";
+                let hint = "windows have a length in time: write INTERVAL '10' SECOND, MINUTE, HOUR or DAY";
+                return refusal(message, self.span(), Some(hint.to_owned()));
+            }
             let hint = "write INTERVAL '10' SECOND, MINUTE, HOUR or DAY".to_owned();
             let message = "a window's length must be an interval of whole milliseconds above 0";
             refusal(message, self.span(), Some(hint))
@@ -246,21 +251,15 @@ fn input(argument: Expr) -> Result<(TableFactor, Vec<Ident>)> {
     let span = library_span(argument.span());
     let mut partition = Vec::new();
     let parts = match argument {
-        Expr::Subquery(subquery) => {
-            let table = TableFactor::Derived {
-                lateral: false,
-                subquery,
-                alias: None,
-                sample: None,
-            };
-            return Ok((table, partition));
-        }
+        Expr::Subquery(subquery) => return Ok((derived(subquery), partition)),
         Expr::Function(function) if function.name.to_string() == TABLE_ARGUMENT => {
-            let mut arguments = list(&function).into_iter().map(value);
-            let table = arguments.next().flatten().map(identifiers);
-            let columns = arguments.flatten().flat_map(identifiers);
-            partition.extend(columns);
-            table.unwrap_or_default()
+            let mut arguments = list(&function).into_iter().filter_map(value);
+            let table = arguments.next();
+            partition.extend(arguments.flat_map(identifiers));
+            match table {
+                Some(Expr::Subquery(subquery)) => return Ok((derived(subquery), partition)),
+                table => table.map(identifiers).unwrap_or_default(),
+            }
         }
         other => identifiers(other),
     };
@@ -281,6 +280,15 @@ fn input(argument: Expr) -> Result<(TableFactor, Vec<Ident>)> {
         index_hints: Vec::new(),
     };
     Ok((table, partition))
+}
+
+fn derived(subquery: Box<Query>) -> TableFactor {
+    TableFactor::Derived {
+        lateral: false,
+        subquery,
+        alias: None,
+        sample: None,
+    }
 }
 
 fn value(argument: FunctionArg) -> Option<Expr> {
