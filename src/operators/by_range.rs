@@ -87,6 +87,11 @@ impl Operator for ByRange {
         Ok(deltas)
     }
 
+    fn next_close(&self) -> Option<EventTime> {
+        let parts = self.parts.iter();
+        parts.filter_map(|(_, part)| part.next_close()).min()
+    }
+
     fn deadline(&self) -> Option<Instant> {
         let parts = self.parts.iter();
         parts.filter_map(|(_, part)| part.deadline()).min()

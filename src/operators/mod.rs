@@ -3,6 +3,7 @@
 mod accumulator_pool;
 mod by_range;
 mod changelog_normalize;
+mod clock_windows;
 #[cfg(test)]
 mod collected;
 mod event_time;
@@ -34,6 +35,7 @@ mod window_state;
 
 pub use by_range::ByRange;
 pub use changelog_normalize::ChangelogNormalize;
+pub use clock_windows::ClockWindows;
 pub use event_time::EventTimes;
 pub use expand::Expand;
 pub use filter::Filter;

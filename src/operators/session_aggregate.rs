@@ -312,6 +312,10 @@ impl Operator for SessionAggregate {
         Ok(Progress::Done)
     }
 
+    fn next_close(&self) -> Option<EventTime> {
+        self.sessions.next_close()
+    }
+
     fn barrier(&mut self, _: Barrier, _: &mut dyn Output) -> Result<Vec<OperatorDelta>> {
         let parts = self.delta().map_err(failed)?;
         let reported = (self.watermark, self.late_records);

@@ -229,6 +229,12 @@ impl Sessions {
         sessions
     }
 
+    /// The end of the session that ends first.
+    pub fn next_close(&self) -> Option<EventTime> {
+        let (end, _) = self.ends.first()?;
+        Some(EventTime::from_millis(*end))
+    }
+
     /// What has changed since this was asked the last time.
     pub fn take_changes(&mut self) -> Changes {
         let mut put = Vec::new();

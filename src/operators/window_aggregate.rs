@@ -348,6 +348,10 @@ impl Operator for WindowAggregate {
         }])
     }
 
+    fn next_close(&self) -> Option<EventTime> {
+        self.next_window(EventTime::MAX)
+    }
+
     fn decided(&mut self, checkpoint: CheckpointId) {
         self.decided = checkpoint;
     }

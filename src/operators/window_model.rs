@@ -77,7 +77,7 @@ fn calls() -> Vec<AggregateCall> {
     ]
 }
 
-fn batch(rows: &[(i64, i64, i64)]) -> Batch {
+pub(super) fn batch(rows: &[(i64, i64, i64)]) -> Batch {
     let times = TimestampMillisecondArray::from_iter_values(rows.iter().map(|row| row.0));
     let keys = Int64Array::from_iter_values(rows.iter().map(|row| row.1));
     let values = Int64Array::from_iter_values(rows.iter().map(|row| row.2));
@@ -85,7 +85,7 @@ fn batch(rows: &[(i64, i64, i64)]) -> Batch {
     Batch::new(RecordBatch::try_new(input_schema(), columns).unwrap())
 }
 
-fn rows_input() -> Input {
+pub(super) fn rows_input() -> Input {
     Input::Rows {
         keys: vec![1],
         time: 0,
@@ -96,7 +96,7 @@ fn layout() -> Arc<AggregateLayout> {
     Arc::new(AggregateLayout::new(&input_schema(), &[1], calls()).unwrap())
 }
 
-fn aggregate(slicing: Slicing, input: Input) -> WindowAggregate {
+pub(super) fn aggregate(slicing: Slicing, input: Input) -> WindowAggregate {
     let time = || DataType::Timestamp(TimeUnit::Millisecond, None);
     let schema = Schema::new(vec![
         Field::new("key", DataType::Int64, false),

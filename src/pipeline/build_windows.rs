@@ -6,7 +6,7 @@ use super::build::{Blueprint, node_of};
 use super::stages::Step;
 use crate::expr::AggregateLayout;
 use crate::operators::{
-    ByRange, Input, LateRows, SessionAggregate, SessionAggregateSpec, Slicing,
+    ByRange, ClockWindows, Input, LateRows, SessionAggregate, SessionAggregateSpec, Slicing,
     UpdatingWindowAggregate, UpdatingWindowAggregateSpec, WindowAggregate, WindowAggregateSpec,
     WindowFold, WindowPreAggregate, WindowsOfRow,
 };
@@ -27,6 +27,7 @@ pub(super) async fn window_aggregate(
         aggregates,
         input,
         late_rows,
+        by_clock: is_by_clock,
     } = &node.kind
     else {
         unreachable!("the caller looks at the kind");
@@ -75,11 +76,17 @@ pub(super) async fn window_aggregate(
     };
     let groups = blueprint.key_groups;
     let range = groups.range_of_task(index, blueprint.parallelism);
-    by_clock(blueprint, range, key_columns, |part| {
+    let aggregate = by_clock(blueprint, range, key_columns, |part| {
         let aggregate = WindowAggregate::new(spec(part));
         Ok((Box::new(aggregate) as Box<dyn Operator>, state.clone()))
+    });
+    let aggregate = aggregate.await?;
+    Ok(match spec(range).input {
+        Input::Rows { time, .. } if *is_by_clock => {
+            Box::new(ClockWindows::new(aggregate, time, blueprint.ends.clock()))
+        }
+        _ => aggregate,
     })
-    .await
 }
 
 /// The operator of a [`NodeKind::SessionAggregate`].
@@ -94,13 +101,14 @@ pub(super) async fn session_aggregate(
         time,
         gap_ms,
         late_rows,
+        by_clock: is_by_clock,
     } = &node.kind
     else {
         unreachable!("the caller looks at the kind");
     };
     let groups = blueprint.key_groups;
     let range = groups.range_of_task(index, blueprint.parallelism);
-    by_clock(blueprint, range, (0..*keys).collect(), |range| {
+    let aggregate = by_clock(blueprint, range, (0..*keys).collect(), |range| {
         let aggregate = SessionAggregate::new(SessionAggregateSpec {
             operator: node.id,
             range,
@@ -114,8 +122,13 @@ pub(super) async fn session_aggregate(
         })?;
         let state = aggregate.state();
         Ok((Box::new(aggregate) as Box<dyn Operator>, state))
-    })
-    .await
+    });
+    let aggregate = aggregate.await?;
+    if *is_by_clock {
+        let windows = ClockWindows::new(aggregate, *time, blueprint.ends.clock());
+        return Ok(Box::new(windows));
+    }
+    Ok(aggregate)
 }
 
 /// The operator of a [`NodeKind::UpdatingWindowAggregate`].

@@ -159,7 +159,11 @@ impl Rewriting<'_> {
             }
             _ => (),
         }
-        if let (NodeKind::WindowAggregate { .. }, Some(firing)) = (&node.kind, self.firing) {
+        if let NodeKind::WindowAggregate {
+            by_clock: false, ..
+        } = node.kind
+            && let Some(firing) = self.firing
+        {
             return self.updating_windows(node, &inputs[0], firing);
         }
         match &node.kind {
@@ -620,13 +624,13 @@ mod tests {
             (
                 format!("{early} {delay} {SESSION}"),
                 Some(
-                    "'table.exec.emit.early-fire.enabled': SESSION windows are told when they are final only",
+                    "'table.exec.emit.early-fire.enabled': SESSION windows, and those over processing time, are told when they are final only",
                 ),
             ),
             (
                 format!("{late} {lateness} {SESSION}"),
                 Some(
-                    "'table.exec.emit.late-fire.enabled': SESSION windows are told when they are final only",
+                    "'table.exec.emit.late-fire.enabled': SESSION windows, and those over processing time, are told when they are final only",
                 ),
             ),
             (format!("{lateness} {SESSION}"), None),

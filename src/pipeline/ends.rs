@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use crate::clock::Clock;
 use crate::connectors::{self, JobContext, TableOptions};
 use crate::formats::{OptionDefault, OptionDoc, OptionError, Options};
 use crate::plan::{LATE_ROWS, Metadata, Table};
@@ -52,6 +53,11 @@ const ALIGNMENT_INTERVAL: &str = "scan.watermark.alignment.update-interval";
 
 /// Which connectors there are. A test may have others.
 pub trait Ends: Send + Sync {
+    /// The clock that windows over processing time go by.
+    fn clock(&self) -> Clock {
+        Clock::default()
+    }
+
     /// The source that `table` declares with `'connector' = name`.
     ///
     /// # Errors

@@ -50,12 +50,17 @@ fn delay(options: &mut Options, switch: &str, delay: &str) -> Option<Duration> {
 /// What is wrong with a dataflow whose windows fire so.
 pub(super) fn check(firing: Firing, nodes: &[Node]) -> Option<OptionError> {
     let mut nodes = nodes.iter();
-    nodes.find(|node| matches!(node.kind, NodeKind::SessionAggregate { .. }))?;
+    nodes.find(|node| {
+        matches!(
+            node.kind,
+            NodeKind::SessionAggregate { .. } | NodeKind::WindowAggregate { by_clock: true, .. }
+        )
+    })?;
     // Without a delay of its own nothing of a session would be told early or late.
     let key = if firing.early.is_some() { EARLY } else { LATE };
     (firing.early.is_some() || !firing.late.is_zero()).then(|| OptionError {
         key: Some(key.to_owned()),
-        message: format!("'{key}': SESSION windows are told when they are final only"),
+        message: format!("'{key}': SESSION windows, and those over processing time, are told when they are final only"),
     })
 }
 
@@ -72,6 +77,7 @@ impl Rewriting<'_> {
             aggregates,
             input: windows,
             late_rows,
+            ..
         } = &node.kind
         else {
             unreachable!("the caller looks at the kind");

@@ -96,9 +96,12 @@ pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
                 inputs[0]
             }
             NodeKind::WindowAggregate {
-                keys, late_rows, ..
-            } if !late_rows.is_empty() => {
-                // Only who is behind the exchange knows which rows are late.
+                keys,
+                late_rows,
+                by_clock,
+                ..
+            } if *by_clock || !late_rows.is_empty() => {
+                // Only who is behind the exchange knows which rows are late, and what time it is.
                 let next = stages.len();
                 let keys = keys.len();
                 stages[inputs[0]].close(End::Exchange { stage: next, keys });

@@ -125,6 +125,8 @@ pub enum NodeKind {
         /// The columns of the input that a [`NodeKind::LateRows`] gets of late rows; none if
         /// these are only counted.
         late_rows: Vec<usize>,
+        /// Whether its time is that of the clock, which closes its windows.
+        by_clock: bool,
     },
     /// Aggregates rows by key and session, and emits a session when the watermark closes it.
     /// Its columns are those of a [`NodeKind::WindowAggregate`].
@@ -139,6 +141,8 @@ pub enum NodeKind {
         gap_ms: i64,
         /// As of a [`NodeKind::WindowAggregate`].
         late_rows: Vec<usize>,
+        /// As of a [`NodeKind::WindowAggregate`].
+        by_clock: bool,
     },
     /// Aggregates rows by key and window, and says what becomes of each window's row before and
     /// after the watermark has closed it. Its columns are those of a

@@ -102,10 +102,7 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
             columns,
             watermark,
         } => {
-            let physical = decoded_names(&table.physical_schema(), decoded);
-            write!(f, " {}: decode [{physical}]", title(table))?;
-            describe_partitions(table, f)?;
-            describe_metadata(table, decoded, f)?;
+            describe_decoded(table, decoded, f)?;
             write!(f, ", columns [{}]", list(columns))?;
             let watermark = watermark.as_ref();
             let watermark = watermark.map(|watermark| format!(", watermark {watermark}"));
@@ -118,11 +115,12 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
         NodeKind::Filter { predicate } => write!(f, ": {predicate}"),
         NodeKind::Unnest { column, keeps_rows } => {
             write!(f, ": {}", column_name(input, *column))?;
-            f.write_str(if *keeps_rows {
+            let too = if *keeps_rows {
                 ", rows without elements too"
             } else {
                 ""
-            })
+            };
+            f.write_str(too)
         }
         NodeKind::Project { columns } => write!(f, ": {}", list(columns)),
         NodeKind::WindowAssign { time, window } => {
@@ -133,10 +131,12 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
             aggregates,
             input: windows,
             late_rows,
+            by_clock,
         } => {
             let keys = input.map(|schema| names(schema, keys)).unwrap_or_default();
             write!(f, ": keys [{keys}], aggregates [{}], ", list(aggregates))?;
             describe_windows(*windows, input, f)?;
+            f.write_str(by_the_clock(*by_clock))?;
             f.write_str(", state: panes by key and window")?;
             describe_late_rows(late_rows, input, f)
         }
@@ -163,11 +163,13 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
             time,
             gap_ms,
             late_rows,
+            by_clock,
         } => {
             let keys = first_names(input, *keys);
             write!(f, ": keys [{keys}], aggregates [{}], ", list(aggregates))?;
             let window = Window::Session { gap_ms: *gap_ms };
             write!(f, "{window} over {}", column_name(input, *time))?;
+            f.write_str(by_the_clock(*by_clock))?;
             f.write_str(", state: open sessions by key")?;
             describe_late_rows(late_rows, input, f)
         }
@@ -189,12 +191,21 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
             write!(f, ": {}", texts.collect::<Vec<_>>().join(", "))
         }
         NodeKind::Union | NodeKind::LateRows | NodeKind::Print => Ok(()),
-        NodeKind::Sink { table } => {
-            write!(f, " {}", title(table))?;
-            describe_partitions(table, f)?;
-            describe_metadata(table, &table.written_schema(), f)
-        }
+        NodeKind::Sink { table } => describe_written(table, f),
     }
+}
+
+fn describe_decoded(table: &Table, decoded: &Schema, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let physical = decoded_names(&table.physical_schema(), decoded);
+    write!(f, " {}: decode [{physical}]", title(table))?;
+    describe_partitions(table, f)?;
+    describe_metadata(table, decoded, f)
+}
+
+fn describe_written(table: &Table, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, " {}", title(table))?;
+    describe_partitions(table, f)?;
+    describe_metadata(table, &table.written_schema(), f)
 }
 
 fn describe_windows(
@@ -210,6 +221,14 @@ fn describe_windows(
             let start = column_name(input, start);
             write!(f, "windows of {start} to {}", column_name(input, end))
         }
+    }
+}
+
+fn by_the_clock(by_clock: bool) -> &'static str {
+    if by_clock {
+        ", closed by the clock"
+    } else {
+        ""
     }
 }
 

@@ -82,6 +82,11 @@ pub trait Operator: Send {
         Ok(())
     }
 
+    /// Of an operator of windows: the end of the first that is open.
+    fn next_close(&self) -> Option<EventTime> {
+        None
+    }
+
     /// This checkpoint and all before it are durably decided.
     fn decided(&mut self, checkpoint: CheckpointId) {
         let _ = checkpoint;

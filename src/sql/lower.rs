@@ -53,6 +53,12 @@ pub(super) enum Role {
     WindowEnd(Window),
     /// A window's last millisecond, which is the event time of its rows.
     WindowTime(Window),
+    /// As [`Self::WindowStart`], of a window over processing time.
+    ClockStart(Window),
+    /// As [`Self::WindowEnd`], of a window over processing time.
+    ClockEnd(Window),
+    /// As [`Self::WindowTime`], of a window over processing time.
+    ClockTime(Window),
 }
 
 impl Role {
@@ -312,11 +318,11 @@ impl Lowering {
         }
         let input = self.rows(&assign.input)?;
         let time = assign.time_index()?;
-        check_event_time(&input, time, assign.span)?;
+        let by_clock = goes_by_clock(&input, time, assign.span)?;
         let window = assign.window;
         let schema = with_window_columns(&input.schema);
         let mut roles = vec![Role::Value; input.roles.len()];
-        roles.extend(window_roles(window));
+        roles.extend(window_roles(window, by_clock));
         let kind = NodeKind::WindowAssign { time, window };
         let id = self.push(vec![input.id], kind, Arc::clone(&schema));
         Ok(Rows { id, schema, roles })
@@ -416,22 +422,16 @@ pub(super) fn expression(logical: &Expr, schema: &DFSchema) -> Result<Expression
     Expression::new(logical, schema).map_err(|error| DataFusionError::Plan(error.to_string()))
 }
 
-/// Whether windows can go by a column of these rows; `span` is where it was named.
+/// Whether windows over a column of these rows are closed by the clock, as it is processing
+/// time; `span` is where it was named.
 ///
 /// # Errors
-/// If it is not the event time of the rows.
-pub(super) fn check_event_time(input: &Rows, time: usize, span: Option<LibrarySpan>) -> Result<()> {
-    if !input
-        .roles
-        .get(time)
-        .is_some_and(|role| role.is_event_time())
-    {
+/// If it is not the event time of the rows either.
+pub(super) fn goes_by_clock(input: &Rows, time: usize, span: Option<LibrarySpan>) -> Result<bool> {
+    let role = input.roles.get(time).copied().unwrap_or(Role::Value);
+    let by_clock = matches!(role, Role::ProcessingTime | Role::ClockTime(_));
+    if !by_clock && !role.is_event_time() {
         let name = input.schema.fields().get(time).map(|field| field.name());
-        if input.roles.get(time) == Some(&Role::ProcessingTime) {
-            let message = "windows over processing time are not supported yet";
-            let hint = "use event time: a column with a WATERMARK";
-            return Err(refusal(message, span, Some(hint.to_owned())));
-        }
         let message = format!(
             "the window needs the event time of its input, and {} is not it",
             name.map_or("the column", String::as_str)
@@ -451,7 +451,7 @@ pub(super) fn check_event_time(input: &Rows, time: usize, span: Option<LibrarySp
         let hint = "leave SET 'table.local-time-zone' out, or make the event time a TIMESTAMP(3)";
         return Err(refusal(message, span, Some(hint.to_owned())));
     }
-    Ok(())
+    Ok(by_clock)
 }
 
 /// A schema with the columns of a window behind it.
@@ -464,7 +464,14 @@ pub(super) fn with_window_columns(schema: &SchemaRef) -> SchemaRef {
 }
 
 /// What the columns of a window mean, in their order.
-pub(super) fn window_roles(window: Window) -> [Role; 3] {
+pub(super) fn window_roles(window: Window, by_clock: bool) -> [Role; 3] {
+    if by_clock {
+        return [
+            Role::ClockStart(window),
+            Role::ClockEnd(window),
+            Role::ClockTime(window),
+        ];
+    }
     [
         Role::WindowStart(window),
         Role::WindowEnd(window),

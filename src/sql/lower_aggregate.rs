@@ -76,7 +76,14 @@ impl Lowering {
                 vec![groups.start.clone(), groups.end.clone()],
             ),
         };
-        let (rows, late) = if groups.sets.is_none() {
+        if groups.by_clock && stripped.is_none() {
+            let message = "windows over processing time can only be grouped by yet: no condition and no \
+                           aggregate has their columns";
+            return Err(misfit(message.to_owned(), &[&groups.start]));
+        }
+        let (rows, late) = if groups.by_clock {
+            (rows, None)
+        } else if groups.sets.is_none() {
             self.with_late_rows(rows)?
         } else {
             let why = "each row is copied for GROUPING SETS before the window";
@@ -87,7 +94,13 @@ impl Lowering {
         let (input, places) = match &groups.sets {
             None => {
                 let columns: Vec<Expr> = groups.keys.iter().cloned().chain(others).collect();
-                self.chosen(rows, &columns, schema, late.as_ref(), late.is_some())?
+                self.chosen(
+                    rows,
+                    &columns,
+                    schema,
+                    late.as_ref(),
+                    late.is_some() || groups.by_clock,
+                )?
             }
             Some(sets) => {
                 let names = column_names(groups.keys.iter().chain(&others));
@@ -174,7 +187,7 @@ impl Lowering {
             })?;
         let schema = with_window_columns(&Arc::new(Schema::new(fields)));
         let mut roles = vec![Role::Value; schema.fields().len() - WINDOW_COLUMNS.len()];
-        roles.extend(window_roles(groups.window));
+        roles.extend(window_roles(groups.window, groups.by_clock));
         let kind = match (windows, groups.window) {
             (WindowInput::Time { time, .. }, Window::Session { gap_ms }) => {
                 NodeKind::SessionAggregate {
@@ -183,6 +196,7 @@ impl Lowering {
                     time,
                     gap_ms,
                     late_rows,
+                    by_clock: groups.by_clock,
                 }
             }
             _ => NodeKind::WindowAggregate {
@@ -190,6 +204,7 @@ impl Lowering {
                 aggregates,
                 input: windows,
                 late_rows,
+                by_clock: groups.by_clock,
             },
         };
         let id = self.push(vec![input.id], kind, Arc::clone(&schema));
@@ -241,6 +256,8 @@ pub(super) fn aggregate_calls(calls: &Calls, arguments: &[usize]) -> Vec<Aggrega
 /// The grouping of an aggregation over windows.
 pub(super) struct Groups {
     window: Window,
+    /// Whether these are windows over processing time.
+    pub by_clock: bool,
     start: Expr,
     end: Expr,
     pub keys: Vec<Expr>,
@@ -261,6 +278,7 @@ impl Groups {
     ) -> Result<Option<Self>> {
         let schema = aggregate.input.schema();
         let (mut start, mut end) = (None, None);
+        let mut by_clock = false;
         let mut keys = Vec::new();
         let mut outputs = Vec::new();
         let mut places = Vec::new();
@@ -275,15 +293,16 @@ impl Groups {
                 places.push(place);
             }
             let output = match role_of(group) {
-                Role::WindowStart(window) => {
+                Role::WindowStart(window) | Role::ClockStart(window) => {
+                    by_clock = matches!(role_of(group), Role::ClockStart(_));
                     start = Some((window, group.clone()));
                     "window_start"
                 }
-                Role::WindowEnd(window) => {
+                Role::WindowEnd(window) | Role::ClockEnd(window) => {
                     end = Some((window, group.clone()));
                     "window_end"
                 }
-                Role::WindowTime(_) => "window_time",
+                Role::WindowTime(_) | Role::ClockTime(_) => "window_time",
                 Role::Value | Role::EventTime | Role::ProcessingTime => {
                     check_key(group, schema)?;
                     keys.push(group.clone());
@@ -298,6 +317,7 @@ impl Groups {
         match (start, end) {
             (Some((window, start)), Some((of_end, end))) if window == of_end => Ok(Some(Self {
                 window,
+                by_clock,
                 start,
                 end,
                 keys,

@@ -13,7 +13,7 @@ use datafusion_expr::logical_plan::Aggregate;
 use super::aggregate_calls::Calls;
 use super::diagnose::refusal;
 use super::grouping::Grouping;
-use super::lower::{Lowering, Role, Rows, check_event_time, expression, window_roles};
+use super::lower::{Lowering, Role, Rows, expression, goes_by_clock, window_roles};
 use super::lower_aggregate::Groups;
 use super::typing::misfit;
 use super::window_function::WINDOW_COLUMNS;
@@ -31,7 +31,7 @@ impl Lowering {
         aggregate: &Aggregate,
         stripped: &Stripped,
     ) -> Result<Rows> {
-        let roles = window_roles(stripped.window);
+        let roles = window_roles(stripped.window, false);
         let role_of = |group: &Expr| {
             let column = stripped.window_column(group);
             let place = WINDOW_COLUMNS.iter().position(|name| Some(*name) == column);
@@ -39,7 +39,7 @@ impl Lowering {
         };
         let grouping = Grouping::of(aggregate)?;
         let groups = Groups::of_windows(aggregate, &grouping, role_of)?;
-        let Some(groups) = groups.filter(|groups| groups.sets.is_none()) else {
+        let Some(mut groups) = groups.filter(|groups| groups.sets.is_none()) else {
             let message = "the rows of SESSION windows can only be grouped by their windows yet";
             let hint = "GROUP BY window_start, window_end and the columns of PARTITION BY";
             return Err(refusal(message, stripped.span, Some(hint.to_owned())));
@@ -60,8 +60,12 @@ impl Lowering {
         let rows = self.rows(&stripped.plan)?;
         let schema = stripped.plan.schema();
         let time = schema.index_of_column(&stripped.time)?;
-        check_event_time(&rows, time, stripped.span)?;
-        let (rows, late) = self.with_late_rows(rows)?;
+        groups.by_clock = goes_by_clock(&rows, time, stripped.span)?;
+        let (rows, late) = if groups.by_clock {
+            (rows, None)
+        } else {
+            self.with_late_rows(rows)?
+        };
         let mut columns = groups.keys.clone();
         columns.extend(calls.arguments.iter().cloned());
         columns.push(Expr::Column(stripped.time.clone()));

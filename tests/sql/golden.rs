@@ -10,6 +10,8 @@
 //! - `@watermark TIME`: the split says that nothing until this time is to come;
 //! - `@await TIME`: the split goes on only when the watermark has reached this
 //!   time at the last stage, so that what follows finds it there;
+//! - `@clock TIME`: the clock of windows over processing time is put forward to this time; it
+//!   is the world's, whatever is killed;
 //! - `@idle`: the split is at its end for longer than the idle timeout;
 //! - `@bad TEXT`: a record that is no row;
 //! - `@checkpoint`: here a checkpoint is waited for before the run is broken off;
@@ -56,6 +58,7 @@ pub enum Item {
     Bad(String),
     Watermark(EventTime),
     Await(EventTime),
+    Clock(EventTime),
     Idle,
     Checkpoint,
 }
@@ -208,6 +211,7 @@ impl Item {
             "@bad" => Self::Bad(argument.to_owned()),
             "@watermark" => Self::Watermark(time()?),
             "@await" => Self::Await(time()?),
+            "@clock" => Self::Clock(time()?),
             "@idle" => Self::Idle,
             "@checkpoint" => Self::Checkpoint,
             _ => return Err(format!("'{line}' is no marker")),

@@ -249,6 +249,11 @@ impl ScriptReader {
                 split.next += usize::from(self.world.has_reached(at, &self.before));
                 Ok(None)
             }
+            Item::Clock(at) => {
+                self.world.put_clock_forward(at);
+                split.next += 1;
+                Ok(None)
+            }
             Item::Idle => {
                 split.idle = Some((0, Instant::now()));
                 Ok(None)

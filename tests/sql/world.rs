@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use serde_json::Value;
+use thalweg::clock::Clock;
 use thalweg::connectors::{self, JobContext, OptionError, TableOptions};
 use thalweg::metrics::TaskMetrics;
 use thalweg::pipeline::{Ends, Status};
@@ -40,6 +41,7 @@ pub struct World {
     /// The most rows of a batch of a source.
     pub batch_rows: usize,
     leg: Mutex<Leg>,
+    clock: Arc<AtomicI64>,
     broken: AtomicBool,
     next_output: AtomicU64,
     published: Mutex<BTreeMap<u64, Publication>>,
@@ -77,6 +79,7 @@ impl World {
                 status: Arc::default(),
                 stop: CancellationToken::new(),
             }),
+            clock: Arc::default(),
             broken: AtomicBool::new(false),
             next_output: AtomicU64::new(0),
             published: Mutex::default(),
@@ -119,6 +122,11 @@ impl World {
             Break::Restart => Err(Error::Retryable("planted failure".to_owned())),
             Break::Kill | Break::KillUnpublished => Err(Error::Fatal("planted end".to_owned())),
         }
+    }
+
+    /// Puts the clock of processing time forward.
+    pub fn put_clock_forward(&self, to: EventTime) {
+        self.clock.fetch_max(to.millis(), Ordering::SeqCst);
     }
 
     /// Whether a split is to wait for a checkpoint of each of its last rows.
@@ -250,6 +258,10 @@ pub struct ScriptEnds(pub Arc<World>);
 type Made<T> = std::result::Result<Arc<T>, Vec<OptionError>>;
 
 impl Ends for ScriptEnds {
+    fn clock(&self) -> Clock {
+        Clock::set_by(Arc::clone(&self.0.clock))
+    }
+
     /// The rows of `VALUES` come from their own connector.
     fn source(
         &self,
