@@ -1,5 +1,6 @@
 //! One scalar expression over the columns of a batch.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,9 +12,10 @@ use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion_expr::{Expr, Operator};
 use datafusion_physical_expr::expressions::{BinaryExpr, Column, Literal};
+use datafusion_physical_expr::utils::collect_columns;
 use datafusion_physical_expr::{PhysicalExpr, ScalarFunctionExpr, create_physical_expr};
 
-use super::functions::PROCTIME;
+use super::functions::{self, NarrowedRow, PROCTIME};
 use super::{Error, Result};
 use crate::formats::sql_name;
 
@@ -102,6 +104,74 @@ impl Expression {
         }
     }
 
+    /// The same expression over rows of which its columns are computed: where it reads
+    /// column `i`, it now reads what `columns[i]` computes.
+    ///
+    /// # Panics
+    /// If it reads a column that `columns` lacks.
+    #[must_use]
+    pub fn composed(&self, columns: &[Self]) -> Self {
+        let composed = Arc::clone(&self.physical).transform_up(|part| {
+            if let Some(column) = part.downcast_ref::<Column>() {
+                let computed = &columns[column.index()];
+                return Ok(Transformed::yes(Arc::clone(&computed.physical)));
+            }
+            Ok(match of_whole_row(&part) {
+                Some(shorter) => Transformed::yes(shorter),
+                None => Transformed::no(part),
+            })
+        });
+        Self {
+            physical: composed.expect("computing a column cannot fail").data,
+            field: Arc::clone(&self.field),
+        }
+    }
+
+    /// The rows that it computes, with those fields alone that the type `to` has.
+    #[must_use]
+    pub fn narrowed(&self, to: &DataType) -> Self {
+        if self.data_type() == to {
+            return self.clone();
+        }
+        let function = NarrowedRow::function(self.data_type(), to);
+        let field = self.field.as_ref().clone().with_data_type(to.clone());
+        let field = Arc::new(field);
+        let physical = ScalarFunctionExpr::new(
+            function.name(),
+            Arc::clone(&function),
+            vec![Arc::clone(&self.physical)],
+            Arc::clone(&field),
+            Arc::default(),
+        );
+        Self {
+            physical: Arc::new(physical),
+            field,
+        }
+    }
+
+    /// Whether it computes the same as another one over the same columns.
+    pub fn computes_as(&self, other: &Self) -> bool {
+        self.data_type() == other.data_type() && self.physical.dyn_eq(&*other.physical)
+    }
+
+    /// Whether it only hands a column on, or of its rows some fields: it cannot fail.
+    pub fn is_choice(&self) -> bool {
+        let whole = narrowed_row(&self.physical).map_or(&self.physical, |(whole, _)| whole);
+        whole.downcast_ref::<Column>().is_some()
+    }
+
+    /// Whether it may have another value for the same row: the time of day, a random number.
+    pub fn is_volatile(&self) -> bool {
+        let found = self.physical.exists(|part| Ok(part.is_volatile_node()));
+        found.expect("looking cannot fail")
+    }
+
+    /// The columns that it reads.
+    pub fn columns(&self) -> BTreeSet<usize> {
+        let columns = collect_columns(&self.physical);
+        columns.iter().map(Column::index).collect()
+    }
+
     /// The type of its values.
     pub fn data_type(&self) -> &DataType {
         self.field.data_type()
@@ -150,6 +220,28 @@ impl fmt::Display for Expression {
         });
         shown.map_err(|_| fmt::Error)?.data.fmt(f)
     }
+}
+
+/// The row that is narrowed, and how, if this is what the expression does.
+fn narrowed_row(part: &Arc<dyn PhysicalExpr>) -> Option<(&Arc<dyn PhysicalExpr>, &NarrowedRow)> {
+    let call = part.downcast_ref::<ScalarFunctionExpr>()?;
+    Some((call.args().first()?, NarrowedRow::of(call.fun())?))
+}
+
+/// A field of a narrowed row as one of the whole row, if it is the same there.
+fn of_whole_row(part: &Arc<dyn PhysicalExpr>) -> Option<Arc<dyn PhysicalExpr>> {
+    let call = part.downcast_ref::<ScalarFunctionExpr>()?;
+    let [row, name] = call.args() else {
+        return None;
+    };
+    let (whole, narrowed) = narrowed_row(row)?;
+    let field = name.downcast_ref::<Literal>()?.value().try_as_str()??;
+    if *call.fun() != *functions::field() || !narrowed.keeps(field) {
+        return None;
+    }
+    let arguments = vec![Arc::clone(whole), Arc::clone(name)];
+    let part = Arc::clone(part);
+    part.with_new_children(arguments).ok()
 }
 
 /// How a literal is written if the library's form is not clear: it writes a text

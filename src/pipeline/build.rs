@@ -141,7 +141,7 @@ pub async fn build(blueprint: Blueprint<'_>) -> Result<Job> {
             let parts = TaskParts {
                 id,
                 operators: operators(&blueprint, stage, index).await?,
-                tail: tail(&blueprint, &mut edges, place, stage, index)?,
+                tails: tails(&blueprint, &mut edges, place, stage, index)?,
                 late: edges.late[place][index].take().map(Tail::Forward),
                 metrics,
                 dead_letters: (blueprint.dead_letters)(id)?,
@@ -166,8 +166,8 @@ struct Edges {
     parallelism: usize,
     /// By reading stage and task.
     inputs: Vec<Vec<Vec<mpsc::Receiver<Message>>>>,
-    /// By sending stage and task, a channel for each task that it sends to.
-    outputs: Vec<Vec<Vec<mpsc::Sender<Message>>>>,
+    /// By sending stage, task and end, a channel for each task that it sends to.
+    outputs: Vec<Vec<Vec<Vec<mpsc::Sender<Message>>>>>,
     /// By sending stage and task, where what is kept of late rows goes.
     late: Vec<Vec<Option<mpsc::Sender<Message>>>>,
 }
@@ -180,7 +180,7 @@ impl Edges {
             inputs: stages.iter().map(none).collect(),
             outputs: stages
                 .iter()
-                .map(|_| (0..parallelism).map(|_| Vec::new()).collect())
+                .map(|stage| vec![vec![Vec::new(); stage.ends.len()]; parallelism])
                 .collect(),
             late: vec![vec![None; parallelism]; stages.len()],
         };
@@ -192,37 +192,35 @@ impl Edges {
                     output
                 });
             }
-            match stage.end {
-                End::Sink(_) => {}
-                End::Forward(to) => {
-                    for task in 0..parallelism {
-                        edges.connect(from, task, to, task);
-                    }
-                }
-                End::Exchange { stage: to, .. } => {
-                    for sender in 0..parallelism {
-                        for reader in 0..parallelism {
-                            edges.connect(from, sender, to, reader);
-                        }
-                    }
-                }
+            for (end, to) in stage.ends.iter().enumerate() {
+                edges.open(from, end, *to);
             }
         }
         edges
     }
 
-    fn connect(&mut self, from: usize, sender: usize, to: usize, reader: usize) {
-        debug_assert!(sender < self.parallelism && reader < self.parallelism);
-        let (output, input) = mpsc::channel(CHANNEL_MESSAGES);
-        self.outputs[from][sender].push(output);
-        self.inputs[to][reader].push(input);
+    /// Makes the channels of one end of a stage.
+    fn open(&mut self, from: usize, end: usize, to: End) {
+        for sender in 0..self.parallelism {
+            let (to, readers) = match to {
+                End::Sink(_) => return,
+                End::Forward(to) => (to, sender..sender + 1),
+                End::Exchange { stage: to, .. } => (to, 0..self.parallelism),
+            };
+            for reader in readers {
+                let (output, input) = mpsc::channel(CHANNEL_MESSAGES);
+                self.outputs[from][sender][end].push(output);
+                self.inputs[to][reader].push(input);
+            }
+        }
     }
 
     fn take_inputs(&mut self, stage: usize, task: usize) -> Vec<mpsc::Receiver<Message>> {
         std::mem::take(&mut self.inputs[stage][task])
     }
 
-    fn take_outputs(&mut self, stage: usize, task: usize) -> Vec<mpsc::Sender<Message>> {
+    /// The channels of a task, by end.
+    fn take_outputs(&mut self, stage: usize, task: usize) -> Vec<Vec<mpsc::Sender<Message>>> {
         std::mem::take(&mut self.outputs[stage][task])
     }
 }
@@ -312,23 +310,34 @@ impl OpenSource {
     }
 }
 
-fn tail(
+fn tails(
     blueprint: &Blueprint<'_>,
     edges: &mut Edges,
     place: usize,
     stage: &Stage,
     index: usize,
+) -> Result<Vec<Tail>> {
+    let outputs = edges.take_outputs(place, index);
+    let ends = stage.ends.iter().zip(outputs);
+    ends.map(|(end, channels)| tail(blueprint, *end, channels, index))
+        .collect()
+}
+
+fn tail(
+    blueprint: &Blueprint<'_>,
+    end: End,
+    mut channels: Vec<mpsc::Sender<Message>>,
+    index: usize,
 ) -> Result<Tail> {
-    let mut outputs = edges.take_outputs(place, index);
-    match stage.end {
+    match end {
         End::Forward(_) => {
-            let only = outputs.pop().expect("a forward edge has one channel");
+            let only = channels.pop().expect("a forward edge has one channel");
             Ok(Tail::Forward(only))
         }
         End::Exchange { keys, .. } => Ok(Tail::Exchange(Exchange::new(
             (0..keys).collect(),
             blueprint.key_groups,
-            outputs,
+            channels,
         ))),
         End::Sink(node) => {
             let task = SinkTask {
@@ -402,10 +411,7 @@ async fn operators(
 
 /// What a sink's table does not allow to be null, where rows may have it null.
 fn not_null(dataflow: &Dataflow, stage: &Stage) -> Option<Box<dyn Operator>> {
-    let End::Sink(id) = stage.end else {
-        return None;
-    };
-    let node = node_of(dataflow, id);
+    let node = node_of(dataflow, stage.sink()?);
     let NodeKind::Sink { table } = &node.kind else {
         return None;
     };

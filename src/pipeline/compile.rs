@@ -14,7 +14,7 @@ use super::metadata::{Use, check_metadata};
 use super::settings::Settings;
 use crate::connectors::{self, ConsoleFormat, JobContext};
 use crate::formats::OptionError;
-use crate::plan::{Dataflow, Diagnostic, Explained, NodeKind, Span, Table};
+use crate::plan::{Dataflow, Diagnostic, Explained, NodeKind, Span, Table, shared};
 use crate::sql::{self, SourceFile};
 use crate::stream::OperatorId;
 
@@ -117,8 +117,15 @@ pub fn compile_with(
     if !diagnostics.is_empty() {
         return Err(diagnostics);
     }
-    let firing = settings.updating.firing;
-    let with_changes = |dataflow| with_changes(dataflow, &*ends, &job, firing);
+    let (firing, is_shared) = (settings.updating.firing, settings.shares_plans);
+    let with_changes = |dataflow: &Dataflow| {
+        let dataflow = if is_shared {
+            &shared(dataflow)
+        } else {
+            dataflow
+        };
+        with_changes(dataflow, &*ends, &job, firing)
+    };
     let dataflow = with_changes(&program.dataflow)?;
     let explains = program.explains.iter().map(|explained| {
         let dataflow = with_changes(&explained.dataflow)?;

@@ -29,6 +29,9 @@ pub struct Settings {
     pub checkpoint_timeout: Duration,
     /// `restart-strategy.*`.
     pub restart: RestartStrategy,
+    /// Whether what several outputs compute alike is computed once:
+    /// `table.optimizer.reuse-sub-plan-enabled` and `table.optimizer.reuse-source-enabled`.
+    pub shares_plans: bool,
     /// `table.exec.state.ttl` and `table.exec.mini-batch.*`.
     pub updating: UpdatingSettings,
 }
@@ -75,6 +78,13 @@ impl Settings {
         let checkpoint_timeout = duration("execution.checkpointing.timeout", second * 600);
         let restart = restart_strategy(&mut options);
         let updating = UpdatingSettings::read(&mut options);
+        let shares_plans = [
+            "table.optimizer.reuse-sub-plan-enabled",
+            "table.optimizer.reuse-source-enabled",
+        ]
+        .map(|key| options.boolean(key, true))
+        .into_iter()
+        .all(|is_on| is_on);
         let name = options.text("pipeline.name").map(str::to_owned);
         let number = "a whole number from 1 to 1024";
         let parallelism = options
@@ -110,6 +120,7 @@ impl Settings {
             checkpoint_pause_min,
             checkpoint_timeout,
             restart,
+            shares_plans,
             updating,
         })
     }

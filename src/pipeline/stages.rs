@@ -3,7 +3,7 @@
 //!
 //! Pure: it knows the plan and the parallelism, not how anything is run.
 
-use crate::plan::{Dataflow, NodeKind};
+use crate::plan::{Dataflow, Node, NodeKind};
 use crate::stream::OperatorId;
 
 /// One stage; it runs as `parallelism` tasks.
@@ -13,8 +13,8 @@ pub struct Stage {
     pub head: Head,
     /// Its chained operators, first to last.
     pub steps: Vec<Step>,
-    /// Where its rows go.
-    pub end: End,
+    /// Where its rows go: all of them to each end. A sink is the only end.
+    pub ends: Vec<End>,
     /// The stage to which what is kept of late rows goes, to the task of the same number.
     pub late: Option<usize>,
 }
@@ -58,33 +58,55 @@ pub enum End {
 
 /// The stages of a dataflow, in an order in which a stage comes after those
 /// that it reads.
-///
-/// # Panics
-/// If two nodes read one: the planner makes a tree for every sink.
 pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
-    let mut stages: Vec<Open> = Vec::new();
-    let mut stage_of_node = vec![usize::MAX; dataflow.nodes.len()];
+    cut(dataflow, parallelism).0
+}
+
+/// [`stages`], and for each node the place of the stage that makes its rows or takes them.
+pub fn cut(dataflow: &Dataflow, parallelism: usize) -> (Vec<Stage>, Vec<usize>) {
+    let mut readers = vec![0; dataflow.nodes.len()];
+    let reading = dataflow.nodes.iter();
+    for node in reading.filter(|node| !matches!(node.kind, NodeKind::LateRows)) {
+        for input in &node.inputs {
+            readers[input.0 as usize] += 1;
+        }
+    }
+    let mut cutting = Cutting {
+        stages: Vec::new(),
+        of_node: Vec::with_capacity(dataflow.nodes.len()),
+        readers,
+    };
     for node in &dataflow.nodes {
-        let inputs: Vec<usize> = node
-            .inputs
-            .iter()
-            .map(|input| stage_of_node[input.0 as usize])
-            .collect();
-        let stage = match &node.kind {
+        let stage = cutting.stage_of(node, parallelism);
+        cutting.of_node.push(stage);
+    }
+    let stages = cutting.stages.into_iter().map(Open::finish);
+    (stages.collect(), cutting.of_node)
+}
+
+/// The stages while they are made.
+struct Cutting {
+    stages: Vec<Open>,
+    /// By node, the stage that makes its rows.
+    of_node: Vec<usize>,
+    /// By node, how many read its rows.
+    readers: Vec<usize>,
+}
+
+impl Cutting {
+    /// The stage of a node, which comes after those that it reads.
+    fn stage_of(&mut self, node: &Node, parallelism: usize) -> usize {
+        match &node.kind {
             NodeKind::Source { .. } => {
                 let mut stage = Open::new(Head::Source(node.id));
                 stage.steps.push(Step::Node(node.id));
-                stages.push(stage);
-                stages.len() - 1
+                self.add(stage)
             }
             NodeKind::Filter { .. }
             | NodeKind::Unnest { .. }
             | NodeKind::Project { .. }
             | NodeKind::Expand { .. }
-            | NodeKind::WindowAssign { .. } => {
-                stages[inputs[0]].steps.push(Step::Node(node.id));
-                inputs[0]
-            }
+            | NodeKind::WindowAssign { .. } => self.chained(node, Step::Node(node.id)),
             NodeKind::WindowAggregate { .. }
             | NodeKind::UpdatingWindowAggregate { .. }
             | NodeKind::SessionAggregate { .. }
@@ -92,8 +114,7 @@ pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
             | NodeKind::ChangelogNormalize { .. }
                 if parallelism == 1 =>
             {
-                stages[inputs[0]].steps.push(Step::Node(node.id));
-                inputs[0]
+                self.chained(node, Step::Node(node.id))
             }
             NodeKind::WindowAggregate {
                 keys,
@@ -102,67 +123,96 @@ pub fn stages(dataflow: &Dataflow, parallelism: usize) -> Vec<Stage> {
                 ..
             } if *by_clock || !late_rows.is_empty() => {
                 // Only who is behind the exchange knows which rows are late, and what time it is.
-                let next = stages.len();
-                let keys = keys.len();
-                stages[inputs[0]].close(End::Exchange { stage: next, keys });
-                let mut far = Open::new(Head::Stages(inputs));
-                far.steps.push(Step::Node(node.id));
-                stages.push(far);
-                next
+                self.exchanged(node, self.before(node), keys.len())
             }
             NodeKind::WindowAggregate { keys, .. } => {
-                let next = stages.len();
-                let near = &mut stages[inputs[0]];
-                near.steps.push(Step::PreAggregate(node.id));
-                near.close(End::Exchange {
-                    stage: next,
-                    keys: keys.len() + usize::from(node.has_attached_windows()),
-                });
-                let mut far = Open::new(Head::Stages(inputs));
-                far.steps.push(Step::FinalAggregate(node.id));
-                stages.push(far);
-                next
+                let near = self.chained(node, Step::PreAggregate(node.id));
+                let keys = keys.len() + usize::from(node.has_attached_windows());
+                let far = self.exchanged(node, near, keys);
+                self.stages[far].steps = vec![Step::FinalAggregate(node.id)];
+                far
             }
             NodeKind::ChangelogNormalize { keys }
             | NodeKind::UpdatingWindowAggregate { keys, .. }
             | NodeKind::SessionAggregate { keys, .. }
             | NodeKind::GroupAggregate { keys, .. } => {
-                let next = stages.len();
-                stages[inputs[0]].close(End::Exchange {
-                    stage: next,
-                    keys: *keys,
-                });
-                let mut far = Open::new(Head::Stages(inputs));
-                far.steps.push(Step::Node(node.id));
-                stages.push(far);
-                next
+                self.exchanged(node, self.before(node), *keys)
             }
             NodeKind::LateRows => {
-                let next = stages.len();
-                let before = stages[inputs[0]].late.replace(next);
+                let (from, next) = (self.before(node), self.stages.len());
+                let before = self.stages[from].late.replace(next);
                 assert!(before.is_none(), "late rows of two aggregates in one stage");
-                stages.push(Open::new(Head::Stages(inputs)));
-                next
+                self.add(Open::new(Head::Stages(vec![from])))
             }
             NodeKind::Union => {
-                let next = stages.len();
+                let inputs: Vec<usize> = node.inputs.iter().map(|id| self.making(*id)).collect();
+                let next = self.stages.len();
                 for &input in &inputs {
-                    stages[input].close(End::Forward(next));
+                    self.stages[input].ends.push(End::Forward(next));
                 }
-                stages.push(Open::new(Head::Stages(inputs)));
-                next
+                self.add(Open::new(Head::Stages(inputs)))
             }
             NodeKind::Sink { .. } | NodeKind::Print => {
-                stages[inputs[0]].close(End::Sink(node.id));
-                inputs[0]
+                let stage = self.alone(node);
+                self.stages[stage].ends.push(End::Sink(node.id));
+                stage
             }
-        };
-        stage_of_node[node.id.0 as usize] = stage;
+        }
     }
-    stages.into_iter().map(Open::finish).collect()
+
+    fn add(&mut self, stage: Open) -> usize {
+        self.stages.push(stage);
+        self.stages.len() - 1
+    }
+
+    /// The stage that makes the rows of a node.
+    fn making(&self, node: OperatorId) -> usize {
+        self.of_node[node.0 as usize]
+    }
+
+    /// The stage that makes the rows of the only input.
+    fn before(&self, node: &Node) -> usize {
+        self.making(node.inputs[0])
+    }
+
+    /// A stage that makes the rows of the only input for nobody but this node: a new one if
+    /// others read them, too.
+    fn alone(&mut self, node: &Node) -> usize {
+        let from = self.before(node);
+        if self.readers[node.inputs[0].0 as usize] == 1 {
+            return from;
+        }
+        let next = self.stages.len();
+        self.stages[from].ends.push(End::Forward(next));
+        self.add(Open::new(Head::Stages(vec![from])))
+    }
+
+    /// The stage of the only input, with one more step.
+    fn chained(&mut self, node: &Node, step: Step) -> usize {
+        let stage = self.alone(node);
+        self.stages[stage].steps.push(step);
+        stage
+    }
+
+    /// A new stage for a node, which gets the rows of another one by key.
+    fn exchanged(&mut self, node: &Node, from: usize, keys: usize) -> usize {
+        let stage = self.stages.len();
+        self.stages[from].ends.push(End::Exchange { stage, keys });
+        let mut far = Open::new(Head::Stages(vec![from]));
+        far.steps.push(Step::Node(node.id));
+        self.add(far)
+    }
 }
 
 impl Stage {
+    /// The sink in which it ends, if it ends in one.
+    pub fn sink(&self) -> Option<OperatorId> {
+        match self.ends[..] {
+            [End::Sink(node)] => Some(node),
+            _ => None,
+        }
+    }
+
     /// Its operators in order, for people.
     pub fn describe(&self, dataflow: &Dataflow) -> String {
         let kind_of = |id: OperatorId| &dataflow.nodes[id.0 as usize].kind;
@@ -186,7 +236,7 @@ impl Stage {
                 _ => "window aggregate".to_owned(),
             });
         }
-        if let End::Sink(node) = self.end {
+        if let Some(node) = self.sink() {
             names.push(match kind_of(node) {
                 NodeKind::Sink { table } => format!("sink {}", table.name),
                 _ => "print".to_owned(),
@@ -196,11 +246,11 @@ impl Stage {
     }
 }
 
-/// A stage whose end is not known yet.
+/// A stage whose ends are not known yet.
 struct Open {
     head: Head,
     steps: Vec<Step>,
-    end: Option<End>,
+    ends: Vec<End>,
     late: Option<usize>,
 }
 
@@ -209,21 +259,17 @@ impl Open {
         Self {
             head,
             steps: Vec::new(),
-            end: None,
+            ends: Vec::new(),
             late: None,
         }
     }
 
-    fn close(&mut self, end: End) {
-        assert!(self.end.is_none(), "two nodes read one");
-        self.end = Some(end);
-    }
-
     fn finish(self) -> Stage {
+        assert!(!self.ends.is_empty(), "every row ends in a sink");
         Stage {
             head: self.head,
             steps: self.steps,
-            end: self.end.expect("every row ends in a sink"),
+            ends: self.ends,
             late: self.late,
         }
     }
@@ -232,6 +278,7 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::shared;
     use crate::sql::{SourceFile, compile};
 
     const TABLES: &str = "
@@ -248,7 +295,7 @@ mod tests {
             name: "stages.sql".to_owned(),
             text: format!("{TABLES}\n{text}"),
         };
-        let dataflow = compile(&[file], &|_| None).unwrap().dataflow;
+        let dataflow = shared(&compile(&[file], &|_| None).unwrap().dataflow);
         let name = |id: &OperatorId| match &dataflow.nodes[id.0 as usize].kind {
             NodeKind::Source { table, .. } | NodeKind::Sink { table } => table.name.clone(),
             NodeKind::Filter { .. } => "filter".to_owned(),
@@ -274,14 +321,15 @@ mod tests {
                 Step::FinalAggregate(id) => format!("far {}", name(id)),
             });
             let steps: Vec<_> = steps.collect();
-            let end = match &stage.end {
+            let ends = stage.ends.iter().map(|end| match end {
                 End::Sink(id) => name(id),
                 End::Forward(stage) => format!("[{stage}]"),
                 End::Exchange { stage, keys } => format!("[{stage}] by {keys}"),
-            };
+            });
+            let ends = ends.collect::<Vec<_>>().join(" and ");
             let late = stage.late.map(|stage| format!(", late -> [{stage}]"));
             let late = late.unwrap_or_default();
-            format!("{head} {} -> {end}{late}", steps.join(", "))
+            format!("{head} {} -> {ends}{late}", steps.join(", "))
         };
         stages(&dataflow, parallelism).iter().map(line).collect()
     }
@@ -297,7 +345,7 @@ mod tests {
         let late = "TABLE a /*+ OPTIONS('late-rows.table' = 'late') */";
         let with_late = by_key.replace("TABLE a", late);
         let of_session = by_key.replace("TUMBLE(TABLE a", "SESSION(TABLE a PARTITION BY k");
-        let cases: [(&str, usize, &[&str]); 12] = [
+        let cases: [(&str, usize, &[&str]); 14] = [
             ("INSERT INTO s SELECT k FROM a", 4, &["read a -> s"]),
             (
                 "INSERT INTO s SELECT k + 1 FROM a WHERE k > 1",
@@ -312,7 +360,24 @@ mod tests {
             (
                 "INSERT INTO s SELECT k FROM a; INSERT INTO s SELECT k FROM a WHERE k > 1",
                 2,
-                &["read a -> s", "read a, filter -> s"],
+                &["read a -> [1] and [2]", "[0]  -> s", "[0] filter -> s"],
+            ),
+            (
+                "INSERT INTO s SELECT k FROM a UNION ALL SELECT k FROM a",
+                2,
+                &["read a -> [1] and [1]", "[0, 0]  -> s"],
+            ),
+            (
+                &format!("{by_key}; {by_key}; INSERT INTO s SELECT k FROM a"),
+                2,
+                &[
+                    "read a -> [1] and [5]",
+                    "[0] near aggregate -> [2] by 1",
+                    "[1] far aggregate, project -> [3] and [4]",
+                    "[2]  -> n",
+                    "[2]  -> n",
+                    "[0] project -> s",
+                ],
             ),
             (&by_key, 1, &["read a, aggregate, project -> n"]),
             (

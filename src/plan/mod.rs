@@ -6,11 +6,14 @@
 mod dataflow;
 mod diagnostic;
 mod explain;
+mod scan;
+mod sharing;
 mod sql_type;
 mod table;
 
 pub use dataflow::{Dataflow, Explained, Node, NodeKind, Program, Window, WindowInput};
 pub use diagnostic::Diagnostic;
+pub use sharing::shared;
 pub use sql_type::{column_type_name, type_name};
 pub use table::{
     Column, ColumnKind, Distribution, DistributionKind, LATE_ROWS, Metadata, Span, Table,

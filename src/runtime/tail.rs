@@ -63,7 +63,6 @@ impl Tail {
         metrics: &TaskMetrics,
         dead_letters: &mut Vec<DeadLetter>,
     ) -> Result<()> {
-        TaskMetrics::add(&metrics.records_out, batch.num_rows());
         match self {
             Self::Forward(channel) => {
                 TaskMetrics::add(&metrics.bytes_out, batch.num_bytes());

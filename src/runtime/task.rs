@@ -25,8 +25,8 @@ pub struct TaskParts {
     pub id: TaskId,
     /// Its operators, first to last, restored.
     pub operators: Vec<Box<dyn Operator>>,
-    /// Where its rows go.
-    pub tail: Tail,
+    /// Where its rows go: all of them to each. A sink is the only one.
+    pub tails: Vec<Tail>,
     /// Where what is kept of late rows goes, if it is.
     pub late: Option<Tail>,
     /// What it counts.
@@ -46,7 +46,7 @@ pub struct Task {
     pub(super) reports: mpsc::UnboundedSender<Report>,
     pub(super) decided: watch::Receiver<CheckpointId>,
     chain: Chain,
-    tail: Tail,
+    tails: Vec<Tail>,
     late: Option<Tail>,
     effects: Effects,
     dead_letters: DeadLetterWriter,
@@ -70,7 +70,7 @@ impl Task {
             reports: parts.reports,
             decided: parts.decided,
             chain: Chain::new(parts.operators),
-            tail: parts.tail,
+            tails: parts.tails,
             late: parts.late,
             effects: Effects::default(),
             dead_letters: parts.dead_letters,
@@ -115,7 +115,7 @@ impl Task {
         if let Watermark::At(at) = watermark {
             self.metrics.set_watermark(at);
         }
-        for tail in self.late.iter_mut().chain([&mut self.tail]) {
+        for tail in self.late.iter_mut().chain(&mut self.tails) {
             tail.watermark(watermark, &self.metrics).await?;
         }
         Ok(())
@@ -136,10 +136,10 @@ impl Task {
         if let Some(late) = &mut self.late {
             late.barrier(barrier, &self.metrics, &mut letters).await?;
         }
-        snapshot.output = self
-            .tail
-            .barrier(barrier, &self.metrics, &mut letters)
-            .await?;
+        for tail in &mut self.tails {
+            let output = tail.barrier(barrier, &self.metrics, &mut letters).await?;
+            snapshot.output = snapshot.output.or(output);
+        }
         if !letters.is_empty() {
             self.put_aside(&letters)?;
         }
@@ -172,8 +172,8 @@ impl Task {
 
     /// When rows that wait for others have to be flushed.
     pub fn deadline(&self) -> Option<Instant> {
-        let deadlines = [self.chain.deadline(), self.tail.deadline()];
-        deadlines.into_iter().flatten().min()
+        let tails = self.tails.iter().filter_map(Tail::deadline);
+        tails.chain(self.chain.deadline()).min()
     }
 
     /// Flushes the rows that wait for others.
@@ -183,7 +183,10 @@ impl Task {
     pub async fn flush(&mut self) -> Result<()> {
         self.chain.flush(Instant::now(), &mut self.effects)?;
         self.send_effects().await?;
-        self.tail.flush(&self.metrics).await
+        for tail in &mut self.tails {
+            tail.flush(&self.metrics).await?;
+        }
+        Ok(())
     }
 
     /// Whether [`Self::background`] has something to do.
@@ -237,11 +240,18 @@ impl Task {
         let mut letters = std::mem::take(&mut self.effects.dead_letters);
         if let Some(late) = &mut self.late {
             for batch in self.effects.late_rows.drain(..) {
+                TaskMetrics::add(&self.metrics.records_out, batch.num_rows());
                 late.send(batch, &self.metrics, &mut letters).await?;
             }
         }
+        let (last, others) = self.tails.split_last_mut().expect("rows go somewhere");
         for batch in std::mem::take(&mut self.effects.rows) {
-            self.tail.send(batch, &self.metrics, &mut letters).await?;
+            TaskMetrics::add(&self.metrics.records_out, batch.num_rows());
+            for tail in &mut *others {
+                let batch = batch.clone();
+                tail.send(batch, &self.metrics, &mut letters).await?;
+            }
+            last.send(batch, &self.metrics, &mut letters).await?;
         }
         if letters.is_empty() {
             return Ok(());

@@ -3,9 +3,8 @@
 use serde::Serialize;
 
 use super::promise_of;
-use crate::pipeline::stages::{End, Stage, Step, stages};
+use crate::pipeline::stages::{End, Stage, Step, cut};
 use crate::plan::{Dataflow, Node, NodeKind, column_type_name};
-use crate::stream::OperatorId;
 
 /// A plan; what it holds is in `docs/sql.md`.
 #[derive(Serialize)]
@@ -63,7 +62,7 @@ pub(in crate::pipeline) fn json(dataflow: &Dataflow) -> String {
 impl Graph {
     /// The graph of a dataflow, as two workers or more run it.
     pub fn of(dataflow: &Dataflow) -> Self {
-        let stages = stages(dataflow, 2);
+        let (stages, of_node) = cut(dataflow, 2);
         let nodes = dataflow.nodes.iter();
         let outputs = dataflow.sinks().map(|node| {
             let (name, promise) = promise_of(node);
@@ -72,29 +71,31 @@ impl Graph {
         });
         Self {
             nodes: nodes
-                .map(|node| graph_node(dataflow, node, &stages))
+                .map(|node| graph_node(dataflow, node, &stages, &of_node))
                 .collect(),
             outputs: outputs.collect(),
         }
     }
 }
 
-fn graph_node(dataflow: &Dataflow, node: &Node, stages: &[Stage]) -> GraphNode {
+fn graph_node(dataflow: &Dataflow, node: &Node, stages: &[Stage], of_node: &[usize]) -> GraphNode {
     let (name, pact) = match &node.kind {
         NodeKind::Source { table, .. } => (format!("Source: {}", table.name), "Data Source"),
         NodeKind::Sink { table } => (format!("Sink: {}", table.name), "Data Sink"),
         NodeKind::Print => ("Sink: SELECT".to_owned(), "Data Sink"),
         other => (other.name().to_owned(), "Operator"),
     };
-    let stage = stage_of(stages, node.id);
+    let stage = of_node[node.id.0 as usize];
+    let has_far_half = stages[stage].steps.contains(&Step::FinalAggregate(node.id));
+    let is_by_key = |end: &End| matches!(end, End::Exchange { stage: to, .. } if *to == stage);
     let columns = node.schema.fields().iter().map(|field| Column {
         name: field.name().clone(),
         r#type: column_type_name(field),
     });
     let predecessors = node.inputs.iter().map(|input| Predecessor {
         id: input.0,
-        ship_strategy: match stages[stage_of(stages, *input)].end {
-            End::Exchange { stage: to, .. } if to == stage => "HASH",
+        ship_strategy: match &stages[of_node[input.0 as usize]] {
+            from if has_far_half || from.ends.iter().any(is_by_key) => "HASH",
             _ => "FORWARD",
         },
     });
@@ -113,12 +114,4 @@ fn graph_node(dataflow: &Dataflow, node: &Node, stages: &[Stage]) -> GraphNode {
         columns: columns.collect(),
         predecessors: predecessors.collect(),
     }
-}
-
-/// The stage that makes the rows of a node, or takes them.
-fn stage_of(stages: &[Stage], node: OperatorId) -> usize {
-    let makes =
-        |step: &Step| matches!(step, Step::Node(id) | Step::FinalAggregate(id) if *id == node);
-    let is_in = |stage: &Stage| stage.end == End::Sink(node) || stage.steps.iter().any(makes);
-    stages.iter().position(is_in).unwrap_or_default()
 }
