@@ -9,6 +9,7 @@ mod expression;
 pub mod functions;
 mod listed_values;
 mod row_bytes;
+mod sketch;
 mod updating;
 mod wording;
 

@@ -214,6 +214,17 @@ impl Rewriting<'_> {
             unreachable!("the caller looks at the kind");
         };
         *retracts = input.changes != ChangelogMode::InsertOnly;
+        let stuck = aggregates.iter().find(|call| !call.function.can_retract());
+        if let (Some(call), Some(Origin::Table(table))) = (stuck, &input.origin) {
+            self.errors.push(Diagnostic {
+                span: table.span,
+                message: format!(
+                    "rows of table {} change ({}), and {} cannot take rows back",
+                    table.name, input.changes, call.function
+                ),
+                hint: Some("use COUNT(DISTINCT …)".to_owned()),
+            });
+        }
         let is_changing = *retracts || !aggregates.is_empty();
         let key = RowKey::of_first(*keys);
         if is_changing {
@@ -665,6 +676,10 @@ mod tests {
             (
                 "INSERT INTO names SELECT id + 1, name FROM users",
                 "table names: goes by another key than the rows of users, so that changes of one row may overtake each other (+I, -U, +U, -D)",
+            ),
+            (
+                "SELECT APPROX_COUNT_DISTINCT(price) FROM orders",
+                "rows of table orders change (+I, -U, +U, -D), and APPROX_COUNT_DISTINCT cannot take rows back",
             ),
             (
                 WINDOW,

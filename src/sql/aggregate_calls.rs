@@ -12,11 +12,13 @@ use super::arithmetic;
 use super::conversion::cast_to;
 use super::data_type::MAX_PRECISION;
 use super::diagnose::refusal;
+use super::grouping::number_of_set;
+use super::json;
 use super::rewrite::call;
 use super::typing::misfit;
 use super::window_removal::bare;
 use crate::expr::AggregateFunction;
-use crate::expr::functions::{narrow, sum_of_squares};
+use crate::expr::functions::{narrow, row_function, sum_of_squares};
 use crate::plan::type_name;
 
 /// The accumulators of an aggregation, each once, and what is computed from them.
@@ -62,6 +64,10 @@ enum CallResult {
     Plain(usize),
     Narrow(usize, DataType),
     Cast(usize, DataType),
+    /// What the set of a row comes to.
+    OfSet(Expr),
+    /// What a function of one argument makes of it.
+    Of(&'static str, usize),
     Quotient {
         sum: usize,
         count: usize,
@@ -110,8 +116,7 @@ impl Calls {
             .map(|filter| self.argument(filter.as_ref().clone()));
         let values = Values {
             argument: argument.clone(),
-            // Of equal values the least is the least.
-            distinct: params.distinct && !matches!(meaning, Meaning::Min | Meaning::Max),
+            distinct: params.distinct && !meaning.ignores_distinct(),
             filter,
         };
         let result = self.planned(meaning, values, rest, schema)?;
@@ -183,7 +188,26 @@ impl Calls {
             }
             Meaning::ArrayAgg => CallResult::Plain(self.call(Function::Array, values, result)),
             Meaning::Collect => CallResult::Plain(self.call(Function::Multiset, values, result)),
+            Meaning::ApproxCountDistinct => {
+                CallResult::Plain(self.call(Function::ApproximateCount, values, result))
+            }
+            Meaning::Grouping(_) => CallResult::OfSet(number_of_set(&values.argument)),
+            Meaning::JsonArrayAgg => {
+                let elements = json::element(values.argument.clone(), rest);
+                self.json("JSON_ARRAY_OF", values.of(elements))
+            }
+            Meaning::JsonObjectAgg => {
+                let fields = json::field(values.argument.clone(), rest);
+                self.json("JSON_OBJECT_OF", values.of(fields))
+            }
         })
+    }
+
+    /// What a function makes of the parts of a JSON text; those that are null are left out.
+    fn json(&mut self, function: &'static str, parts: Values) -> CallResult {
+        let separator = ",".to_owned();
+        let listed = AggregateFunction::Text { separator };
+        CallResult::Of(function, self.call(listed, parts, DataType::Utf8))
     }
 
     /// What the sum of the squares of values of type `DOUBLE` is made from. Different values may
@@ -286,6 +310,10 @@ impl Calls {
             CallResult::Plain(place) => Ok(column(place)),
             CallResult::Narrow(place, data_type) => Ok(narrowed(column(place), data_type)),
             CallResult::Cast(place, data_type) => cast_to(column(place), data_type, schema),
+            CallResult::OfSet(number) => Ok(number.clone()),
+            CallResult::Of(function, place) => {
+                Ok(call(row_function(function), vec![column(place)]))
+            }
             CallResult::Quotient { sum, count, result } => {
                 quotient(column(sum), column(count), result, schema)
             }

@@ -49,6 +49,13 @@ pub(super) enum Meaning {
     ListAgg,
     ArrayAgg,
     Collect,
+    ApproxCountDistinct,
+    /// What tells the sets of `GROUP BY` apart.
+    Grouping(GroupingCall),
+    /// The values as the elements of a JSON array.
+    JsonArrayAgg,
+    /// Keys and values as the fields of a JSON object.
+    JsonObjectAgg,
     /// The variance of values that are all, or a sample of them, or its root.
     Spread {
         of_sample: bool,
@@ -56,8 +63,17 @@ pub(super) enum Meaning {
     },
 }
 
+/// How the sets of `GROUP BY` are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum GroupingCall {
+    /// A bit for each expression: whether the set does not have it.
+    Of,
+    /// How many sets before are the same.
+    Repeated,
+}
+
 /// The functions by name.
-const MEANINGS: [(&str, Meaning); 16] = [
+const MEANINGS: [(&str, Meaning); 22] = [
     ("COUNT", Meaning::Count),
     ("SUM", Meaning::Sum),
     ("AVG", Meaning::Avg),
@@ -68,6 +84,12 @@ const MEANINGS: [(&str, Meaning); 16] = [
     ("LISTAGG", Meaning::ListAgg),
     ("ARRAY_AGG", Meaning::ArrayAgg),
     ("COLLECT", Meaning::Collect),
+    ("APPROX_COUNT_DISTINCT", Meaning::ApproxCountDistinct),
+    ("GROUPING", Meaning::Grouping(GroupingCall::Of)),
+    ("GROUPING_ID", Meaning::Grouping(GroupingCall::Of)),
+    ("GROUP_ID", Meaning::Grouping(GroupingCall::Repeated)),
+    ("JSON_ARRAYAGG", Meaning::JsonArrayAgg),
+    ("JSON_OBJECTAGG", Meaning::JsonObjectAgg),
     ("VAR_POP", spread(false, false)),
     ("VAR_SAMP", spread(true, false)),
     ("VARIANCE", spread(true, false)),
@@ -84,7 +106,7 @@ impl Meaning {
     /// The type of the result over values of type `argument`; `None` if it has none.
     pub(super) fn result(self, argument: &DataType) -> Option<DataType> {
         match self {
-            Self::Count => Some(DataType::Int64),
+            Self::Count | Self::ApproxCountDistinct | Self::Grouping(_) => Some(DataType::Int64),
             Self::Sum | Self::Avg | Self::Spread { .. } if !argument.is_numeric() => None,
             Self::Sum => Some(match argument {
                 DataType::Decimal128(_, scale) => DataType::Decimal128(MAX_PRECISION, *scale),
@@ -103,13 +125,37 @@ impl Meaning {
             Self::ListAgg => (*argument == DataType::Utf8).then_some(DataType::Utf8),
             Self::ArrayAgg => Some(array(argument)),
             Self::Collect => Some(multiset(argument)),
+            Self::JsonArrayAgg => Some(DataType::Utf8),
+            Self::JsonObjectAgg => {
+                matches!(argument, DataType::Utf8 | DataType::Null).then_some(DataType::Utf8)
+            }
         }
+    }
+
+    /// Whether equal values count once or change nothing.
+    pub(super) fn ignores_distinct(self) -> bool {
+        matches!(self, Self::Min | Self::Max | Self::ApproxCountDistinct)
+    }
+
+    /// Whether it has a result where there are no values.
+    pub(super) fn is_always_there(self) -> bool {
+        matches!(
+            self,
+            Self::Count
+                | Self::ApproxCountDistinct
+                | Self::Grouping(_)
+                | Self::JsonArrayAgg
+                | Self::JsonObjectAgg
+        )
     }
 
     /// How many arguments it takes, at least and at most.
     pub(super) fn arguments(self) -> (usize, usize) {
         match self {
             Self::ListAgg => (1, 2),
+            // The last says whether there are nulls in the text.
+            Self::JsonArrayAgg => (2, 2),
+            Self::JsonObjectAgg => (3, 3),
             _ => (1, 1),
         }
     }
@@ -175,7 +221,7 @@ impl AggregateUDFImpl for FlinkAggregate {
     }
 
     fn is_nullable(&self) -> bool {
-        self.meaning != Meaning::Count
+        !self.meaning.is_always_there()
     }
 
     fn accumulator(&self, _arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
@@ -188,7 +234,7 @@ impl AggregateUDFImpl for FlinkAggregate {
 
     fn default_value(&self, data_type: &DataType) -> Result<ScalarValue> {
         match self.meaning {
-            Meaning::Count => Ok(ScalarValue::Int64(Some(0))),
+            Meaning::Count | Meaning::ApproxCountDistinct => Ok(ScalarValue::Int64(Some(0))),
             _ => ScalarValue::try_from(data_type),
         }
     }

@@ -9,6 +9,7 @@ use std::cell::Cell;
 
 use super::access::written_call;
 use super::functions::{ARRAY, BETWEEN_SYMMETRIC, IS_JSON, MAP};
+use super::json_calls;
 use datafusion_sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
     ObjectName, UnaryOperator, Value,
@@ -140,6 +141,12 @@ impl Dialect for FlinkDialect {
         if word.quote_style.is_some() {
             return None;
         }
+        if let Some(call) = json_calls::parse(parser) {
+            return Some(call);
+        }
+        let Token::Word(word) = &parser.peek_token_ref().token else {
+            return None;
+        };
         match word.keyword {
             Keyword::INTERVAL => Some(parse_interval(parser)),
             Keyword::TABLE if matches!(parser.peek_nth_token_ref(1).token, Token::Word(_)) => {
@@ -171,7 +178,7 @@ fn parse_elements(parser: &mut Parser) -> Result<Expr, ParserError> {
 }
 
 /// The word without quotes so many tokens ahead, in capitals.
-fn word_at(parser: &Parser, place: usize) -> String {
+pub(super) fn word_at(parser: &Parser, place: usize) -> String {
     match &parser.peek_nth_token_ref(place).token {
         Token::Word(word) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
         _ => String::new(),

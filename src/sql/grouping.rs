@@ -7,10 +7,11 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, DFSchema, Result, ScalarValue};
-use datafusion_expr::expr::Cast;
+use datafusion_expr::expr::{AggregateFunction, Case, Cast};
 use datafusion_expr::logical_plan::{Aggregate, Projection};
 use datafusion_expr::{Expr, ExprSchemable, GroupingSet, LogicalPlan, lit};
 
+use super::aggregates::{GroupingCall, Meaning, meaning};
 use super::lower::{Lowering, Role, Rows, expression};
 use super::typing::misfit;
 use super::window_removal::bare;
@@ -89,15 +90,17 @@ impl<'a> Grouping<'a> {
 }
 
 /// The plan with a column below each aggregation for every expression that its sets are made of:
-/// the library's passes keep an expression's name by an alias, and no set can be read in one.
+/// the library's passes keep an expression's name by an alias, and no set can be read in one. Calls
+/// that tell the sets apart have their results as argument.
 ///
 /// # Errors
 /// If the library refuses to build it.
 pub(super) fn with_columns_of_sets(plan: LogicalPlan) -> Result<LogicalPlan> {
     let rewritten = plan.transform_up(|node| match node {
         LogicalPlan::Aggregate(aggregate) => {
+            let aggregate = with_numbers_of_sets(aggregate)?;
             let [Expr::GroupingSet(set)] = aggregate.group_expr.as_slice() else {
-                return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
+                return Ok(Transformed::yes(LogicalPlan::Aggregate(aggregate)));
             };
             let members = set.distinct_expr().into_iter();
             let computed: Vec<Expr> = members
@@ -105,13 +108,96 @@ pub(super) fn with_columns_of_sets(plan: LogicalPlan) -> Result<LogicalPlan> {
                 .cloned()
                 .collect();
             if computed.is_empty() {
-                return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
+                return Ok(Transformed::yes(LogicalPlan::Aggregate(aggregate)));
             }
             computed_below(aggregate, &computed).map(Transformed::yes)
         }
         other => Ok(Transformed::no(other)),
     });
     Ok(rewritten?.data)
+}
+
+/// The aggregation whose calls of `GROUPING` and its like say what they come to for each set.
+fn with_numbers_of_sets(mut aggregate: Aggregate) -> Result<Aggregate> {
+    let calls = std::mem::take(&mut aggregate.aggr_expr).into_iter();
+    let calls: Result<Vec<_>> = calls
+        .map(|call| {
+            let Expr::AggregateFunction(AggregateFunction { func, params }) = bare(&call) else {
+                return Ok(call);
+            };
+            let Meaning::Grouping(kind) = meaning(func) else {
+                return Ok(call);
+            };
+            let numbers = numbers_of_sets(kind, &params.args, &aggregate)?;
+            let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
+            let mut numbered = AggregateFunction::clone(match bare(&call) {
+                Expr::AggregateFunction(call) => call,
+                _ => unreachable!("it has just been one"),
+            });
+            numbered.params.args = vec![lit(numbers.join(" "))];
+            let name = call.schema_name().to_string();
+            Ok(Expr::AggregateFunction(numbered).alias(name))
+        })
+        .collect();
+    aggregate.aggr_expr = calls?;
+    Ok(aggregate)
+}
+
+/// What a call comes to for each set of the aggregation.
+fn numbers_of_sets(kind: GroupingCall, of: &[Expr], aggregate: &Aggregate) -> Result<Vec<i64>> {
+    let grouping = Grouping::of(aggregate)?;
+    let sets = grouping.sets;
+    let sets = sets.unwrap_or_else(|| vec![vec![true; grouping.groups.len()]]);
+    let places = of.iter().map(|argument| {
+        let mut groups = grouping.groups.iter();
+        let place = groups.position(|group| *group == bare(argument));
+        place.ok_or_else(|| {
+            let message = "GROUPING and GROUPING_ID take what stands in GROUP BY".to_owned();
+            misfit(message, &[argument])
+        })
+    });
+    let places = places.collect::<Result<Vec<usize>>>()?;
+    let has_all = match kind {
+        GroupingCall::Of => (1..64).contains(&places.len()),
+        GroupingCall::Repeated => places.is_empty(),
+    };
+    if !has_all {
+        let message = "GROUPING and GROUPING_ID take 1 to 63 expressions, and GROUP_ID none";
+        return Err(misfit(message.to_owned(), &of.iter().collect::<Vec<_>>()));
+    }
+    let number = |(at, set): (usize, &Vec<bool>)| match kind {
+        GroupingCall::Of => places
+            .iter()
+            .fold(0, |bits, &place| bits << 1 | i64::from(!set[place])),
+        GroupingCall::Repeated => {
+            let before = sets[..at].iter().filter(|before| *before == set);
+            i64::try_from(before.count()).unwrap_or(i64::MAX)
+        }
+    };
+    Ok(sets.iter().enumerate().map(number).collect())
+}
+
+/// The numbers of the sets, from the argument that [`with_numbers_of_sets`] makes, by the set of
+/// a row.
+pub(super) fn number_of_set(numbers: &Expr) -> Expr {
+    let numbers = match numbers {
+        Expr::Literal(ScalarValue::Utf8(Some(numbers)), _) => numbers.as_str(),
+        _ => "",
+    };
+    let numbers = numbers
+        .split(' ')
+        .filter_map(|number| number.parse::<i64>().ok());
+    let mut numbers: Vec<Expr> = numbers.map(lit).collect();
+    let last = numbers.pop().unwrap_or_else(|| lit(0_i64));
+    if numbers.iter().all(|number| *number == last) {
+        return last;
+    }
+    let of_set = |(set, number): (i32, Expr)| (Box::new(lit(set)), Box::new(number));
+    Expr::Case(Case {
+        expr: Some(Box::new(Expr::Column(Column::new_unqualified(SET)))),
+        when_then_expr: (0..).zip(numbers).map(of_set).collect(),
+        else_expr: Some(Box::new(last)),
+    })
 }
 
 /// The aggregation over columns that have the names of these expressions.

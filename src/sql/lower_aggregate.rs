@@ -240,7 +240,10 @@ pub(super) fn aggregate_calls(calls: &Calls, arguments: &[usize]) -> Vec<Aggrega
     let place_of = |argument: Option<usize>| argument.map(|place| arguments[place]);
     let calls = calls.accumulators.iter().enumerate();
     let calls = calls.map(|(place, call)| {
-        let nullable = call.function != AggregateFunction::Count;
+        let nullable = !matches!(
+            call.function,
+            AggregateFunction::Count | AggregateFunction::ApproximateCount
+        );
         let name = format!("$agg{place}");
         AggregateCall {
             function: call.function.clone(),

@@ -61,11 +61,24 @@ impl Lowering {
         let num_keys = groups.len() + usize::from(grouping.sets.is_some());
         let arguments: Vec<usize> = (num_keys..input.schema.fields().len()).collect();
         let aggregates = aggregate_calls(calls, &arguments);
+        if let Some(stuck) = aggregates.iter().find(|call| !call.function.can_retract())
+            && self.has_changing_results(input.id)
+        {
+            let message = format!(
+                "{} cannot take rows back, and the results that it reads change",
+                stuck.function
+            );
+            return Err(misfit(
+                message,
+                &aggregate.aggr_expr.iter().collect::<Vec<_>>(),
+            ));
+        }
         let spec = UpdatingSpec {
             input: Arc::clone(&input.schema),
             keys: (0..num_keys).collect(),
             calls: aggregates.clone(),
-            retracts: true,
+            // What comes in is known later.
+            retracts: aggregates.iter().all(|call| call.function.can_retract()),
             time_to_live_ms: None,
         };
         check(spec).map_err(|message| {
@@ -84,6 +97,20 @@ impl Lowering {
         let columns = keys.chain(results).collect::<Result<Vec<_>>>()?;
         let names = aggregate.schema.fields().iter().map(|field| field.name());
         Ok(self.project(rows, columns, names.map(String::as_str)))
+    }
+
+    /// Whether rows that come from a node may be results that become others.
+    fn has_changing_results(&self, id: OperatorId) -> bool {
+        let node = &self.nodes[id.0 as usize];
+        let is_changing = match &node.kind {
+            NodeKind::GroupAggregate { aggregates, .. } => !aggregates.is_empty(),
+            _ => false,
+        };
+        is_changing
+            || node
+                .inputs
+                .iter()
+                .any(|&input| self.has_changing_results(input))
     }
 
     /// The nodes of a query whose equal rows count once.

@@ -25,6 +25,8 @@ mod functions;
 mod group_windows;
 mod grouping;
 mod hints;
+mod json;
+mod json_calls;
 mod late_rows;
 mod like;
 mod limits;

@@ -29,6 +29,8 @@ pub enum AggregateFunction {
     Array,
     /// The values, each with how often it came.
     Multiset,
+    /// About how many different values there are.
+    ApproximateCount,
 }
 
 impl AggregateFunction {
@@ -55,6 +57,11 @@ impl AggregateFunction {
         )
     }
 
+    /// Whether what it has seen of a row can be taken back from it.
+    pub fn can_retract(&self) -> bool {
+        !matches!(self, Self::ApproximateCount)
+    }
+
     /// Its name in SQL.
     pub fn name(&self) -> &'static str {
         match self {
@@ -67,6 +74,7 @@ impl AggregateFunction {
             Self::Text { .. } => "LISTAGG",
             Self::Array => "ARRAY_AGG",
             Self::Multiset => "COLLECT",
+            Self::ApproximateCount => "APPROX_COUNT_DISTINCT",
         }
     }
 }

@@ -4,6 +4,7 @@
 mod call;
 mod grouped;
 mod pane_accumulator;
+mod pane_sketches;
 mod pane_values;
 
 pub use call::{AggregateCall, AggregateFunction};

@@ -13,9 +13,11 @@ use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
 use datafusion_physical_expr::expressions::Column;
 
+use super::pane_sketches::PaneSketches;
 use super::pane_values::PaneValues;
 use super::{AggregateCall, AggregateFunction};
 use crate::expr::listed_values::ListedValues;
+use crate::expr::sketch::check_hashed;
 use crate::expr::{Error, Result};
 use crate::formats::sql_name;
 
@@ -31,6 +33,8 @@ pub(super) enum PaneFunction {
         /// The library's function over the values, if it is one.
         of_values: Option<AggregateFunctionExpr>,
     },
+    /// By a sketch of the values.
+    Sketch,
 }
 
 impl PaneFunction {
@@ -42,6 +46,11 @@ impl PaneFunction {
         let is_of_library = call.function.is_number() || call.function.is_extreme();
         if is_of_library && !call.distinct {
             return Ok(Self::Library(library_function(call, input)?));
+        }
+        if let (AggregateFunction::ApproximateCount, Some(column)) = (&call.function, call.argument)
+        {
+            check_hashed(input.field(column).data_type())?;
+            return Ok(Self::Sketch);
         }
         let value = match (call.argument, &call.function) {
             (None, _) => return Err(Error(format!("{call} has no argument"))),
@@ -72,6 +81,7 @@ impl PaneFunction {
             Self::Values { value, .. } => {
                 Ok(vec![("values".to_owned(), PaneValues::state_type(value))])
             }
+            Self::Sketch => Ok(vec![("sketch".to_owned(), DataType::Binary)]),
         }
     }
 
@@ -96,6 +106,7 @@ impl PaneFunction {
                     of_values: of_values.transpose()?,
                 }
             }
+            Self::Sketch => PaneAccumulator::Sketches(PaneSketches::default()),
         })
     }
 }
@@ -108,6 +119,7 @@ pub(super) enum PaneAccumulator {
         /// It is empty, but for the moment when a result is made.
         of_values: Option<Box<dyn GroupsAccumulator>>,
     },
+    Sketches(PaneSketches),
 }
 
 impl PaneAccumulator {
@@ -116,6 +128,7 @@ impl PaneAccumulator {
         match self {
             Self::Library(accumulator) => accumulator.size(),
             Self::Values { values, .. } => values.num_bytes(),
+            Self::Sketches(sketches) => sketches.num_bytes(),
         }
     }
 
@@ -138,6 +151,7 @@ impl PaneAccumulator {
                 Ok(())
             }
             Self::Values { values, .. } => values.update(&argument, group_of_row, filter, groups),
+            Self::Sketches(sketches) => sketches.update(&argument, group_of_row, filter, groups),
         }
     }
 
@@ -157,6 +171,7 @@ impl PaneAccumulator {
                 Ok(())
             }
             Self::Values { values, .. } => values.merge(&states[0], group_of_row, groups),
+            Self::Sketches(sketches) => sketches.merge(&states[0], group_of_row, groups),
         }
     }
 
@@ -168,6 +183,7 @@ impl PaneAccumulator {
         match self {
             Self::Library(accumulator) => Ok(accumulator.state(EmitTo::All)?),
             Self::Values { values, .. } => Ok(vec![values.drain_states()?]),
+            Self::Sketches(sketches) => Ok(vec![sketches.drain_states()]),
         }
     }
 
@@ -186,6 +202,7 @@ impl PaneAccumulator {
                     None => return listed.result(&call.function, result),
                 }
             }
+            Self::Sketches(sketches) => sketches.drain_counts(),
         };
         Ok(cast(&results, result)?)
     }

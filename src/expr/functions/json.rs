@@ -11,17 +11,18 @@ use std::fmt::Write as _;
 
 use serde_json::value::RawValue;
 
-use super::row_kernel::Compute::{Boolean, Text};
+use super::row_kernel::Compute::{Boolean, Text, Texts};
 use super::row_kernel::{Answer, Argument, Row, RowKernel};
 
 /// The functions of this file.
-pub(super) static KERNELS: [RowKernel; 6] = [
+pub(super) static KERNELS: [RowKernel; 7] = [
     RowKernel::lenient("IS_JSON", Boolean(is_json)),
     RowKernel::strict("JSON_EXISTS", Boolean(exists)),
     RowKernel::strict("JSON_QUERY", Text(query)),
+    RowKernel::strict("JSON_QUERY_ARRAY", Texts(query_elements)),
     RowKernel::strict("JSON_QUOTE", Text(quote)),
     RowKernel::strict("JSON_UNQUOTE", Text(unquote)),
-    RowKernel::strict("JSON_VALUE", Text(value)),
+    RowKernel::lenient("JSON_VALUE", Text(value)),
 ];
 
 /// One step of a path.
@@ -87,7 +88,7 @@ fn steps(path: &str) -> Result<Vec<Step>, String> {
 }
 
 /// The value with which a text begins, as far as it is JSON.
-fn parsed(text: &str) -> Option<&RawValue> {
+pub(super) fn parsed(text: &str) -> Option<&RawValue> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter();
     values.next()?.ok()
 }
@@ -132,51 +133,159 @@ fn select<'a>(value: &'a RawValue, steps: &[Step]) -> Vec<&'a RawValue> {
     values
 }
 
-/// What a row's path leads to in its text, and whether it may lead to several values;
-/// `None` if the text is no JSON.
-fn selected<'a>(row: &Row<'a>) -> Result<Option<(Vec<&'a RawValue>, bool)>, String> {
-    let steps = steps(row.text(1))?;
-    let is_many = steps.contains(&Step::All);
-    Ok(parsed(row.text(0)).map(|value| (select(value, &steps), is_many)))
+/// What the path of a row leads to in its text.
+enum Found<'a> {
+    /// Nothing, or null, which is as if nothing were there; or the text is no JSON.
+    Nothing,
+    Scalar(&'a RawValue),
+    /// An object or an array.
+    Whole(&'a RawValue),
+    /// What a path with `*` leads to.
+    Many(Vec<&'a RawValue>),
 }
 
-/// Null at the end of a path is as if nothing were there.
+impl<'a> Found<'a> {
+    fn of(row: &Row<'a>) -> Result<Self, String> {
+        let steps = steps(row.text(1))?;
+        let Some(value) = parsed(row.text(0)) else {
+            return Ok(Self::Nothing);
+        };
+        let values = select(value, &steps);
+        if steps.contains(&Step::All) {
+            return Ok(Self::Many(values));
+        }
+        Ok(match values.first() {
+            Some(value) if value.get() == "null" => Self::Nothing,
+            Some(value) if value.get().starts_with(['{', '[']) => Self::Whole(value),
+            Some(value) => Self::Scalar(value),
+            None => Self::Nothing,
+        })
+    }
+}
+
+/// Of two arguments the one that says what holds where a path leads to nothing that is asked for:
+/// the first in `lax` mode, where that is nothing, the second where it is an error.
+fn otherwise(row: &Row, lax: usize, strict: usize) -> usize {
+    if row.text(1).trim_start().starts_with("lax ") {
+        lax
+    } else {
+        strict
+    }
+}
+
+fn nothing_there(row: &Row) -> String {
+    format!("the path '{}' leads to nothing of the kind", row.text(1))
+}
+
+/// The third argument says what holds on an error.
 fn exists(row: &Row) -> Answer<bool> {
-    let found = selected(row)?.map(|(values, _)| values);
-    let is_there = |values: Vec<&RawValue>| values.iter().any(|value| value.get() != "null");
-    Ok(Some(found.is_some_and(is_there)))
+    let is_there = match Found::of(row)? {
+        Found::Nothing => false,
+        Found::Scalar(_) | Found::Whole(_) => true,
+        Found::Many(values) => values.iter().any(|value| value.get() != "null"),
+    };
+    let on_error = otherwise(row, row.len(), 2);
+    if is_there || on_error >= row.len() {
+        return Ok(Some(is_there));
+    }
+    match row.text(on_error) {
+        "TRUE" => Ok(Some(true)),
+        "UNKNOWN" => Ok(None),
+        "ERROR" => Err(nothing_there(row)),
+        _ => Ok(Some(false)),
+    }
 }
 
-/// A scalar as text; all else is null.
+/// A scalar as text; all else is null. Behind the path may stand its type, and twice what comes
+/// instead: a word, and a value.
 fn value<'a>(row: &Row<'a>) -> Answer<Cow<'a, str>> {
-    let Some((values, false)) = selected(row)? else {
+    if row.is_null(0) || row.is_null(1) {
         return Ok(None);
-    };
-    let text = values.first().map(|value| value.get());
-    Ok(match text {
-        None | Some("null") => None,
-        Some(text) if text.starts_with(['{', '[']) => None,
-        Some(text) if text.starts_with('"') => serde_json::from_str(text).ok().map(Cow::Owned),
-        Some(text) => Some(text.into()),
-    })
+    }
+    let has_clauses = row.len() > 2;
+    if let Found::Scalar(value) = Found::of(row)? {
+        let text = value.get();
+        if has_clauses && !is_of(row.text(2), text) {
+            return Err(format!("{text} is no {}", row.text(2)));
+        }
+        return Ok(match text.starts_with('"') {
+            true => serde_json::from_str(text).ok().map(Cow::Owned),
+            false => Some(text.into()),
+        });
+    }
+    if !has_clauses {
+        return Ok(None);
+    }
+    let kind = otherwise(row, 3, 5);
+    match (row.text(kind), row.argument(kind + 1)) {
+        ("ERROR", _) => Err(nothing_there(row)),
+        ("DEFAULT", Argument::Text(default)) => Ok(Some(default.into())),
+        _ => Ok(None),
+    }
+}
+
+/// Whether a scalar is of a type.
+fn is_of(data_type: &str, scalar: &str) -> bool {
+    match data_type {
+        "INT" => scalar.parse::<i32>().is_ok(),
+        "DOUBLE" => scalar.parse::<f64>().is_ok(),
+        "BOOLEAN" => scalar == "true" || scalar == "false",
+        _ => true,
+    }
 }
 
 /// An object or an array as text, and an array of what a path with `*` leads to; a scalar
-/// is null.
+/// is null. Behind the path may stand the wrapper, and twice what comes instead.
 fn query<'a>(row: &Row<'a>) -> Answer<Cow<'a, str>> {
-    let Some((values, is_many)) = selected(row)? else {
+    let has_clauses = row.len() > 2;
+    let wrapper = if has_clauses { row.text(2) } else { "WITHOUT" };
+    let text = match (Found::of(row)?, wrapper) {
+        (Found::Many(values), "UNCONDITIONAL") => Some(format!("[{}]", written_array(&values)?)),
+        (Found::Many(values), _) => Some(written_array(&values)?),
+        (Found::Whole(value), "CONDITIONAL") if value.get().starts_with('[') => {
+            Some(written(value)?)
+        }
+        (Found::Whole(value), "WITHOUT") => Some(written(value)?),
+        (Found::Whole(value), _) => Some(written_array(&[value])?),
+        (Found::Scalar(_), "WITHOUT") | (Found::Nothing, _) => None,
+        (Found::Scalar(value), _) => Some(written_array(&[value])?),
+    };
+    if text.is_some() || !has_clauses {
+        return Ok(text.map(Cow::Owned));
+    }
+    match row.text(otherwise(row, 3, 4)) {
+        "ERROR" => Err(nothing_there(row)),
+        "ARRAY" => Ok(Some("[]".into())),
+        "OBJECT" => Ok(Some("{}".into())),
+        _ => Ok(None),
+    }
+}
+
+/// The elements of the array that [`query`] finds: texts as they are, and others as JSON.
+fn query_elements(row: &Row) -> Answer<Vec<Option<String>>> {
+    let Some(text) = query(row)? else {
         return Ok(None);
     };
+    let elements = parsed(&text).and_then(array);
+    let as_text = |element: &RawValue| match element.get() {
+        "null" => None,
+        text if text.starts_with('"') => serde_json::from_str(text).ok(),
+        text => Some(text.to_owned()),
+    };
+    Ok(elements.map(|elements| elements.into_iter().map(as_text).collect()))
+}
+
+/// A value as Flink writes it.
+pub(super) fn written(value: &RawValue) -> Result<String, String> {
     let mut text = String::new();
-    if is_many {
-        write_array(&values, 0, &mut text)?;
-    } else {
-        match values.first() {
-            Some(value) if value.get().starts_with(['{', '[']) => write(value, 0, &mut text)?,
-            _ => return Ok(None),
-        }
-    }
-    Ok(Some(text.into()))
+    write(value, 0, &mut text)?;
+    Ok(text)
+}
+
+fn written_array(elements: &[&RawValue]) -> Result<String, String> {
+    let mut text = String::new();
+    write_array(elements, 0, &mut text)?;
+    Ok(text)
 }
 
 /// Deeper than this no text is taken apart.

@@ -10,6 +10,7 @@ mod encodings;
 mod floats;
 mod java_regex;
 mod json;
+mod json_text;
 mod kernel;
 mod length;
 mod maps;
@@ -35,6 +36,7 @@ pub use calendar::{is_calendar_part, is_calendar_unit, is_shorter_than_a_day};
 pub use choice::{between_symmetric, greatest, least};
 pub use clock::{PROCTIME, current_timestamp, proctime};
 pub use json::check_json_path;
+pub use json_text::json_string;
 pub use length::{pad_to, trim_to};
 pub use maps::{map_entries, map_from_arrays, map_keys, map_union, map_values, row};
 pub use micros::{micros_of, moment_of};
@@ -66,6 +68,7 @@ pub fn row_function(name: &str) -> Arc<ScalarUDF> {
             date_text::KERNELS.as_slice(),
             floats::KERNELS.as_slice(),
             json::KERNELS.as_slice(),
+            json_text::KERNELS.as_slice(),
             printf::KERNELS.as_slice(),
             regular::KERNELS.as_slice(),
             url::KERNELS.as_slice(),

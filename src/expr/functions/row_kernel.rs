@@ -254,7 +254,7 @@ fn text_map() -> DataType {
 }
 
 impl RowKernel {
-    fn evaluate(&self, arrays: &[ArrayRef], rows: usize) -> Result<ArrayRef, String> {
+    pub(super) fn evaluate(&self, arrays: &[ArrayRef], rows: usize) -> Result<ArrayRef, String> {
         let columns = arrays.iter().map(column).collect::<Result<Vec<_>, _>>()?;
         let regexes = RefCell::default();
         let answers = Answers {

@@ -15,6 +15,8 @@ use super::collected::Collected;
 use super::collection::Collection;
 use super::keys::KeyIndex;
 use super::rows::SelectedRows;
+use super::sketches::Sketches;
+use crate::expr::sketch::check_hashed;
 use crate::expr::{AggregateCall, AggregateFunction, Error, Result, RowBytes};
 
 /// One call for all keys.
@@ -73,6 +75,13 @@ pub(super) fn accumulator(
         Function::Max => Kept::Greatest,
         Function::First => Kept::First,
         Function::Last => Kept::Last,
+        Function::ApproximateCount if retracts => {
+            return Err(Error(format!("{} cannot take rows back", call.function)));
+        }
+        Function::ApproximateCount => {
+            check_hashed(value)?;
+            return Ok(Box::new(Sketches::default()));
+        }
         Function::Text { .. } | Function::Array | Function::Multiset => {
             return Ok(Box::new(Collected::new(call, value, keys)?));
         }

@@ -12,6 +12,7 @@ mod collected;
 mod collection;
 mod keys;
 mod rows;
+mod sketches;
 #[cfg(test)]
 mod tests;
 mod time_to_live;
