@@ -130,6 +130,9 @@ impl Output for Emitted {
     fn late(&mut self, rows: usize) {
         unreachable!("{rows} rows came late");
     }
+    fn late_rows(&mut self, batch: Batch) {
+        unreachable!("{} rows came late", batch.num_rows());
+    }
 }
 
 fn aggregate(slicing: Slicing) -> Result<()> {
@@ -185,6 +188,7 @@ fn window_count(slicing: Slicing) -> Result<WindowAggregate> {
             time: 1,
         },
         start_is_last_key: false,
+        late_rows: None,
     }))
 }
 

@@ -17,7 +17,7 @@ const REGISTERS: usize = 1 << INDEX_BITS;
 /// As many registers may be named one by one; with more of them all are kept.
 const NAMED_MAX: usize = 2048;
 /// Until here the number of empty registers says more than what is in the others (Heule, Nunkesser,
-/// Hall: HyperLogLog in Practice, 2013).
+/// Hall: "`HyperLogLog` in Practice", 2013).
 const EMPTY_COUNT_MAX: f64 = 15_500.0;
 /// The seed of Flink's hashes.
 const SEED: u64 = 42;

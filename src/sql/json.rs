@@ -27,11 +27,11 @@ pub(super) fn as_json(value: Expr) -> Expr {
 }
 
 /// `JSON_ARRAY(nulls, value, …)`: the first argument says whether nulls are elements.
-pub(super) fn array(arguments: Vec<Expr>, _: &DFSchema) -> Result<Expr> {
+pub(super) fn array(arguments: Vec<Expr>) -> Expr {
     let mut arguments = arguments.into_iter();
     let nulls = arguments.next();
     let values = nulls.into_iter().chain(arguments.map(as_json));
-    Ok(call(own::row_function("JSON_ARRAY"), values.collect()))
+    call(own::row_function("JSON_ARRAY"), values.collect())
 }
 
 /// `JSON_OBJECT(nulls, name, value, …)`.

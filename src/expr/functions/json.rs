@@ -208,9 +208,10 @@ fn value<'a>(row: &Row<'a>) -> Answer<Cow<'a, str>> {
         if has_clauses && !is_of(row.text(2), text) {
             return Err(format!("{text} is no {}", row.text(2)));
         }
-        return Ok(match text.starts_with('"') {
-            true => serde_json::from_str(text).ok().map(Cow::Owned),
-            false => Some(text.into()),
+        return Ok(if text.starts_with('"') {
+            serde_json::from_str(text).ok().map(Cow::Owned)
+        } else {
+            Some(text.into())
         });
     }
     if !has_clauses {
@@ -246,9 +247,8 @@ fn query<'a>(row: &Row<'a>) -> Answer<Cow<'a, str>> {
             Some(written(value)?)
         }
         (Found::Whole(value), "WITHOUT") => Some(written(value)?),
-        (Found::Whole(value), _) => Some(written_array(&[value])?),
         (Found::Scalar(_), "WITHOUT") | (Found::Nothing, _) => None,
-        (Found::Scalar(value), _) => Some(written_array(&[value])?),
+        (Found::Whole(value) | Found::Scalar(value), _) => Some(written_array(&[value])?),
     };
     if text.is_some() || !has_clauses {
         return Ok(text.map(Cow::Owned));

@@ -159,9 +159,10 @@ fn moment(values: &ArrayRef, row: usize) -> Result<String> {
         return Ok(array_value_to_string(values, row)?.replace(' ', "T"));
     };
     let text = moment.format("%Y-%m-%dT%H:%M:%S%.f").to_string();
-    Ok(match text.contains('.') {
-        true => text.trim_end_matches('0').to_owned(),
-        false => text,
+    Ok(if text.contains('.') {
+        text.trim_end_matches('0').to_owned()
+    } else {
+        text
     })
 }
 

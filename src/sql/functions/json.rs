@@ -11,7 +11,7 @@ pub(in crate::sql) const IS_JSON: &str = "$IS_JSON";
 pub(super) static TABLE: &[Function] = &[
     Function(IS_JSON, &["ss"], Call(|| own::row_function("IS_JSON"))),
     Function("JSON", &["s"], Row),
-    Function("JSON_ARRAY", &["o", "ox*"], Expand(json::array)),
+    Function("JSON_ARRAY", &["o", "ox*"], Rewrite(json::array)),
     Function("JSON_EXISTS", &["ss", "sss"], Expand(json::exists)),
     Function("JSON_OBJECT", &["o", "ox*"], Expand(json::object)),
     Function("JSON_QUERY", &["ss", "ssssss"], Expand(json::query)),
