@@ -59,5 +59,5 @@ oracle: ## Evaluate tests/sql/functions with Flink itself again; fail if a kept 
 	@scripts/oracle check
 
 .PHONY: campaign-fuzz
-campaign-fuzz: ## Run each fuzzer for FUZZ_SECONDS seconds (60)
+campaign-fuzz: ## Run each fuzzer for FUZZ_SECONDS seconds (60); FUZZ_ONLY=programs: SQL made of the project's
 	@scripts/fuzz

@@ -2,6 +2,8 @@
 
 #![no_main]
 
+#[path = "../../tests/fuzz/ends.rs"]
+mod ends;
 #[path = "../../tests/fuzz/targets.rs"]
 mod targets;
 

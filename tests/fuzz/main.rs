@@ -1,12 +1,17 @@
 //! What the fuzzers have kept, replayed, and mutants of it: each file of
 //! `fuzz/corpus` through its target. `THALWEG_FUZZ_MUTANTS=n` makes a campaign.
+//! And programs made of all SQL in the project (`programs`).
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod ends;
 mod mutants;
+mod programs;
 #[path = "../crash/random.rs"]
 mod random;
 mod targets;
+mod texts;
+mod words;
 
 use std::fs;
 use std::panic::catch_unwind;

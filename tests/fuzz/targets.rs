@@ -13,7 +13,11 @@ use serde_json::value::RawValue;
 use thalweg::formats::{
     EncodedRecords, FormatRef, Framing, LineBounds, Options, RowText, format, line_length,
 };
+use thalweg::pipeline;
+use thalweg::plan::Diagnostic;
 use thalweg::sql::{self, SourceFile};
+
+use crate::ends::AllEnds;
 
 /// A target: it panics if what must hold does not.
 pub type Target = fn(&[u8]);
@@ -27,12 +31,16 @@ pub const TARGETS: [(&str, Target); 5] = [
     ("sql", sql),
 ];
 
-/// A program is planned or refused with reasons that point into its text, and
-/// the same way each time.
+/// A text is a program that is planned, or is refused.
 pub fn sql(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return;
-    };
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        is_planned(text);
+    }
+}
+
+/// Whether a program is planned: then it is explained, too. Or else it is refused with
+/// reasons that point into its text, and the same way each time.
+pub fn is_planned(text: &str) -> bool {
     let files = [SourceFile {
         name: "fuzz.sql".to_owned(),
         text: text.to_owned(),
@@ -43,17 +51,39 @@ pub fn sql(bytes: &[u8]) {
             let again = compile().expect("it was planned before");
             assert_eq!(program.dataflow.to_string(), again.dataflow.to_string());
         }
+        Err(diagnostics) => check_reasons(&files, &diagnostics),
+    }
+    match pipeline::compile_with(&files, &BTreeMap::new(), Arc::new(AllEnds)) {
+        Ok(program) => {
+            let json = program.explain_json();
+            assert!(serde_json::from_str::<Value>(&json).is_ok(), "{json}");
+            assert!(!(program.explain() + &program.explain_dot()).is_empty());
+            true
+        }
         Err(diagnostics) => {
-            assert!(!diagnostics.is_empty(), "refused without a reason");
-            let lines = text.split('\n').count().max(1);
-            for diagnostic in &diagnostics {
-                assert!(!diagnostic.message.is_empty(), "a reason without words");
-                let line = usize::try_from(diagnostic.span.line).expect("a line number");
-                assert!(line <= lines, "{diagnostic:?} is behind line {lines}");
-            }
-            assert!(!sql::render(&diagnostics, &files).is_empty());
+            check_reasons(&files, &diagnostics);
+            false
         }
     }
+}
+
+/// There are reasons, and each stands in the text or right behind it.
+fn check_reasons(files: &[SourceFile], diagnostics: &[Diagnostic]) {
+    assert!(!diagnostics.is_empty(), "refused without a reason");
+    let lines: Vec<&str> = files[0].text.split('\n').collect();
+    for diagnostic in diagnostics {
+        assert!(!diagnostic.message.is_empty(), "a reason without words");
+        let number = |place| usize::try_from(place).expect("a number");
+        let line = number(diagnostic.span.line).checked_sub(1);
+        let line = line.and_then(|line| lines.get(line));
+        let columns = line.map_or(0, |line| line.chars().count() + 1);
+        let column = number(diagnostic.span.column);
+        assert!(
+            (1..=columns).contains(&column),
+            "outside of the text: {diagnostic:?}"
+        );
+    }
+    assert!(!sql::render(diagnostics, files).is_empty());
 }
 
 /// A record is taken exactly if it is a JSON object whose fields fit the columns,
