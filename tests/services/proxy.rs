@@ -44,6 +44,8 @@ struct State {
     /// The kind of which the next request is held back.
     wanted: Option<i16>,
     held: Option<Vec<u8>>,
+    /// The kind of which every request gets lost.
+    lost: Option<i16>,
     /// The kinds of those that have passed since.
     passed: Vec<i16>,
     /// How long requests are on their way.
@@ -78,6 +80,14 @@ impl Proxy {
     /// sent it does not know whether it has arrived.
     pub fn hold_next(&self, api: Api) {
         self.shared.state.lock().wanted = Some(api as i16);
+    }
+
+    /// Holds the next request of a kind back, and loses all that come after it until the
+    /// network is mended.
+    pub fn hold_next_and_lose(&self, api: Api) {
+        let mut state = self.shared.state.lock();
+        state.wanted = Some(api as i16);
+        state.lost = Some(api as i16);
     }
 
     /// Waits until one was held, and since then requests of these kinds have passed, one
@@ -123,9 +133,11 @@ impl Proxy {
         self.shared.state.lock().delay = delay;
     }
 
-    /// Lets new connections through again.
+    /// Lets new connections through again, and whatever is sent.
     pub fn mend(&self) {
-        self.shared.state.lock().is_cut = false;
+        let mut state = self.shared.state.lock();
+        state.is_cut = false;
+        state.lost = None;
     }
 
     /// Forgets whatever was asked for.
@@ -133,6 +145,7 @@ impl Proxy {
         let mut state = self.shared.state.lock();
         state.wanted = None;
         state.held = None;
+        state.lost = None;
         state.delay = Duration::ZERO;
         state.is_cut = false;
     }
@@ -187,11 +200,13 @@ impl Shared {
                     state.wanted = None;
                     state.held = Some(request.clone());
                     state.passed.clear();
-                } else {
+                }
+                let is_lost = is_wanted || state.lost == Some(api);
+                if !is_lost {
                     state.passed.push(api);
                 }
                 self.changed.notify_all();
-                if is_wanted {
+                if is_lost {
                     return Ok(());
                 }
             }
