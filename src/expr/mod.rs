@@ -17,5 +17,7 @@ pub use aggregate::{AggregateCall, AggregateFunction, AggregateLayout, GroupedAc
 pub use error::{Error, Result};
 pub use expression::Expression;
 pub use row_bytes::{EncodedRows, RowBytes};
-pub use updating::{KeyChange, KeyChanges, UpdatingAggregates, UpdatingSpec, UpdatingState};
+pub use updating::{
+    KeyChange, KeyChanges, KeyResults, Tells, UpdatingAggregates, UpdatingSpec, UpdatingState,
+};
 pub use wording::in_sql_words;

@@ -13,6 +13,9 @@ mod group_aggregate;
 mod late_rows;
 mod not_null;
 mod project;
+mod retracting_window_aggregate;
+#[cfg(test)]
+mod retracting_window_model;
 mod row_errors;
 mod session_aggregate;
 #[cfg(test)]
@@ -32,6 +35,7 @@ mod window_firing;
 mod window_model;
 mod window_pre_aggregate;
 mod window_state;
+mod windows_of_row;
 
 pub use by_range::ByRange;
 pub use changelog_normalize::ChangelogNormalize;
@@ -43,13 +47,17 @@ pub use group_aggregate::{GroupAggregate, MiniBatch, Spec as GroupAggregateSpec}
 pub use late_rows::LateRows;
 pub use not_null::NotNull;
 pub use project::Project;
+pub use retracting_window_aggregate::{
+    RetractingWindowAggregate, Spec as RetractingWindowAggregateSpec,
+};
 pub use session_aggregate::{SessionAggregate, Spec as SessionAggregateSpec};
 pub use unnest::Unnest;
 pub use updating_window_aggregate::{
-    Firing, Spec as UpdatingWindowAggregateSpec, UpdatingWindowAggregate, WindowsOfRow,
+    Firing, Spec as UpdatingWindowAggregateSpec, UpdatingWindowAggregate,
 };
 pub use window::Slicing;
 pub use window_aggregate::{Input, Spec as WindowAggregateSpec, WindowAggregate};
 pub use window_assign::WindowAssign;
 pub use window_pre_aggregate::WindowPreAggregate;
 pub use window_state::WindowFold;
+pub use windows_of_row::WindowsOfRow;

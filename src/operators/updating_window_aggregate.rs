@@ -15,12 +15,11 @@ use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UIn
 use arrow::compute::{take, take_record_batch};
 use arrow::datatypes::{DataType, Field, Fields, Int64Type, Schema, SchemaRef};
 
-use super::event_time::EventTimes;
 use super::late_rows::LateRows;
 use super::row_errors::dead_letter;
-use super::updating_windows::{Bounds, RowName, UpdatingWindows, WindowRow};
-use super::window::Slicing;
+use super::updating_windows::{RowName, UpdatingWindows, WindowRow};
 use super::window_assign::window_columns;
+use super::windows_of_row::{Bounds, WindowsOfRow, closed_by};
 use crate::expr::{self, AggregateCall, AggregateLayout, GroupedAccumulators, RowBytes};
 use crate::runtime::{Error, Operator, Output, Progress, Result};
 use crate::state::{DeltaKind, DeltaRows, OperatorDelta, RestoredState, StateSchema};
@@ -74,25 +73,6 @@ pub struct Spec {
     pub calls: Vec<AggregateCall>,
     /// What is kept of late rows, if they are not only counted.
     pub late_rows: Option<LateRows>,
-}
-
-/// Where a row's windows come from.
-#[derive(Clone, Copy, Debug)]
-pub enum WindowsOfRow {
-    /// From a column of event time.
-    Time {
-        /// The column.
-        time: usize,
-        /// The windows.
-        slicing: Slicing,
-    },
-    /// The row brings one along.
-    Attached {
-        /// The column of the window's start.
-        start: usize,
-        /// The column of the window's end.
-        end: usize,
-    },
 }
 
 /// When the results of windows are told, besides when the watermark closes them.
@@ -153,8 +133,10 @@ impl UpdatingWindowAggregate {
         let mut numbers: HashMap<(Bounds, &[u8]), i64> = HashMap::new();
         let mut names: Vec<RowName> = Vec::new();
         let (mut places, mut ids): (Vec<u32>, Vec<i64>) = Default::default();
+        let forgotten = self.forgotten(self.watermark);
+        let windows = self.spec.windows.of_rows(records, forgotten);
         let mut late: Vec<u32> = Vec::new();
-        for (row, windows) in self.windows_of(records).into_iter().enumerate() {
+        for (row, windows) in windows.into_iter().enumerate() {
             let place = u32::try_from(row).expect("a batch has fewer than 2^32 rows");
             let Some(windows) = windows else {
                 let reason = "the event time of a windowed row is null".to_owned();
@@ -184,32 +166,6 @@ impl UpdatingWindowAggregate {
         let rows = take_record_batch(records, &UInt32Array::from(places))?;
         self.aggregate(&rows, ids, &names)?;
         self.tell_at_once(&names, out)
-    }
-
-    /// The windows of each row that are not forgotten; `None` if it has no time.
-    fn windows_of(&self, records: &RecordBatch) -> Vec<Option<Vec<Bounds>>> {
-        let forgotten = self.forgotten(self.watermark);
-        let is_kept = |bounds: &Bounds| bounds.0 > forgotten;
-        match self.spec.windows {
-            WindowsOfRow::Time { time, slicing } => {
-                let times = EventTimes::new(records.column(time));
-                let windows = times.iter().map(|time| {
-                    let all = slicing.windows_of(EventTime::from_millis(time?));
-                    let all = all.map(|(start, end)| (end.millis(), start.millis()));
-                    Some(all.filter(is_kept).collect())
-                });
-                windows.collect()
-            }
-            WindowsOfRow::Attached { start, end } => {
-                let starts = EventTimes::new(records.column(start));
-                let ends = EventTimes::new(records.column(end));
-                let windows = starts.iter().zip(ends.iter()).map(|(start, end)| {
-                    let bounds = (end?, start?);
-                    Some(Some(bounds).filter(is_kept).into_iter().collect())
-                });
-                windows.collect()
-            }
-        }
     }
 
     /// Adds rows to what is known of the rows of windows with these names.
@@ -513,15 +469,6 @@ impl Operator for UpdatingWindowAggregate {
             rows,
         }])
     }
-}
-
-/// Windows that end here or earlier are passed by a watermark: it has reached their last
-/// millisecond.
-fn closed_by(watermark: EventTime) -> i64 {
-    if watermark == EventTime::MIN {
-        return i64::MIN;
-    }
-    watermark.saturating_add(1).millis()
 }
 
 fn place(id: i64) -> usize {

@@ -7,8 +7,7 @@ use std::mem;
 use std::ops::RangeBounds;
 use std::sync::Arc;
 
-/// The end and the start of a window, in milliseconds.
-pub type Bounds = (i64, i64);
+use super::windows_of_row::Bounds;
 
 /// The name of what a key has in a window.
 pub type RowName = (Bounds, Arc<[u8]>);

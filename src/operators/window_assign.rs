@@ -56,9 +56,13 @@ impl Operator for WindowAssign {
         if rows.is_empty() {
             return Ok(());
         }
+        let kinds = batch.kinds.as_ref().map(|_| {
+            let rows = rows.iter().map(|&row| batch.kind(row as usize));
+            rows.collect()
+        });
         let records = self.with_windows(records, rows, &windows);
         let records = records.map_err(|error| Error::Fatal(error.to_string()))?;
-        out.emit(Batch::new(records));
+        out.emit(Batch::with_kinds(records, kinds));
         Ok(())
     }
 }

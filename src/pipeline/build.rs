@@ -7,7 +7,8 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::build_windows::{
-    session_aggregate, slicing_of, updating_window_aggregate, window_aggregate,
+    retracting_window_aggregate, session_aggregate, slicing_of, updating_window_aggregate,
+    window_aggregate,
 };
 use super::ends::{CheckedSource, Ends, source_of};
 use super::event_time::DeclaredWatermark;
@@ -16,7 +17,7 @@ use super::status::VertexStatus;
 use super::updating::UpdatingSettings;
 use crate::checkpoint::TaskId;
 use crate::connectors::JobContext;
-use crate::expr::UpdatingSpec;
+use crate::expr::{Tells, UpdatingSpec};
 use crate::metrics::TaskMetrics;
 use crate::operators::{
     ChangelogNormalize, Expand, Filter, GroupAggregate, GroupAggregateSpec, NotNull, Project,
@@ -385,6 +386,9 @@ async fn operators(
                 let slicing = slicing_of(*window);
                 operators.push(Box::new(WindowAssign::new(schema, *time, slicing)));
             }
+            NodeKind::WindowAggregate { retracts: true, .. } => {
+                operators.push(retracting_window_aggregate(blueprint, node, index).await?);
+            }
             NodeKind::WindowAggregate { .. } => {
                 operators.push(window_aggregate(blueprint, node, *step, index).await?);
             }
@@ -472,6 +476,7 @@ async fn group_aggregate(
             calls: aggregates.clone(),
             retracts: *retracts,
             time_to_live_ms: time_to_live_ms.or(blueprint.updating.time_to_live_ms),
+            tells: Tells::Changes,
         },
         emits_update_before: *emits_update_before,
         mini_batch: blueprint.updating.mini_batch,

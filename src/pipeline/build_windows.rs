@@ -6,7 +6,8 @@ use super::build::{Blueprint, node_of};
 use super::stages::Step;
 use crate::expr::AggregateLayout;
 use crate::operators::{
-    ByRange, ClockWindows, Input, LateRows, SessionAggregate, SessionAggregateSpec, Slicing,
+    ByRange, ClockWindows, Input, LateRows, RetractingWindowAggregate,
+    RetractingWindowAggregateSpec, SessionAggregate, SessionAggregateSpec, Slicing,
     UpdatingWindowAggregate, UpdatingWindowAggregateSpec, WindowAggregate, WindowAggregateSpec,
     WindowFold, WindowPreAggregate, WindowsOfRow,
 };
@@ -28,6 +29,7 @@ pub(super) async fn window_aggregate(
         input,
         late_rows,
         by_clock: is_by_clock,
+        ..
     } = &node.kind
     else {
         unreachable!("the caller looks at the kind");
@@ -150,13 +152,7 @@ pub(super) async fn updating_window_aggregate(
     };
     let firing = blueprint.updating.firing;
     let firing = firing.expect("the plan has the node because of the settings");
-    let windows = match *input {
-        WindowInput::Time { time, window } => WindowsOfRow::Time {
-            time,
-            slicing: slicing_of(window),
-        },
-        WindowInput::Attached { start, end } => WindowsOfRow::Attached { start, end },
-    };
+    let windows = windows_of(*input);
     let groups = blueprint.key_groups;
     let range = groups.range_of_task(index, blueprint.parallelism);
     by_clock(blueprint, range, (0..*keys).collect(), |range| {
@@ -176,6 +172,55 @@ pub(super) async fn updating_window_aggregate(
         Ok((Box::new(aggregate) as Box<dyn Operator>, state))
     })
     .await
+}
+
+/// The operator of a [`NodeKind::WindowAggregate`] over rows that may be taken back.
+pub(super) async fn retracting_window_aggregate(
+    blueprint: &Blueprint<'_>,
+    node: &Node,
+    index: usize,
+) -> Result<Box<dyn Operator>> {
+    let NodeKind::WindowAggregate {
+        keys,
+        aggregates,
+        input,
+        ..
+    } = &node.kind
+    else {
+        unreachable!("the caller looks at the kind");
+    };
+    let groups = blueprint.key_groups;
+    let range = groups.range_of_task(index, blueprint.parallelism);
+    let mut parts: Vec<(KeyRange, Box<dyn Operator>)> = Vec::new();
+    for part in clocks(blueprint, node.id.state(0), range).await? {
+        let mut operator = RetractingWindowAggregate::new(RetractingWindowAggregateSpec {
+            operator: node.id,
+            range: part,
+            input: Arc::clone(&node_of(blueprint.dataflow, node.inputs[0]).schema),
+            schema: Arc::clone(&node.schema),
+            keys: keys.len(),
+            windows: windows_of(*input),
+            calls: aggregates.clone(),
+        })?;
+        for (place, state) in operator.states().to_vec().into_iter().enumerate() {
+            let restored = blueprint.store.call(move |store| store.load(&state, part));
+            if let Some(restored) = restored.await? {
+                operator.restore_state(place, &restored)?;
+            }
+        }
+        parts.push((part, Box::new(operator)));
+    }
+    Ok(side_by_side(blueprint, (0..keys.len()).collect(), parts))
+}
+
+fn windows_of(input: WindowInput) -> WindowsOfRow {
+    match input {
+        WindowInput::Time { time, window } => WindowsOfRow::Time {
+            time,
+            slicing: slicing_of(window),
+        },
+        WindowInput::Attached { start, end } => WindowsOfRow::Attached { start, end },
+    }
 }
 
 /// What an aggregate over windows keeps of late rows, if another node reads them.
@@ -204,14 +249,8 @@ async fn by_clock(
 ) -> Result<Box<dyn Operator>> {
     let store = blueprint.store;
     let (_, StateSchema { operator, .. }) = make(range)?;
-    let clocks = store.call(move |store| store.clocks(operator, range));
-    let mut clocks = clocks.await?;
-    if clocks.is_empty() {
-        // A task without key groups.
-        clocks.push(range);
-    }
-    let mut parts: Vec<(KeyRange, Box<dyn Operator>)> = Vec::with_capacity(clocks.len());
-    for part in clocks {
+    let mut parts: Vec<(KeyRange, Box<dyn Operator>)> = Vec::new();
+    for part in clocks(blueprint, operator, range).await? {
         let (mut operator, state) = make(part)?;
         let restored = store.call(move |store| store.load(&state, part)).await?;
         if let Some(restored) = restored {
@@ -219,11 +258,37 @@ async fn by_clock(
         }
         parts.push((part, operator));
     }
+    Ok(side_by_side(blueprint, keys, parts))
+}
+
+/// The parts of a key range that have clocks of their own in the state of an operator.
+async fn clocks(
+    blueprint: &Blueprint<'_>,
+    operator: OperatorId,
+    range: KeyRange,
+) -> Result<Vec<KeyRange>> {
+    let clocks = blueprint
+        .store
+        .call(move |store| store.clocks(operator, range));
+    let mut clocks = clocks.await?;
+    if clocks.is_empty() {
+        // A task without key groups.
+        clocks.push(range);
+    }
+    Ok(clocks)
+}
+
+/// The operators of the parts of a key range as one; `keys` are the key columns of their input.
+fn side_by_side(
+    blueprint: &Blueprint<'_>,
+    keys: Vec<usize>,
+    mut parts: Vec<(KeyRange, Box<dyn Operator>)>,
+) -> Box<dyn Operator> {
     if parts.len() == 1 {
         let (_, only) = parts.remove(0);
-        return Ok(only);
+        return only;
     }
-    Ok(Box::new(ByRange::new(keys, blueprint.key_groups, parts)))
+    Box::new(ByRange::new(keys, blueprint.key_groups, parts))
 }
 
 /// How the windows of a plan are cut.

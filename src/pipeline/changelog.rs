@@ -14,9 +14,9 @@ use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use super::ends::{Ends, sink_of, source_of};
 use super::row_key::{Keys, RowKey};
 use crate::connectors::JobContext;
-use crate::expr::Expression;
+use crate::expr::{AggregateCall, Expression};
 use crate::operators::{ChangelogNormalize, Firing};
-use crate::plan::{Dataflow, Diagnostic, Node, NodeKind, Span, Table};
+use crate::plan::{Dataflow, Diagnostic, Node, NodeKind, Table};
 use crate::stream::{ChangelogMode, OperatorId};
 
 /// The dataflow with the changes of its edges, and with what they need; `firing` says when
@@ -135,13 +135,13 @@ impl fmt::Display for Origin {
 pub(super) struct Rewriting<'a> {
     ends: &'a dyn Ends,
     job: &'a JobContext,
-    firing: Option<Firing>,
+    pub(super) firing: Option<Firing>,
     nodes: Vec<Node>,
     /// By the place of the old node.
     streams: Vec<Stream>,
     /// Of each sink, whether it needs the rows that others take the place of.
     needs_update_before: BTreeMap<OperatorId, bool>,
-    errors: Vec<Diagnostic>,
+    pub(super) errors: Vec<Diagnostic>,
 }
 
 impl Rewriting<'_> {
@@ -152,10 +152,10 @@ impl Rewriting<'_> {
             .collect();
         match &node.kind {
             NodeKind::Source { table, .. } => return self.source(node, table),
-            NodeKind::WindowAssign { .. }
-            | NodeKind::WindowAggregate { .. }
-            | NodeKind::SessionAggregate { .. } => {
-                self.refuse_windows(&inputs[0]);
+            NodeKind::WindowAggregate { .. } | NodeKind::SessionAggregate { .. }
+                if inputs[0].changes != ChangelogMode::InsertOnly =>
+            {
+                return self.windows_of_changes(node, &inputs[0]);
             }
             _ => (),
         }
@@ -214,25 +214,17 @@ impl Rewriting<'_> {
             unreachable!("the caller looks at the kind");
         };
         *retracts = input.changes != ChangelogMode::InsertOnly;
-        let stuck = aggregates.iter().find(|call| !call.function.can_retract());
-        if let (Some(call), Some(Origin::Table(table))) = (stuck, &input.origin) {
-            self.errors.push(Diagnostic {
-                span: table.span,
-                message: format!(
-                    "rows of table {} change ({}), and {} cannot take rows back",
-                    table.name, input.changes, call.function
-                ),
-                hint: Some("use COUNT(DISTINCT …)".to_owned()),
-            });
-        }
+        let stuck = cannot_retract(aggregates, input);
         let is_changing = *retracts || !aggregates.is_empty();
         let key = RowKey::of_first(*keys);
         if is_changing {
             node.changes = ChangelogMode::Retract;
         }
+        let changes = node.changes;
+        self.errors.extend(stuck);
         Stream {
             id,
-            changes: node.changes,
+            changes,
             key: is_changing.then_some(key),
             origin: is_changing.then_some(Origin::Aggregate),
         }
@@ -241,6 +233,11 @@ impl Rewriting<'_> {
     /// The rows of a node of the new dataflow.
     pub(super) fn schema_of(&self, id: OperatorId) -> SchemaRef {
         Arc::clone(&self.nodes[id.0 as usize].schema)
+    }
+
+    /// Which changes leave a node of the new dataflow.
+    pub(super) fn changes_of(&self, id: OperatorId) -> ChangelogMode {
+        self.nodes[id.0 as usize].changes
     }
 
     /// Notes which changes leave a node of the new dataflow.
@@ -318,33 +315,6 @@ impl Rewriting<'_> {
         }
     }
 
-    fn refuse_windows(&mut self, input: &Stream) {
-        // Behind an aggregate there is no event time, which the planner has refused.
-        if let Some(Origin::Window) = &input.origin {
-            self.errors.push(Diagnostic {
-                span: Span::default(),
-                message: format!(
-                    "{} change ({}), and other windows can only take rows that are added (+I)",
-                    Origin::Window,
-                    input.changes
-                ),
-                hint: Some(
-                    "let the outer windows read the rows, or leave the settings out".to_owned(),
-                ),
-            });
-        }
-        if let Some(Origin::Table(table)) = &input.origin {
-            self.errors.push(Diagnostic {
-                span: table.span,
-                message: format!(
-                    "rows of table {} change ({}), and windows can only take rows that are added (+I)",
-                    table.name, input.changes
-                ),
-                hint: None,
-            });
-        }
-    }
-
     fn check_sink(&mut self, id: OperatorId, table: &Table, input: &Stream) {
         let Ok(sink) = sink_of(self.ends, table, self.job) else {
             return;
@@ -380,6 +350,22 @@ impl Rewriting<'_> {
             hint: Some(hint.to_owned()),
         });
     }
+}
+
+/// What is wrong with aggregates over rows of a table that change.
+pub(super) fn cannot_retract(aggregates: &[AggregateCall], input: &Stream) -> Option<Diagnostic> {
+    let stuck = aggregates.iter().find(|call| !call.function.can_retract());
+    let (Some(call), Some(Origin::Table(table))) = (stuck, &input.origin) else {
+        return None;
+    };
+    Some(Diagnostic {
+        span: table.span,
+        message: format!(
+            "rows of table {} change ({}), and {} cannot take rows back",
+            table.name, input.changes, call.function
+        ),
+        hint: Some("use COUNT(DISTINCT …)".to_owned()),
+    })
 }
 
 /// The source with the key's columns in front, and where its own columns are now.
@@ -662,8 +648,6 @@ mod tests {
 
     #[test]
     fn who_cannot_take_changes_refuses_them() {
-        const WINDOW: &str = "SELECT window_start, COUNT(*) FROM TABLE(TUMBLE(TABLE users, \
-                              DESCRIPTOR(at), INTERVAL '1' HOUR)) GROUP BY window_start, window_end";
         for (text, expected) in [
             (
                 "INSERT INTO added SELECT id FROM orders",
@@ -680,10 +664,6 @@ mod tests {
             (
                 "SELECT APPROX_COUNT_DISTINCT(price) FROM orders",
                 "rows of table orders change (+I, -U, +U, -D), and APPROX_COUNT_DISTINCT cannot take rows back",
-            ),
-            (
-                WINDOW,
-                "rows of table users change (+I, -U, +U, -D), and windows can only take rows that are added (+I)",
             ),
         ] {
             assert_eq!(plan(text), [expected], "{text}");

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::changelog::{Origin, Rewriting, Stream};
 use super::row_key::RowKey;
-use crate::expr::{AggregateCall, Expression};
+use super::window_changes::{moved_calls, moved_windows};
 use crate::formats::{OptionError, Options};
 use crate::operators::Firing;
-use crate::plan::{Node, NodeKind, WindowInput};
+use crate::plan::{Node, NodeKind};
 use crate::stream::ChangelogMode;
 
 /// The setting that is blamed for what early results bring about.
@@ -82,38 +82,13 @@ impl Rewriting<'_> {
         else {
             unreachable!("the caller looks at the kind");
         };
-        let read = self.schema_of(input.id);
-        let columns = keys.iter().copied().chain(0..read.fields().len());
-        let columns: Vec<_> = columns
-            .map(|column| Expression::column(&read, column))
-            .collect();
-        let fields = columns.iter().map(|column| column.field().clone());
-        let project = Node {
-            schema: std::sync::Arc::new(arrow::datatypes::Schema::new(fields.collect::<Vec<_>>())),
-            kind: NodeKind::Project { columns },
-            ..node.clone()
-        };
-        let id = self.push(&project, vec![input.id]);
+        let id = self.keys_first(node, input.id, keys);
         let moved = |column: usize| column + keys.len();
-        let call = |call: &AggregateCall| AggregateCall {
-            argument: call.argument.map(moved),
-            filter: call.filter.map(moved),
-            ..call.clone()
-        };
         let aggregate = Node {
             kind: NodeKind::UpdatingWindowAggregate {
                 keys: keys.len(),
-                aggregates: aggregates.iter().map(call).collect(),
-                input: match *windows {
-                    WindowInput::Time { time, window } => WindowInput::Time {
-                        time: moved(time),
-                        window,
-                    },
-                    WindowInput::Attached { start, end } => WindowInput::Attached {
-                        start: moved(start),
-                        end: moved(end),
-                    },
-                },
+                aggregates: moved_calls(aggregates, keys.len()),
+                input: moved_windows(*windows, keys.len()),
                 lateness_ms: firing.lateness_ms,
                 emits_update_before: true,
                 late_rows: late_rows.iter().copied().map(moved).collect(),

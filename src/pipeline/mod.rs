@@ -20,6 +20,7 @@ mod status;
 mod supervisor;
 mod tasks;
 mod updating;
+mod window_changes;
 
 pub use crate::connectors::ConsoleFormat as OutputFormat;
 pub use compile::{CheckedProgram, compile, compile_with};

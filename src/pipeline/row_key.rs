@@ -61,7 +61,11 @@ impl RowKey {
     /// Where the key is behind a node, if it is still there.
     pub(super) fn behind(&self, kind: &NodeKind) -> Option<Self> {
         match kind {
-            NodeKind::Filter { .. } => Some(self.clone()),
+            NodeKind::Filter { .. }
+            | NodeKind::WindowAssign {
+                window: Window::Tumble { .. },
+                ..
+            } => Some(self.clone()),
             NodeKind::Project { columns } => {
                 let moved = |part: &BTreeSet<usize>| {
                     let columns = columns.iter().enumerate();

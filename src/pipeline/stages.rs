@@ -120,9 +120,11 @@ impl Cutting {
                 keys,
                 late_rows,
                 by_clock,
+                retracts,
                 ..
-            } if *by_clock || !late_rows.is_empty() => {
-                // Only who is behind the exchange knows which rows are late, and what time it is.
+            } if *by_clock || *retracts || !late_rows.is_empty() => {
+                // Only who is behind the exchange knows which rows are late, what time it is, and
+                // what there is to be taken back.
                 self.exchanged(node, self.before(node), keys.len())
             }
             NodeKind::WindowAggregate { keys, .. } => {

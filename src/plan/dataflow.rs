@@ -127,6 +127,8 @@ pub enum NodeKind {
         late_rows: Vec<usize>,
         /// Whether its time is that of the clock, which closes its windows.
         by_clock: bool,
+        /// Whether the rows of the input may be taken back.
+        retracts: bool,
     },
     /// Aggregates rows by key and session, and emits a session when the watermark closes it.
     /// Its columns are those of a [`NodeKind::WindowAggregate`].

@@ -132,12 +132,13 @@ fn describe(kind: &NodeKind, input: Option<&Schema>, f: &mut fmt::Formatter<'_>)
             input: windows,
             late_rows,
             by_clock,
+            retracts,
         } => {
             let keys = input.map(|schema| names(schema, keys)).unwrap_or_default();
             write!(f, ": keys [{keys}], aggregates [{}], ", list(aggregates))?;
             describe_windows(*windows, input, f)?;
             f.write_str(by_the_clock(*by_clock))?;
-            f.write_str(", state: panes by key and window")?;
+            f.write_str(state_of_windows(*retracts))?;
             describe_late_rows(late_rows, input, f)
         }
         NodeKind::UpdatingWindowAggregate {
@@ -229,6 +230,14 @@ fn by_the_clock(by_clock: bool) -> &'static str {
         ", closed by the clock"
     } else {
         ""
+    }
+}
+
+fn state_of_windows(retracts: bool) -> &'static str {
+    if retracts {
+        ", rows may be taken back, state: the aggregates by key and window"
+    } else {
+        ", state: panes by key and window"
     }
 }
 

@@ -205,6 +205,8 @@ impl Lowering {
                 input: windows,
                 late_rows,
                 by_clock: groups.by_clock,
+                // What comes in is known later.
+                retracts: false,
             },
         };
         let id = self.push(vec![input.id], kind, Arc::clone(&schema));

@@ -16,7 +16,7 @@ use super::hints;
 use super::lower::{Lowering, Role, Rows, expression};
 use super::lower_aggregate::aggregate_calls;
 use super::typing::misfit;
-use crate::expr::{AggregateCall, Expression, UpdatingAggregates, UpdatingSpec};
+use crate::expr::{AggregateCall, Expression, Tells, UpdatingAggregates, UpdatingSpec};
 use crate::plan::{NodeKind, type_name};
 use crate::stream::OperatorId;
 
@@ -80,6 +80,7 @@ impl Lowering {
             // What comes in is known later.
             retracts: aggregates.iter().all(|call| call.function.can_retract()),
             time_to_live_ms: None,
+            tells: Tells::Changes,
         };
         check(spec).map_err(|message| {
             let calls: Vec<&Expr> = aggregate.aggr_expr.iter().collect();

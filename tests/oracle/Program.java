@@ -17,6 +17,9 @@ import org.apache.flink.util.CloseableIterator;
 
 /** Whole statements over tables whose rows are files. */
 final class Program {
+    /** How the names of files end that hold changes of rows, in Flink's format `debezium-json`. */
+    static final String CHANGES = ".changes";
+
     private static final Pattern SETTING = Pattern.compile("(?is)SET\\s+'([^']*)'\\s*=\\s*'([^']*)'");
 
     private Program() {}
@@ -73,7 +76,8 @@ final class Program {
             String file = rows.get(name);
             Map<String, String> options = file == null
                 ? Map.of("connector", RowSink.CONNECTOR)
-                : Map.of("connector", "filesystem", "format", "json", "path", "file://" + file);
+                : Map.of("connector", "filesystem", "path", "file://" + file,
+                    "format", file.endsWith(CHANGES) ? "debezium-json" : "json");
             catalog.alterTable(path, ((CatalogTable) table).copy(options), false);
         }
     }

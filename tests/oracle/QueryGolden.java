@@ -9,10 +9,12 @@ import java.util.regex.Pattern;
 
 /**
  * A golden of a query, whose outputs are what Flink comes to. {@code tests/sql/golden.rs} says what
- * its blocks are; here the inputs are rows without kinds, and markers are left out.
+ * its blocks are; here markers are left out, and the watermark follows every row.
  */
 final class QueryGolden {
     private static final Pattern TABLE = Pattern.compile("CREATE TABLE (\\w+)");
+
+    private static final Pattern ROW = Pattern.compile("([-+][IUD] )?\\{.*");
 
     private final List<String> statement = new ArrayList<>();
     private final Map<String, List<String>> inputs = new TreeMap<>();
@@ -31,7 +33,7 @@ final class QueryGolden {
                 inputs.put(line.substring("input ".length()), block);
             } else if (line.startsWith("output ")) {
                 break;
-            } else if (block == statement || (block != null && line.startsWith("{"))) {
+            } else if (block == statement || (block != null && ROW.matcher(line).matches())) {
                 block.add(line);
             }
             kept.add(line);
@@ -42,8 +44,10 @@ final class QueryGolden {
     String answered() throws Exception {
         Map<String, String> files = new TreeMap<>();
         for (var input : inputs.entrySet()) {
-            Path rows = scratch.resolve(input.getKey() + ".jsonl");
-            Files.write(rows, input.getValue());
+            boolean changes = input.getValue().stream().anyMatch(line -> !line.startsWith("{"));
+            String ending = changes ? Program.CHANGES : ".jsonl";
+            Path rows = scratch.resolve(input.getKey() + ending);
+            Files.write(rows, changes ? changes(input.getValue()) : input.getValue());
             files.put(input.getKey(), rows.toString());
         }
         Outputs outputs = new Outputs();
@@ -58,6 +62,18 @@ final class QueryGolden {
             rows.forEach((row, times) -> text.append((row + '\n').repeat(times)));
         });
         return text.toString();
+    }
+
+    /** Rows with kinds as records of Debezium: each adds a row or takes one back. */
+    private static List<String> changes(List<String> lines) {
+        List<String> records = new ArrayList<>();
+        for (String line : lines) {
+            String row = line.substring(line.indexOf('{'));
+            records.add(line.startsWith("-")
+                ? "{\"before\":" + row + ",\"after\":null,\"op\":\"d\"}"
+                : "{\"before\":null,\"after\":" + row + ",\"op\":\"c\"}");
+        }
+        return records;
     }
 
     /** What the sinks hold in the end: how often each row is there. */

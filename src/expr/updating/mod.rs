@@ -11,6 +11,7 @@ mod changes;
 mod collected;
 mod collection;
 mod keys;
+mod results;
 mod rows;
 mod sketches;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, new
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema, SchemaRef};
 
 pub use changes::{KeyChange, KeyChanges};
+pub use results::KeyResults;
 
 use super::{AggregateCall, Result};
 use changes::{Touched, equal_rows};
@@ -45,6 +47,17 @@ pub struct UpdatingSpec {
     pub retracts: bool,
     /// For how many milliseconds a key is kept to which nothing happens.
     pub time_to_live_ms: Option<i64>,
+    /// What it is asked for.
+    pub tells: Tells,
+}
+
+/// What aggregates are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tells {
+    /// Again and again, what has become of keys: [`UpdatingAggregates::take_changes`].
+    Changes,
+    /// In the end, what keys come to: [`UpdatingAggregates::take_results`].
+    Results,
 }
 
 /// The shape of one of its states.
@@ -71,6 +84,8 @@ pub struct UpdatingAggregates {
     is_dirty: Vec<bool>,
     /// Keys that the state may still have.
     gone: HashSet<Box<[u8]>>,
+    /// The first index whose results have not been taken.
+    next_result: usize,
 }
 
 impl UpdatingAggregates {
@@ -93,6 +108,7 @@ impl UpdatingAggregates {
             dirty: Vec::new(),
             is_dirty: Vec::new(),
             gone: HashSet::new(),
+            next_result: 0,
             spec,
         })
     }
@@ -151,12 +167,27 @@ impl UpdatingAggregates {
         self.reset_those_over(&indexes, now_ms);
         let first_touched = self.touched.indexes.len();
         let unknown = self.count_rows(&indexes, adds, now_ms);
-        let old = self.results(&self.touched.indexes[first_touched..])?;
         if self.touched.indexes.len() > first_touched {
+            let old = self.results(&self.touched.indexes[first_touched..])?;
             self.touched.keep(old);
         }
+        self.aggregate_known(records, &indexes, adds, &unknown)?;
+        if self.spec.tells == Tells::Results {
+            self.forget_empty(indexes);
+        }
+        Ok(())
+    }
+
+    /// Aggregates all rows but the `unknown` ones.
+    fn aggregate_known(
+        &mut self,
+        records: &RecordBatch,
+        indexes: &[u32],
+        adds: Option<&[bool]>,
+        unknown: &[usize],
+    ) -> Result<()> {
         if unknown.is_empty() {
-            return self.aggregate(records, &indexes, adds);
+            return self.aggregate(records, indexes, adds);
         }
         // What is taken back and never came, or was forgotten since, counts for nothing.
         let known = |row: &usize| unknown.binary_search(row).is_err();
@@ -201,7 +232,9 @@ impl UpdatingAggregates {
         for (row, &index) in indexes.iter().enumerate() {
             let place = index as usize;
             let had_rows = self.rows[place] > 0;
-            self.touched.touch(index, had_rows);
+            if self.spec.tells == Tells::Changes {
+                self.touched.touch(index, had_rows);
+            }
             if adds.is_none_or(|adds| adds[row]) {
                 self.rows[place] += 1;
             } else if had_rows {

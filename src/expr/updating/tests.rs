@@ -81,6 +81,7 @@ fn spec(retracts: bool) -> UpdatingSpec {
         ],
         retracts,
         time_to_live_ms: None,
+        tells: Tells::Changes,
     }
 }
 
