@@ -51,6 +51,7 @@ pub(super) fn with_window_function(select: &mut Select) -> Result<()> {
     if let Some(window) = window {
         let is_session = window.name.value == "SESSION";
         let (keys, computed) = if is_session {
+            check_no_sets(select, &window.name)?;
             keys_of_sessions(select)
         } else {
             (Vec::new(), Vec::new())
@@ -190,6 +191,26 @@ fn as_column(expression: &mut Expr, window: Option<&GroupWindow>) -> Result<()> 
         return Err(refusal(message, library_span(window.name.span), Some(hint)));
     }
     Ok(())
+}
+
+/// Each set of `GROUPING SETS` has sessions of its own, which one window function cannot make.
+fn check_no_sets(select: &Select, window: &Ident) -> Result<()> {
+    let has_sets = |group: &Expr| {
+        matches!(
+            group,
+            Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_)
+        )
+    };
+    match &select.group_by {
+        GroupByExpr::Expressions(groups, _) if groups.iter().any(has_sets) => {
+            let message = "GROUPING SETS, ROLLUP and CUBE beside the group window SESSION are not supported yet: each \
+                           set has sessions of its own";
+            let hint = "write a query for each set and unite them with UNION ALL";
+            let place = library_span(window.span);
+            Err(refusal(message, place, Some(hint.to_owned())))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The columns by which sessions are kept apart, which are those of `GROUP BY` beside the window;

@@ -311,10 +311,7 @@ impl Lowering {
             return Err(refusal("the plan holds a node of unknown kind", None, None));
         };
         if assign.is_session() {
-            let message = "the rows of SESSION windows can only be aggregated in them yet";
-            let hint = "GROUP BY window_start, window_end and the columns of PARTITION BY; filter \
-                        rows in a view that SESSION reads";
-            return Err(refusal(message, assign.span, Some(hint.to_owned())));
+            return self.session_rows(assign);
         }
         let input = self.rows(&assign.input)?;
         let time = assign.time_index()?;

@@ -26,9 +26,10 @@ impl Lowering {
     /// If it does what no accumulator can do yet.
     pub(super) fn aggregate(&mut self, aggregate: &Aggregate) -> Result<Rows> {
         if let Some(stripped) = without_windows(&aggregate.input)?
-            && let Window::Session { .. } = stripped.window
+            && stripped.is_of_sessions()
+            && let Some(rows) = self.session_aggregate(aggregate, &stripped)?
         {
-            return self.session_aggregate(aggregate, &stripped);
+            return Ok(rows);
         }
         let mark = self.nodes.len();
         let attached = self.rows(&aggregate.input)?;
@@ -61,7 +62,7 @@ impl Lowering {
         let stripped = if inputs.any(uses_window) {
             None
         } else {
-            without_windows(&aggregate.input)?
+            without_windows(&aggregate.input)?.filter(|stripped| !stripped.is_of_sessions())
         };
         let (rows, schema, ends) = match &stripped {
             Some(stripped) => {

@@ -15,22 +15,21 @@ use super::diagnose::refusal;
 use super::grouping::Grouping;
 use super::lower::{Lowering, Role, Rows, expression, goes_by_clock, window_roles};
 use super::lower_aggregate::Groups;
-use super::typing::misfit;
 use super::window_function::WINDOW_COLUMNS;
 use super::window_removal::{Stripped, partition_column};
 use crate::plan::NodeKind;
 
 impl Lowering {
     /// The nodes of an aggregation right above a session window function, without which
-    /// `stripped` is its input.
+    /// `stripped` is its input; `None` if its groups are not the sessions.
     ///
     /// # Errors
-    /// If its groups are not sessions, or it does what no accumulator can do yet.
+    /// If it does what no accumulator can do yet.
     pub(super) fn session_aggregate(
         &mut self,
         aggregate: &Aggregate,
         stripped: &Stripped,
-    ) -> Result<Rows> {
+    ) -> Result<Option<Rows>> {
         let roles = window_roles(stripped.window, false);
         let role_of = |group: &Expr| {
             let column = stripped.window_column(group);
@@ -39,12 +38,11 @@ impl Lowering {
         };
         let grouping = Grouping::of(aggregate)?;
         let groups = Groups::of_windows(aggregate, &grouping, role_of)?;
-        let Some(mut groups) = groups.filter(|groups| groups.sets.is_none()) else {
-            let message = "the rows of SESSION windows can only be grouped by their windows yet";
-            let hint = "GROUP BY window_start, window_end and the columns of PARTITION BY";
-            return Err(refusal(message, stripped.span, Some(hint.to_owned())));
+        let is_of_sessions =
+            |groups: &Groups| groups.sets.is_none() && is_by_partition(groups, stripped);
+        let Some(mut groups) = groups.filter(is_of_sessions) else {
+            return Ok(None);
         };
-        check_partition(&groups, stripped)?;
         let mut calls = Calls::default();
         for call in &aggregate.aggr_expr {
             calls.add(call, aggregate.input.schema())?;
@@ -52,10 +50,9 @@ impl Lowering {
         if groups.keys.is_empty() {
             calls.or_rows();
         }
-        let of_window = |argument: &&Expr| stripped.looks_at_window(argument);
-        if let Some(argument) = calls.arguments.iter().find(of_window) {
-            let message = "the bounds of a session cannot be aggregated in it yet";
-            return Err(misfit(message.to_owned(), &[argument]));
+        let of_window = |argument: &Expr| stripped.looks_at_window(argument);
+        if calls.arguments.iter().any(of_window) {
+            return Ok(None);
         }
         let rows = self.rows(&stripped.plan)?;
         let schema = stripped.plan.schema();
@@ -78,7 +75,7 @@ impl Lowering {
             let kind = NodeKind::Filter { predicate };
             rows.id = self.push(vec![rows.id], kind, Arc::clone(&rows.schema));
         }
-        Ok(rows)
+        Ok(Some(rows))
     }
 }
 
@@ -115,24 +112,13 @@ fn of_groups(
 }
 
 /// Whether the groups beside the windows are the columns by which sessions are kept apart.
-fn check_partition(groups: &Groups, stripped: &Stripped) -> Result<()> {
+fn is_by_partition(groups: &Groups, stripped: &Stripped) -> bool {
     let partition = stripped.partition.iter();
-    let partition: Vec<Option<Expr>> = partition
+    let partition: Option<Vec<Expr>> = partition
         .map(|column| column.clone().map(Expr::Column))
         .collect();
-    let is_missing = |column: &Option<Expr>| {
-        column
-            .as_ref()
-            .is_none_or(|column| !groups.keys.contains(column))
-    };
-    if partition.iter().any(is_missing) {
-        let message = "GROUP BY must name all columns of the PARTITION BY of its SESSION windows";
-        return Err(refusal(message, stripped.span, None));
-    }
-    let is_other = |key: &&Expr| !partition.contains(&Some((*key).clone()));
-    if let Some(other) = groups.keys.iter().find(is_other) {
-        let message = "sessions cannot be grouped yet by what their PARTITION BY does not name";
-        return Err(misfit(message.to_owned(), &[other]));
-    }
-    Ok(())
+    partition.is_some_and(|partition| {
+        let is_key = |column| groups.keys.contains(column);
+        partition.iter().all(is_key) && groups.keys.iter().all(|key| partition.contains(key))
+    })
 }

@@ -35,6 +35,7 @@ mod lower;
 mod lower_aggregate;
 mod lower_group_aggregate;
 mod lower_session_aggregate;
+mod lower_session_rows;
 mod parser;
 mod program;
 mod query;

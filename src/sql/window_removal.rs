@@ -9,6 +9,7 @@ use datafusion_common::{Column, Result, Span as LibrarySpan};
 use datafusion_expr::logical_plan::{Filter, Projection, SubqueryAlias};
 use datafusion_expr::{Expr, LogicalPlan};
 
+use super::diagnose::refusal;
 use super::window_function::{WINDOW_COLUMNS, WindowAssign};
 use crate::plan::Window;
 
@@ -65,6 +66,11 @@ impl Stripped {
         Ok(is_of_session.then_some(renamed.data))
     }
 
+    /// Whether the window function makes sessions.
+    pub(super) fn is_of_sessions(&self) -> bool {
+        matches!(self.window, Window::Session { .. })
+    }
+
     /// Whether a column of the window is part of the expression.
     pub(super) fn looks_at_window(&self, expression: &Expr) -> bool {
         looks_at(expression, &self.gone)
@@ -75,7 +81,8 @@ impl Stripped {
 /// above that and none of them looks at the window.
 ///
 /// # Errors
-/// If the library refuses to build it.
+/// If the library refuses to build it, or single rows of sessions are filtered: Flink holds such
+/// a condition against the rows before it makes sessions of them, which SQL does not say.
 pub(super) fn without_windows(plan: &LogicalPlan) -> Result<Option<Stripped>> {
     match plan {
         LogicalPlan::Extension(extension) => {
@@ -103,10 +110,13 @@ pub(super) fn without_windows(plan: &LogicalPlan) -> Result<Option<Stripped>> {
             let Some(mut input) = without_windows(&filter.input)? else {
                 return Ok(None);
             };
-            if let Window::Session { .. } = input.window {
+            if input.is_of_sessions() {
                 // A row that is taken away may hold a session together.
                 let Some(predicate) = input.of_session(&filter.predicate)? else {
-                    return Ok(None);
+                    let message = "a condition on single rows of SESSION windows that are aggregated could be meant \
+                                   for the rows before or behind their sessions are made";
+                    let hint = "filter rows in a view that SESSION reads, or use FILTER (WHERE …) in the aggregates";
+                    return Err(refusal(message, input.span, Some(hint.to_owned())));
                 };
                 input.of_sessions.push(predicate);
                 return Ok(Some(input));
