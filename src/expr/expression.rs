@@ -25,8 +25,8 @@ use crate::formats::sql_name;
 /// same, so plans are compared by it.
 #[derive(Clone, Debug)]
 pub struct Expression {
-    physical: Arc<dyn PhysicalExpr>,
-    field: FieldRef,
+    pub(super) physical: Arc<dyn PhysicalExpr>,
+    pub(super) field: FieldRef,
 }
 
 impl Expression {

@@ -9,6 +9,7 @@ mod expression;
 pub mod functions;
 mod listed_values;
 mod row_bytes;
+mod shared_parts;
 mod sketch;
 mod updating;
 mod wording;
@@ -17,6 +18,7 @@ pub use aggregate::{AggregateCall, AggregateFunction, AggregateLayout, GroupedAc
 pub use error::{Error, Result};
 pub use expression::Expression;
 pub use row_bytes::{EncodedRows, RowBytes};
+pub use shared_parts::SharedParts;
 pub use updating::{
     KeyChange, KeyChanges, KeyResults, Tells, UpdatingAggregates, UpdatingSpec, UpdatingState,
 };

@@ -1,6 +1,6 @@
 //! Makes several rows of each: for each of the sets of `GROUP BY` one.
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 
 use super::project::Project;
 use crate::expr::Expression;
@@ -14,12 +14,12 @@ pub struct Expand {
 }
 
 impl Expand {
-    /// These projections, to rows of `schema`.
-    pub fn new(schema: SchemaRef, projections: Vec<Vec<Expression>>) -> Self {
-        let projections = projections.into_iter();
+    /// These projections of rows of `input`, to rows of `schema`.
+    pub fn new(schema: SchemaRef, projections: &[Vec<Expression>], input: &Schema) -> Self {
+        let projections = projections.iter();
         Self {
             projections: projections
-                .map(|columns| Project::new(schema.clone(), columns))
+                .map(|columns| Project::new(schema.clone(), columns, input))
                 .collect(),
             schema,
         }

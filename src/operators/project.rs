@@ -3,30 +3,33 @@
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 
 use super::row_errors::evaluate_rows;
-use crate::expr::{self, Expression};
+use crate::expr::{self, Expression, SharedParts};
 use crate::runtime::{Operator, Output, Result};
 use crate::stream::Batch;
 
 /// `SELECT`: one expression a column.
 pub struct Project {
     schema: SchemaRef,
-    columns: Vec<Expression>,
+    columns: SharedParts,
 }
 
 impl Project {
-    /// A projection to rows of `schema`.
-    pub fn new(schema: SchemaRef, columns: Vec<Expression>) -> Self {
+    /// A projection of rows of `input` to rows of `schema`.
+    pub fn new(schema: SchemaRef, columns: &[Expression], input: &Schema) -> Self {
+        let columns = SharedParts::of(columns, input);
         Self { schema, columns }
     }
 
     fn compute(&self, records: &RecordBatch) -> expr::Result<RecordBatch> {
+        let records = self.columns.rows(records)?;
         let columns = self
             .columns
+            .expressions()
             .iter()
-            .map(|column| column.evaluate(records))
+            .map(|column| column.evaluate(&records))
             .collect::<expr::Result<Vec<_>>>()?;
         let rows = RecordBatchOptions::new().with_row_count(Some(records.num_rows()));
         let schema = Arc::clone(&self.schema);

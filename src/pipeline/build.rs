@@ -365,9 +365,16 @@ async fn operators(
         let (Step::Node(id) | Step::PreAggregate(id) | Step::FinalAggregate(id)) = *step;
         let node = node_of(blueprint.dataflow, id);
         match &node.kind {
-            NodeKind::Source { columns, .. } | NodeKind::Project { columns } => {
+            NodeKind::Source {
+                columns, decoded, ..
+            } => {
                 let schema = node.schema.clone();
-                operators.push(Box::new(Project::new(schema, columns.clone())));
+                operators.push(Box::new(Project::new(schema, columns, decoded)));
+            }
+            NodeKind::Project { columns } => {
+                let input = &node_of(blueprint.dataflow, node.inputs[0]).schema;
+                let schema = node.schema.clone();
+                operators.push(Box::new(Project::new(schema, columns, input)));
             }
             NodeKind::Filter { predicate } => {
                 let schema = node.schema.clone();
@@ -378,8 +385,9 @@ async fn operators(
                 operators.push(Box::new(Unnest::new(schema, *column, *keeps_rows)));
             }
             NodeKind::Expand { projections } => {
+                let input = &node_of(blueprint.dataflow, node.inputs[0]).schema;
                 let schema = node.schema.clone();
-                operators.push(Box::new(Expand::new(schema, projections.clone())));
+                operators.push(Box::new(Expand::new(schema, projections, input)));
             }
             NodeKind::WindowAssign { time, window } => {
                 let schema = node.schema.clone();

@@ -3,6 +3,7 @@
 
 use std::fmt::{self, Write as _};
 
+mod computed_once;
 mod dot;
 mod graph;
 
@@ -25,6 +26,7 @@ fn write(dataflow: &Dataflow, text: &mut String) -> fmt::Result {
     for (place, stage) in stages(dataflow, 2).iter().enumerate() {
         writeln!(text, "{place}: {}", stage.describe(dataflow))?;
     }
+    computed_once::write(dataflow, text)?;
     writeln!(text, "\n== Outputs ==")?;
     for node in dataflow.sinks() {
         let (name, promise) = promise_of(node);
