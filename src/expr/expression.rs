@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::datatypes::{DataType, FieldRef, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::execution_props::ExecutionProps;
@@ -13,7 +13,9 @@ use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion_expr::{Expr, Operator};
 use datafusion_physical_expr::expressions::{BinaryExpr, Column, Literal};
 use datafusion_physical_expr::utils::collect_columns;
-use datafusion_physical_expr::{PhysicalExpr, ScalarFunctionExpr, create_physical_expr};
+use datafusion_physical_expr::{
+    PhysicalExpr, ScalarFunctionExpr, create_physical_expr, split_conjunction,
+};
 
 use super::functions::{self, NarrowedRow, PROCTIME};
 use super::{Error, Result};
@@ -166,6 +168,26 @@ impl Expression {
         found.expect("looking cannot fail")
     }
 
+    /// The conditions all of which hold where it does.
+    pub fn conjunction(&self) -> Vec<Self> {
+        let parts = split_conjunction(&self.physical).into_iter();
+        let part = |part: &Arc<dyn PhysicalExpr>| Self {
+            physical: Arc::clone(part),
+            field: Arc::clone(&self.field),
+        };
+        parts.map(part).collect()
+    }
+
+    /// The condition that holds where all of these do, if there are any.
+    pub fn all_of(conditions: impl IntoIterator<Item = Self>) -> Option<Self> {
+        joined(conditions, Operator::And)
+    }
+
+    /// The condition that holds where one of these does, if there are any.
+    pub fn any_of(conditions: impl IntoIterator<Item = Self>) -> Option<Self> {
+        joined(conditions, Operator::Or)
+    }
+
     /// The columns that it reads.
     pub fn columns(&self) -> BTreeSet<usize> {
         let columns = collect_columns(&self.physical);
@@ -220,6 +242,17 @@ impl fmt::Display for Expression {
         });
         shown.map_err(|_| fmt::Error)?.data.fmt(f)
     }
+}
+
+fn joined(
+    conditions: impl IntoIterator<Item = Expression>,
+    operator: Operator,
+) -> Option<Expression> {
+    let conditions = conditions.into_iter();
+    conditions.reduce(|left, right| Expression {
+        field: Arc::new(Field::new("condition", DataType::Boolean, true)),
+        physical: Arc::new(BinaryExpr::new(left.physical, operator, right.physical)),
+    })
 }
 
 /// The row that is narrowed, and how, if this is what the expression does.

@@ -12,6 +12,7 @@ use super::build_windows::{
 };
 use super::ends::{CheckedSource, Ends, source_of};
 use super::event_time::DeclaredWatermark;
+use super::partition_pruning::WantedPartitions;
 use super::stages::{End, Head, Stage, Step, stages};
 use super::status::VertexStatus;
 use super::updating::UpdatingSettings;
@@ -241,12 +242,13 @@ async fn open_source(
     groups: &mut BTreeMap<String, Arc<Alignment>>,
     job: &mut Job,
 ) -> Result<OpenSource> {
+    let source = node_of(blueprint.dataflow, node);
     let NodeKind::Source {
         table,
         decoded,
         watermark,
         ..
-    } = &node_of(blueprint.dataflow, node).kind
+    } = &source.kind
     else {
         unreachable!("a stage that begins with a source begins with a source node");
     };
@@ -269,7 +271,10 @@ async fn open_source(
     let queue = Arc::new(SplitQueue::new(node, rules, splits, complete));
     job.sources.push(RunningSource {
         queue: Arc::clone(&queue),
-        enumerator: checked.factory.enumerator(),
+        enumerator: match WantedPartitions::of(blueprint.dataflow, source) {
+            Some(wanted) => checked.factory.enumerator_of(wanted.filter()),
+            None => checked.factory.enumerator(),
+        },
         factory: Arc::clone(&checked.factory),
     });
     let told = checked.factory.tells_watermarks();

@@ -12,6 +12,7 @@ mod explain;
 mod firing;
 mod lifecycle;
 mod metadata;
+mod partition_pruning;
 mod positions;
 mod row_key;
 mod settings;

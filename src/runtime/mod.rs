@@ -30,8 +30,8 @@ pub use outbox::Outbox;
 pub use report::{Command, Report, SinkSnapshot, TaskSnapshot};
 pub use sink::{Committer, Prepared, Sink, SinkFactory, SinkTask, Transaction, Written};
 pub use source::{
-    Discovery, Enumerator, PositionReporter, SourceEvent, SourceFactory, SourceReader, Split,
-    WatermarkStrategy,
+    Discovery, Enumerator, PartitionFilter, PositionReporter, SourceEvent, SourceFactory,
+    SourceReader, Split, WatermarkStrategy,
 };
 pub use source_task::{SourceTask, SourceTime, TimeGroup};
 pub use splits::{SplitQueue, SplitRules};

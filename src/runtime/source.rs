@@ -155,10 +155,20 @@ pub trait WatermarkStrategy: Send + Sync {
     fn highest(&self, records: &RecordBatch, ceiling: EventTime) -> Result<Option<EventTime>>;
 }
 
+/// Whether a partition is wanted, given one row of the columns by which its table is partitioned.
+pub type PartitionFilter = Arc<dyn Fn(&RecordBatch) -> bool + Send + Sync>;
+
 /// A source table with its options, ready to run.
 pub trait SourceFactory: Send + Sync {
     /// An enumerator; one runs per job and table.
     fn enumerator(&self) -> Box<dyn Enumerator>;
+
+    /// An enumerator that may leave splits out all of whose rows are of a partition that
+    /// nobody wants, as `wanted` says.
+    fn enumerator_of(&self, wanted: PartitionFilter) -> Box<dyn Enumerator> {
+        let _ = wanted;
+        self.enumerator()
+    }
 
     /// A reader for one task that makes rows of `schema`, the columns of the
     /// table that the plan reads.

@@ -13,12 +13,15 @@ use regex::Regex;
 
 use super::identity::Identity;
 use super::options::SourceOptions;
+use super::partitions::WantedPartitions;
 use super::source::FileSpec;
 use crate::runtime::{Discovery, Enumerator, Error, Result, Split};
 
 /// Looks for files below the table's path.
 pub(super) struct FileEnumerator {
     options: SourceOptions,
+    /// Which partitions are looked at, if not all.
+    wanted: Option<WantedPartitions>,
     /// Files that were seen to be known ones, as they looked then: as long as a
     /// file looks the same, its head need not be read again.
     seen: HashMap<PathBuf, Look>,
@@ -41,9 +44,10 @@ pub(super) struct Found {
 }
 
 impl FileEnumerator {
-    pub(super) fn new(options: SourceOptions) -> Self {
+    pub(super) fn new(options: SourceOptions, wanted: Option<WantedPartitions>) -> Self {
         Self {
             options,
+            wanted,
             seen: HashMap::new(),
         }
     }
@@ -67,12 +71,13 @@ impl Enumerator for FileEnumerator {
         }
         let specs: Vec<FileSpec> = known.iter().map(FileSpec::of).collect::<Result<_>>()?;
         let options = self.options.clone();
+        let wanted = self.wanted.clone();
         let mut seen = std::mem::take(&mut self.seen);
         let looked = tokio::task::spawn_blocking(move || {
             let found = if following {
-                find_new(&options, &specs, &mut seen)
+                find_new(&options, wanted.as_ref(), &specs, &mut seen)
             } else {
-                find_all(&options)
+                find_all(&options, wanted.as_ref())
             };
             (found, seen)
         });
@@ -95,8 +100,8 @@ impl Enumerator for FileEnumerator {
 }
 
 /// Every file of a bounded read, in natural order of the names.
-fn find_all(options: &SourceOptions) -> io::Result<Vec<Split>> {
-    let mut files = list(&options.path, options.pattern.as_ref())?;
+fn find_all(options: &SourceOptions, wanted: Option<&WantedPartitions>) -> io::Result<Vec<Split>> {
+    let mut files = list(&options.path, options.pattern.as_ref(), wanted)?;
     files.sort_by(|a, b| compare_naturally(&a.relative, &b.relative));
     files
         .iter()
@@ -111,6 +116,7 @@ fn find_all(options: &SourceOptions) -> io::Result<Vec<Split>> {
 /// The files that are none of the known ones, the one that was changed longest ago first.
 fn find_new(
     options: &SourceOptions,
+    wanted: Option<&WantedPartitions>,
     known: &[FileSpec],
     seen: &mut HashMap<PathBuf, Look>,
 ) -> io::Result<Vec<Split>> {
@@ -118,7 +124,7 @@ fn find_new(
     for spec in known {
         by_inode.entry(spec.identity.inode).or_default().push(spec);
     }
-    let mut files = match list(&options.path, options.pattern.as_ref()) {
+    let mut files = match list(&options.path, options.pattern.as_ref(), wanted) {
         // A log file that is rotated is missing for a moment; its directory is not.
         Err(error) if error.kind() == io::ErrorKind::NotFound && has_directory(&options.path) => {
             Vec::new()
@@ -197,8 +203,13 @@ impl Found {
 }
 
 /// All files below `root` whose names and directories' names do not begin with
-/// `.` or `_`, in no order; `root` itself if it is a file.
-pub(super) fn list(root: &Path, pattern: Option<&Regex>) -> io::Result<Vec<Found>> {
+/// `.` or `_`, and that are of partitions which are wanted, in no order; `root` itself if it is a
+/// file.
+pub(super) fn list(
+    root: &Path,
+    pattern: Option<&Regex>,
+    wanted: Option<&WantedPartitions>,
+) -> io::Result<Vec<Found>> {
     let mut files = Vec::new();
     if fs::metadata(root)?.is_file() {
         files.extend(found(root, String::new())?);
@@ -217,7 +228,9 @@ pub(super) fn list(root: &Path, pattern: Option<&Regex>) -> io::Result<Vec<Found
             }
             let relative = format!("{prefix}{name}");
             if entry.file_type()?.is_dir() {
-                directories.push((entry.path(), format!("{relative}/")));
+                if wanted.is_none_or(|wanted| !wanted.skip(&relative)) {
+                    directories.push((entry.path(), format!("{relative}/")));
+                }
             } else if let Some(file) = found(&entry.path(), relative)? {
                 let path = file.path.to_string_lossy();
                 if pattern.is_none_or(|pattern| pattern.is_match(&path)) {

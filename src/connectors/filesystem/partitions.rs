@@ -11,6 +11,7 @@ use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 
 use super::TableOptions;
 use crate::formats::{Options, RowText, value_of_text};
+use crate::runtime::PartitionFilter;
 
 const DEFAULT_NAME: &str = "partition.default-name";
 
@@ -112,6 +113,35 @@ impl Partitions {
             value_of_text(key, (!is_null).then_some(&written))
         };
         self.keys.iter().map(value).collect()
+    }
+}
+
+/// Which partitions of a table are read.
+#[derive(Clone)]
+pub(super) struct WantedPartitions {
+    partitions: Partitions,
+    wanted: PartitionFilter,
+}
+
+impl Partitions {
+    /// Those that `wanted` wants.
+    pub(super) fn wanted_by(self, wanted: PartitionFilter) -> WantedPartitions {
+        let partitions = self;
+        WantedPartitions { partitions, wanted }
+    }
+}
+
+impl WantedPartitions {
+    /// Whether a directory that lies at `path` below the table's is one of a partition that
+    /// nobody wants. One that is of several, or of none, is looked at.
+    pub(super) fn skip(&self, path: &str) -> bool {
+        let Ok(values) = self.partitions.of_file(path) else {
+            return false;
+        };
+        let keys = self.partitions.keys.iter();
+        let keys = keys.map(|key| key.as_ref().clone().with_nullable(true));
+        let schema = Arc::new(Schema::new(keys.collect::<Vec<_>>()));
+        RecordBatch::try_new(schema, values).is_ok_and(|row| !(self.wanted)(&row))
     }
 }
 

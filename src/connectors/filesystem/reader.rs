@@ -264,7 +264,7 @@ fn open(root: &Path, spec: &FileSpec) -> io::Result<Opened> {
         } else {
             root.parent()
         };
-        let listed = directory.map(|directory| enumerator::list(directory, None));
+        let listed = directory.map(|directory| enumerator::list(directory, None, None));
         let listed = listed.transpose()?.unwrap_or_default();
         candidates.extend(listed.into_iter().map(|file| file.path));
     }

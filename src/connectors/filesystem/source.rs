@@ -16,7 +16,9 @@ use super::reader::FileReader;
 use super::{JobContext, OptionError, TableOptions};
 use crate::connectors::split_metadata;
 use crate::formats::Options;
-use crate::runtime::{Enumerator, Error, Result, SourceFactory, SourceReader, Split};
+use crate::runtime::{
+    Enumerator, Error, PartitionFilter, Result, SourceFactory, SourceReader, Split,
+};
 
 /// The source of `table`.
 pub(in crate::connectors) fn source(
@@ -42,7 +44,12 @@ struct FileSource {
 
 impl SourceFactory for FileSource {
     fn enumerator(&self) -> Box<dyn Enumerator> {
-        Box::new(FileEnumerator::new(self.options.clone()))
+        Box::new(FileEnumerator::new(self.options.clone(), None))
+    }
+
+    fn enumerator_of(&self, wanted: PartitionFilter) -> Box<dyn Enumerator> {
+        let wanted = self.partitions.clone().wanted_by(wanted);
+        Box::new(FileEnumerator::new(self.options.clone(), Some(wanted)))
     }
 
     fn reader(&self, schema: &SchemaRef) -> Result<Box<dyn SourceReader>> {

@@ -10,6 +10,7 @@ mod graph;
 pub(super) use dot::dot;
 pub(super) use graph::json;
 
+use super::partition_pruning::WantedPartitions;
 use super::stages::stages;
 use crate::plan::{Dataflow, Node, NodeKind};
 
@@ -27,10 +28,22 @@ fn write(dataflow: &Dataflow, text: &mut String) -> fmt::Result {
         writeln!(text, "{place}: {}", stage.describe(dataflow))?;
     }
     computed_once::write(dataflow, text)?;
+    write_partitions(dataflow, text)?;
     writeln!(text, "\n== Outputs ==")?;
     for node in dataflow.sinks() {
         let (name, promise) = promise_of(node);
         writeln!(text, "{name}: {promise}")?;
+    }
+    Ok(())
+}
+
+/// Which partitions sources look at, if any of them leaves some out.
+fn write_partitions(dataflow: &Dataflow, text: &mut String) -> fmt::Result {
+    let mut title = "\n== Partitions that are read ==\n";
+    for node in &dataflow.nodes {
+        if let Some(wanted) = WantedPartitions::of(dataflow, node) {
+            writeln!(text, "{}#{}: {wanted}", std::mem::take(&mut title), node.id)?;
+        }
     }
     Ok(())
 }

@@ -1,17 +1,19 @@
 //! Tables that are partitioned: directories written, settled after a crash, and read.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use tempfile::TempDir;
 
 use super::{job, names, run};
 use crate::connectors::{TableOptions, sink, source};
 use crate::formats::row_to_json;
-use crate::runtime::{SinkTask, SourceEvent};
+use crate::runtime::{PartitionFilter, SinkTask, SourceEvent};
 use crate::stream::{Barrier, BarrierKind, Batch, CheckpointId};
 
 /// A table of a value between two columns that it is partitioned by.
@@ -222,5 +224,59 @@ fn a_file_outside_of_the_partitions_is_refused() {
             assert!(error.contains(expected), "{error}");
             fs::remove_file(directory.join("f.csv")).unwrap();
         }
+    });
+}
+
+#[test]
+fn partitions_that_nobody_wants_are_not_opened() {
+    run(async {
+        let root = TempDir::new().unwrap();
+        let file = |name: &str, text: &str| {
+            let file = root.path().join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        };
+        file("day=x/h=1/f.csv", "1\n");
+        file("day=x/h=2/f.csv", "2\n");
+        file("day=y/h=1/f.csv", "3\n");
+        file("day=__DEFAULT_PARTITION__/h=1/f.csv", "4\n");
+        // A name that no file of a table may have ends the job, if anybody looks.
+        let unwanted = root.path().join("day=y/h=9");
+        fs::create_dir_all(&unwanted).unwrap();
+        fs::write(unwanted.join(OsStr::from_bytes(b"\xff")), "").unwrap();
+        let factory = source("filesystem", &table(root.path()), &job(1)).unwrap();
+        let all = factory.enumerator().discover(&[]).await.err().unwrap();
+        assert!(all.to_string().contains("is not UTF-8"), "{all}");
+        // Those of the first hour.
+        let wanted: PartitionFilter = Arc::new(|row| {
+            assert_eq!(row.schema().field(0).name(), "day");
+            row.column(1).as_primitive::<Int32Type>().value(0) == 1
+        });
+        for following in [false, true] {
+            let mut table = table(root.path());
+            if following {
+                let interval = ("source.monitor-interval".to_owned(), "1 s".to_owned());
+                table.options.extend([interval]);
+            }
+            let factory = source("filesystem", &table, &job(1)).unwrap();
+            let mut enumerator = factory.enumerator_of(Arc::clone(&wanted));
+            let found = enumerator.discover(&[]).await.unwrap().found;
+            let mut names: Vec<_> = found.iter().map(|split| split.id.clone()).collect();
+            names.sort();
+            let names = names.iter().map(|name| name.split('@').next().unwrap());
+            assert_eq!(
+                names.collect::<Vec<_>>(),
+                [
+                    "day=__DEFAULT_PARTITION__/h=1/f.csv",
+                    "day=x/h=1/f.csv",
+                    "day=y/h=1/f.csv",
+                ]
+            );
+        }
+        // A directory that is of several partitions, or of none, is looked at.
+        file("h=2/f.csv", "5\n");
+        let mut enumerator = factory.enumerator_of(wanted);
+        let found = enumerator.discover(&[]).await.unwrap().found;
+        assert!(found.iter().any(|split| split.id == "h=2/f.csv"));
     });
 }
