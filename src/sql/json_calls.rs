@@ -39,6 +39,10 @@ fn parse_call(
 ) -> Result<Expr, ParserError> {
     let name = parser.parse_identifier()?;
     parser.expect_token(&Token::LParen)?;
+    if ["DISTINCT", "ALL"].contains(&word_at(parser, 0).as_str()) {
+        let wanted = format!("a value ({name} takes no DISTINCT)");
+        return parser.expected(&wanted, parser.peek_token());
+    }
     let arguments = arguments(parser)?;
     parser.expect_token(&Token::RParen)?;
     let filter = if parser.parse_keyword(Keyword::FILTER) {

@@ -22,6 +22,7 @@ use super::conversion::{self, cast_to, common_type, type_of};
 use super::diagnose::refusal;
 use super::functions;
 use super::rewrite::call;
+use super::row_comparison::{self, is_of_parts};
 use super::values;
 use crate::expr::functions::{check_similar, row_function};
 use crate::plan::type_name;
@@ -233,6 +234,11 @@ fn check_aggregate(call: &AggregateFunction, schema: &DFSchema) -> Result<()> {
     if let Some(filter) = &call.params.filter {
         require_boolean(filter, schema, "FILTER")?;
     }
+    let is_changed = call.params.distinct || call.params.filter.is_some();
+    if is_changed && matches!(meaning, aggregates::Meaning::Grouping(_)) {
+        let message = format!("{name} takes no DISTINCT and no FILTER");
+        return Err(misfit(message, &[argument]));
+    }
     let data_type = type_of(argument, schema)?;
     if meaning.result(&data_type).is_none() {
         let message = format!("{name} cannot be computed over {}", type_name(&data_type));
@@ -271,6 +277,9 @@ pub(super) fn retype_binary(binary: BinaryExpr, schema: &DFSchema) -> Result<Exp
         | Operator::GtEq
         | Operator::IsDistinctFrom
         | Operator::IsNotDistinctFrom => {
+            if is_of_parts(&type_of(&left, schema)?) && is_of_parts(&type_of(&right, schema)?) {
+                return row_comparison::compared(BinaryExpr { left, op, right }, schema);
+            }
             let data_type = compared_type(&[&left, &right], schema)?;
             let left = Box::new(cast_to(*left, &data_type, schema)?);
             let right = Box::new(cast_to(*right, &data_type, schema)?);
@@ -281,6 +290,10 @@ pub(super) fn retype_binary(binary: BinaryExpr, schema: &DFSchema) -> Result<Exp
             &[&left, &right],
         )),
     }
+}
+
+fn equality(left: &Expr, right: Expr) -> BinaryExpr {
+    BinaryExpr::new(Box::new(left.clone()), Operator::Eq, Box::new(right))
 }
 
 fn retype_between(between: Between, schema: &DFSchema) -> Result<Expr> {
@@ -299,6 +312,19 @@ fn retype_in_list(in_list: InList, schema: &DFSchema) -> Result<Expr> {
         list,
         negated,
     } = in_list;
+    if is_of_parts(&type_of(&expr, schema)?) {
+        let equal = |item| retype_binary(equality(&expr, item), schema);
+        let equal = list.into_iter().map(equal).collect::<Result<Vec<_>>>()?;
+        let found = equal
+            .into_iter()
+            .reduce(Expr::or)
+            .unwrap_or_else(|| lit(false));
+        return Ok(if negated {
+            Expr::Not(Box::new(found))
+        } else {
+            found
+        });
+    }
     let mut all: Vec<&Expr> = vec![&expr];
     all.extend(&list);
     let data_type = compared_type(&all, schema)?;
@@ -327,7 +353,15 @@ fn retype_case(case: Case, schema: &DFSchema) -> Result<Expr> {
     let has_else = else_expr.is_some();
     results.extend(else_expr.map(|inner| *inner));
     let results = unified(results, schema, "the branches of CASE")?;
-    let expr = if let Some(value) = expr {
+    let of_parts = match &expr {
+        Some(value) => is_of_parts(&type_of(value, schema)?),
+        None => false,
+    };
+    let expr = if let Some(value) = expr.as_ref().filter(|_| of_parts) {
+        let equal = |when| retype_binary(equality(value, when), schema);
+        whens = whens.into_iter().map(equal).collect::<Result<_>>()?;
+        None
+    } else if let Some(value) = expr {
         whens.push(*value);
         let refs: Vec<&Expr> = whens.iter().collect();
         let data_type = compared_type(&refs, schema)?;

@@ -1,12 +1,12 @@
 //! What SQL writes in a form of its own, as the calls of functions that it means.
 
 use datafusion_sql::sqlparser::ast::{
-    CeilFloorKind, DateTimeField, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
-    ObjectName, Value,
+    BinaryOperator, CeilFloorKind, DateTimeField, Expr, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Ident, ObjectName, Value,
 };
 
 use super::access::written_call;
-use super::functions::{CAST, CEIL_TO, FLOOR_TO, ROW};
+use super::functions::{CAST, CEIL_TO, FLOOR_TO, OVERLAPS, ROW};
 
 /// Rewrites an expression if it has such a form; those inside it come before it.
 pub(super) fn as_calls(expression: &mut Expr) {
@@ -22,6 +22,11 @@ pub(super) fn as_calls(expression: &mut Expr) {
             }
         }
         Expr::Tuple(parts) => *expression = written_call(ROW, std::mem::take(parts)),
+        Expr::BinaryOp { left, op, right } if *op == BinaryOperator::Overlaps => {
+            if let (Some(left), Some(right)) = (parts_of_row(left), parts_of_row(right)) {
+                *expression = written_call(OVERLAPS, [left, right].concat());
+            }
+        }
         Expr::Cast { data_type, .. } => {
             let data_type = Value::SingleQuotedString(data_type.to_string());
             let cast = std::mem::replace(expression, Expr::value(Value::Null));
@@ -42,6 +47,22 @@ pub(super) fn as_calls(expression: &mut Expr) {
         }
         _ => (),
     }
+}
+
+/// The two parts of `(a, b)`, which is the call of a row by now.
+fn parts_of_row(row: &Expr) -> Option<Vec<Expr>> {
+    let Expr::Function(call) = row else {
+        return None;
+    };
+    let FunctionArguments::List(list) = &call.args else {
+        return None;
+    };
+    let parts = list.args.iter().map(|part| match part {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(part)) => Some(part.clone()),
+        _ => None,
+    });
+    let parts = parts.collect::<Option<Vec<_>>>()?;
+    (call.name.to_string() == ROW && parts.len() == 2).then_some(parts)
 }
 
 /// `FLOOR(moment TO unit)`.

@@ -7,6 +7,7 @@ mod clock;
 mod date_text;
 mod elements;
 mod encodings;
+mod equality;
 mod floats;
 mod java_regex;
 mod json;
@@ -35,6 +36,7 @@ pub use arrays::{
 pub use calendar::{is_calendar_part, is_calendar_unit, is_shorter_than_a_day};
 pub use choice::{between_symmetric, greatest, least};
 pub use clock::{PROCTIME, current_timestamp, proctime};
+pub use equality::{equals, is_same};
 pub use json::check_json_path;
 pub use json_text::json_string;
 pub use length::{pad_to, trim_to};

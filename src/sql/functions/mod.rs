@@ -32,7 +32,7 @@ pub(super) use json::IS_JSON;
 pub(super) use nested::{ARRAY, MAP, ROW};
 pub(super) use operators::CAST;
 pub(super) use planner::FlinkExpressions;
-pub(super) use temporal::{CEIL_TO, FLOOR_TO};
+pub(super) use temporal::{CEIL_TO, FLOOR_TO, OVERLAPS};
 
 /// How a call is typed.
 #[derive(Clone, Copy)]

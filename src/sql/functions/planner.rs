@@ -9,6 +9,7 @@ use datafusion_sql::sqlparser::ast::BinaryOperator;
 
 use super::operator;
 use crate::sql::access::DottedNames;
+use crate::sql::diagnose::refusal;
 use crate::sql::rewrite::call;
 
 /// The functions that SQL writes in a form of their own.
@@ -85,6 +86,14 @@ impl ExprPlanner for FlinkExpressions {
         )]
         let is_star = matches!(call.args.as_slice(), [] | [Expr::Wildcard { .. }]);
         if is_star && call.func.name() == "COUNT" {
+            if call.distinct {
+                let hint = "write COUNT(*), or COUNT(DISTINCT column)";
+                return Err(refusal(
+                    "COUNT(DISTINCT *) counts nothing",
+                    None,
+                    Some(hint.to_owned()),
+                ));
+            }
             call.args = vec![lit(true)];
         }
         Ok(PlannerResult::Original(call))

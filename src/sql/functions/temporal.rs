@@ -2,13 +2,16 @@
 
 use super::Form::{Expand, Rewrite, Row, Zoned};
 use super::Function;
-use crate::sql::rewrite_times;
+use crate::sql::{overlaps, rewrite_times};
 
 /// `FLOOR(… TO unit)` and `CEIL(… TO unit)`, called with the unit first.
 pub(in crate::sql) const FLOOR_TO: &str = "$FLOOR_TO";
 pub(in crate::sql) const CEIL_TO: &str = "$CEIL_TO";
+/// `(a, b) OVERLAPS (c, d)`, called with all four.
+pub(in crate::sql) const OVERLAPS: &str = "$OVERLAPS";
 
 pub(super) static TABLE: &[Function] = &[
+    Function(OVERLAPS, &["xxxx"], Expand(overlaps::overlaps)),
     Function("EXTRACT", &["st"], Expand(rewrite_times::extract)),
     Function(
         "YEAR",

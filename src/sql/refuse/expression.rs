@@ -63,7 +63,11 @@ impl Walk<'_> {
             } => self.expressions([&**expr, &**low, &**high]),
             Expr::BinaryOp { left, op, right } => {
                 self.expression(left);
-                self.binary_operator(op);
+                if *op == BinaryOperator::Overlaps {
+                    self.overlaps(left, right);
+                } else {
+                    self.binary_operator(op);
+                }
                 self.expression(right);
             }
             Expr::UnaryOp { op, expr } => {
@@ -308,6 +312,15 @@ impl Walk<'_> {
         self.value(&value.value);
     }
 
+    /// Two periods, each of two parts.
+    fn overlaps(&mut self, left: &Expr, right: &Expr) {
+        let is_period = |part: &Expr| matches!(part, Expr::Tuple(parts) if parts.len() == 2);
+        if !(is_period(left) && is_period(right)) {
+            let hint = "write (start, end) OVERLAPS (start, end)";
+            self.refuse_with("OVERLAPS", "OVERLAPS compares two periods", hint);
+        }
+    }
+
     fn binary_operator(&mut self, operator: &BinaryOperator) {
         use BinaryOperator as B;
         if matches!(operator, B::Eq) {
@@ -379,6 +392,10 @@ impl Walk<'_> {
         self.object_name(name);
         let written = name.to_string().to_uppercase();
         self.function_name(&written);
+        if has_seed(&written, args) {
+            let message = format!("{written} with a seed is not supported: {NO_SEED}");
+            self.refuse_here(&message, SEED);
+        }
         if name.0.len() > 1 || *uses_odbc_syntax || !matches!(parameters, FunctionArguments::None) {
             self.refuse_here(
                 &format!("there is no function {name}"),
@@ -485,10 +502,21 @@ impl Walk<'_> {
     }
 }
 
+/// Whether a call gives a random number a seed. Each task would begin the sequence anew with each
+/// start, so that one program had as many results as there are restarts and numbers of workers.
+fn has_seed(name: &str, arguments: &FunctionArguments) -> bool {
+    let FunctionArguments::List(list) = arguments else {
+        return false;
+    };
+    matches!((name, list.args.len()), ("RAND", 1) | ("RAND_INTEGER", 2))
+}
+
 fn is_hexadecimal(digits: &str) -> bool {
     digits.len().is_multiple_of(2) && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
+const NO_SEED: &str = "after a restart, and with other workers, rows would get other numbers";
+const SEED: &str = "leave the seed out, or make a number of the row's columns, as of MD5(…)";
 const ARITHMETIC: &str = "the operators are + - * / % || = <> < <= > >= AND OR NOT";
 const CAST: &str = "write CAST(value AS type)";
 const NO_CONVERT: &str = "CONVERT is not Flink SQL";
