@@ -20,18 +20,6 @@ const ADVICE: &[(&str, &str)] = &[
         "leave it out; a bare SELECT can be cut off: thalweg run FILE | head",
     ),
     (
-        "EXCEPT",
-        "UNION ALL both inputs with a column that says which one a row is of, then GROUP BY and HAVING",
-    ),
-    (
-        "MINUS",
-        "UNION ALL both inputs with a column that says which one a row is of, then GROUP BY and HAVING",
-    ),
-    (
-        "INTERSECT",
-        "UNION ALL both inputs with a column that says which one a row is of, then GROUP BY and HAVING",
-    ),
-    (
         "a query inside an expression",
         "write constants into IN (…), or aggregate both inputs together by UNION ALL and GROUP BY",
     ),

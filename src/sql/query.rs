@@ -34,7 +34,9 @@ use super::row_pruning::without_unread_fields;
 use super::select_names::name_columns;
 use super::selects::each_select;
 use super::window_function::WindowFunctions;
-use super::{aggregates, hints, literals, typing, unnest, values, written_forms};
+use super::{
+    aggregates, hints, literals, one_row, set_operations, typing, unnest, values, written_forms,
+};
 
 /// Plans queries over the relations of a catalog.
 pub(super) struct QueryPlanner<'a> {
@@ -62,6 +64,7 @@ impl<'a> QueryPlanner<'a> {
         let plan = Scope::new(self.catalog, dotted)
             .binder()
             .sql_statement_to_plan(Statement::Query(Box::new(query)))?;
+        let plan = set_operations::as_aggregates(plan)?;
         let plan = with_columns_of_sets(values::with_rows_from_nothing(plan)?)?;
         typing::plan_with_flink_types(plan)
     }
@@ -152,8 +155,8 @@ pub(super) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
     let context = OptimizerContext::new()
         .without_query_execution_start_time()
         .with_skip_failing_rules(false);
-    let plan = optimizer.optimize(plan, &context, |_, _| ())?;
-    without_unread_fields(with_columns_to_read(plan)?)
+    let plan = optimizer.optimize(one_row::kept(plan)?, &context, |_, _| ())?;
+    without_unread_fields(with_columns_to_read(one_row::released(plan)?)?)
 }
 
 /// Rows that are read for their number alone keep a column: batches have columns.

@@ -106,9 +106,8 @@ fn unify(union: Union) -> Result<LogicalPlan> {
             let merged = common_type(common, &own).ok_or_else(|| {
                 let (left, right) = (type_name(common), type_name(&own));
                 let column = column + 1;
-                let message = format!(
-                    "column {column} of the inputs of UNION ALL is {left} here and {right} there"
-                );
+                let message =
+                    format!("column {column} is {left} in one input and {right} in another");
                 let is_castable = !common.is_nested() && !own.is_nested();
                 refusal(
                     message,

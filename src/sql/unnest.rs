@@ -216,6 +216,21 @@ fn taken_apart(
     LogicalPlanBuilder::from(plan).project(columns)?.build()
 }
 
+/// The rows with these columns, each once for each element of an array.
+///
+/// # Errors
+/// If the library cannot build it.
+pub(super) fn repeated(
+    plan: LogicalPlanBuilder,
+    mut columns: Vec<Expr>,
+    elements: Expr,
+) -> Result<LogicalPlanBuilder> {
+    columns.push(elements.alias(COLLECTION));
+    let column = vec![Column::new_unqualified(COLLECTION)];
+    plan.project(columns)?
+        .unnest_columns_with_options(column, options(false))
+}
+
 /// The library's name for whether rows without elements are kept.
 fn options(keeps_rows: bool) -> UnnestOptions {
     UnnestOptions::new().with_preserve_nulls(keeps_rows)

@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array, ArrayRef, AsArray, MapArray, StructArray, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Int32Builder, ListBuilder, MapArray, StructArray, UInt32Array,
+};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::take;
-use arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Int64Type};
 use datafusion_common::{DataFusionError, Result, exec_err, internal_err};
 use datafusion_expr::ScalarUDF;
 
-use super::elements::{Elements, element_type, list_of};
+use super::elements::{Elements, element_field, element_type, list_of};
 use super::kernel::Kernel;
 
 fn function(
@@ -46,6 +48,31 @@ pub fn row() -> Arc<ScalarUDF> {
                 other => internal_err!("a row is planned as {other}"),
             },
         )
+    });
+    Arc::clone(&FUNCTION)
+}
+
+/// `PLACES(n)`: the array of the numbers from 1 to n, by which a row becomes n rows.
+pub fn places() -> Arc<ScalarUDF> {
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+        Kernel {
+            name: "PLACES",
+            accept: |_| Ok(vec![DataType::Int64]),
+            result: |_| list_of(DataType::Int32),
+            evaluate: |arguments, _| {
+                let counts = arguments[0].as_primitive::<Int64Type>();
+                let places = ListBuilder::new(Int32Builder::new());
+                let mut places = places.with_field(element_field(DataType::Int32));
+                for count in counts {
+                    let Ok(count) = i32::try_from(count.unwrap_or(0)) else {
+                        return exec_err!("a row is there more than 2^31 times");
+                    };
+                    places.append_value((1..=count).map(Some));
+                }
+                Ok(Arc::new(places.finish()))
+            },
+        }
+        .function()
     });
     Arc::clone(&FUNCTION)
 }

@@ -40,7 +40,7 @@ pub use equality::{equals, is_same};
 pub use json::check_json_path;
 pub use json_text::json_string;
 pub use length::{pad_to, trim_to};
-pub use maps::{map_entries, map_from_arrays, map_keys, map_union, map_values, row};
+pub use maps::{map_entries, map_from_arrays, map_keys, map_union, map_values, places, row};
 pub use micros::{micros_of, moment_of};
 pub use narrowed_row::NarrowedRow;
 pub use nested::{cardinality, entries, field, item};

@@ -139,7 +139,7 @@ impl Walk<'_> {
     fn set_operation(&mut self, operator: SetOperator, quantifier: SetQuantifier) {
         match (operator, quantifier) {
             (
-                SetOperator::Union,
+                SetOperator::Union | SetOperator::Intersect | SetOperator::Except,
                 SetQuantifier::All | SetQuantifier::Distinct | SetQuantifier::None,
             ) => {}
             (SetOperator::Union, _) => self.refuse_with(
@@ -147,11 +147,14 @@ impl Walk<'_> {
                 "UNION BY NAME is not Flink SQL",
                 "write the columns in the same order",
             ),
-            (SetOperator::Intersect, _) => {
-                self.refuse("INTERSECT", "INTERSECT is not supported yet");
+            (SetOperator::Intersect | SetOperator::Except, _) => self.refuse_with(
+                "BY",
+                "BY NAME is not Flink SQL",
+                "write the columns in the same order",
+            ),
+            (SetOperator::Minus, _) => {
+                self.refuse_with("MINUS", "MINUS is not Flink SQL", "write EXCEPT");
             }
-            (SetOperator::Except, _) => self.refuse("EXCEPT", "EXCEPT is not supported yet"),
-            (SetOperator::Minus, _) => self.refuse("MINUS", "MINUS is not supported yet"),
         }
     }
 
