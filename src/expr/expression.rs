@@ -5,13 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion_expr::{Expr, Operator};
-use datafusion_physical_expr::expressions::{BinaryExpr, Column, Literal};
+use datafusion_physical_expr::expressions::{BinaryExpr, CastExpr, Column, Literal};
 use datafusion_physical_expr::utils::collect_columns;
 use datafusion_physical_expr::{
     PhysicalExpr, ScalarFunctionExpr, create_physical_expr, split_conjunction,
@@ -160,6 +160,19 @@ impl Expression {
     pub fn is_choice(&self) -> bool {
         let whole = narrowed_row(&self.physical).map_or(&self.physical, |(whole, _)| whole);
         whole.downcast_ref::<Column>().is_some()
+    }
+
+    /// Whether it fails for no row of `input`: it hands a column on, or makes its numbers wider.
+    pub fn is_certain(&self, input: &Schema) -> bool {
+        let cast = self.physical.downcast_ref::<CastExpr>();
+        let number = cast.map(CastExpr::expr).filter(|from| from.is::<Column>());
+        let number = number.and_then(|from| from.data_type(input).ok());
+        let is_widened = number.is_some_and(|from| match self.data_type() {
+            DataType::Int64 => from.is_integer(),
+            DataType::Float64 => from == DataType::Float32,
+            _ => false,
+        });
+        self.is_choice() || is_widened
     }
 
     /// Whether it may have another value for the same row: the time of day, a random number.

@@ -14,7 +14,9 @@ use super::metadata::{Use, check_metadata};
 use super::settings::Settings;
 use crate::connectors::{self, ConsoleFormat, JobContext};
 use crate::formats::OptionError;
-use crate::plan::{Dataflow, Diagnostic, Explained, NodeKind, Span, Table, shared};
+use crate::plan::{
+    Dataflow, Diagnostic, Explained, NodeKind, Span, Table, shared, with_merged_windows,
+};
 use crate::sql::{self, SourceFile};
 use crate::stream::OperatorId;
 
@@ -120,7 +122,13 @@ pub fn compile_with(
     let (firing, is_shared) = (settings.updating.firing, settings.shares_plans);
     let with_changes = |dataflow: &Dataflow| {
         let dataflow = if is_shared {
-            &shared(dataflow)
+            let shared = shared(dataflow);
+            // Where results change, an aggregate for several would tell each of changes of others.
+            &if firing.is_none() {
+                with_merged_windows(&shared)
+            } else {
+                shared
+            }
         } else {
             dataflow
         };

@@ -6,6 +6,7 @@
 mod dataflow;
 mod diagnostic;
 mod explain;
+mod merged_windows;
 mod scan;
 mod sharing;
 mod sql_type;
@@ -13,6 +14,7 @@ mod table;
 
 pub use dataflow::{Dataflow, Explained, Node, NodeKind, Program, Window, WindowInput};
 pub use diagnostic::Diagnostic;
+pub use merged_windows::with_merged_windows;
 pub use sharing::shared;
 pub use sql_type::{column_type_name, type_name};
 pub use table::{
