@@ -7,6 +7,7 @@ mod aggregate;
 mod error;
 mod expression;
 pub mod functions;
+mod key_index;
 mod listed_values;
 mod row_bytes;
 mod shared_parts;
@@ -17,6 +18,7 @@ mod wording;
 pub use aggregate::{AggregateCall, AggregateFunction, AggregateLayout, GroupedAccumulators};
 pub use error::{Error, Result};
 pub use expression::Expression;
+pub use key_index::KeyIndex;
 pub use row_bytes::{EncodedRows, RowBytes};
 pub use shared_parts::SharedParts;
 pub use updating::{

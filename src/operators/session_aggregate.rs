@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array, new_null_array,
 };
 use arrow::compute::{filter_record_batch, is_not_null, take_record_batch};
 use arrow::datatypes::{DataType, Field, Fields, Int64Type, Schema, SchemaRef};
@@ -18,7 +18,7 @@ use super::late_rows::LateRows;
 use super::row_errors::dead_letter;
 use super::sessions::{Session, SessionId, Sessions};
 use super::window_assign::window_columns;
-use crate::expr::{self, AggregateCall, AggregateLayout, GroupedAccumulators, RowBytes};
+use crate::expr::{self, AggregateCall, AggregateLayout, GroupedAccumulators, KeyIndex, RowBytes};
 use crate::runtime::{Error, Operator, Output, Progress, Result};
 use crate::state::{DeltaKind, DeltaRows, OperatorDelta, RestoredState, StateSchema};
 use crate::stream::{Barrier, Batch, EventTime, KeyRange, OperatorId};
@@ -36,7 +36,6 @@ pub struct SessionAggregate {
     numbered: SchemaRef,
     layout: Arc<AggregateLayout>,
     state: StateSchema,
-    keys: RowBytes,
     states: RowBytes,
     watermark: EventTime,
     late_records: u64,
@@ -86,12 +85,11 @@ impl SessionAggregate {
         let keys: Fields = keys.collect();
         let states: Fields = layout.states().fields().iter().skip(1).cloned().collect();
         Ok(Self {
-            sessions: Sessions::new(spec.gap_ms),
+            sessions: Sessions::new(spec.gap_ms, KeyIndex::new(&keys)?),
             accumulators: layout.accumulators()?,
             numbered,
             layout,
             state: state(spec.operator, &keys, &states),
-            keys: RowBytes::new(&keys)?,
             states: RowBytes::new(&states)?,
             spec,
             watermark: EventTime::MIN,
@@ -106,7 +104,10 @@ impl SessionAggregate {
     }
 
     fn take_rows(&mut self, records: &RecordBatch, out: &mut dyn Output) -> expr::Result<()> {
-        let keys = self.keys.encode(&records.columns()[..self.spec.keys])?;
+        let keys = self
+            .sessions
+            .keys()
+            .encode(&records.columns()[..self.spec.keys])?;
         let times = EventTimes::new(records.column(self.spec.time));
         let mut late: Vec<u32> = Vec::new();
         let mut placed = Vec::with_capacity(records.num_rows());
@@ -140,15 +141,7 @@ impl SessionAggregate {
         records: &RecordBatch,
         placed: &[Option<SessionId>],
     ) -> expr::Result<()> {
-        let resolved = placed.iter();
-        let resolved = resolved.map(|id| id.map(|id| self.sessions.resolve(id)));
-        let ids: Int64Array = resolved.collect();
-        let placed = is_not_null(&ids)?;
-        let ids = Int64Array::new(ids.values().clone(), None);
-        let mut columns = records.columns().to_vec();
-        columns.push(Arc::new(ids));
-        let rows = RecordBatch::try_new(Arc::clone(&self.numbered), columns)?;
-        let rows = filter_record_batch(&rows, &placed)?;
+        let rows = self.numbered(records, placed)?;
         let before = self.sessions.take_states();
         let before = before.iter().map(|(id, state)| (*id, &**state));
         self.merge(&before.collect::<Vec<_>>())?;
@@ -162,6 +155,29 @@ impl SessionAggregate {
         }
         self.sessions.settle();
         Ok(())
+    }
+
+    /// The rows that have a session, with its number.
+    fn numbered(
+        &self,
+        records: &RecordBatch,
+        placed: &[Option<SessionId>],
+    ) -> expr::Result<RecordBatch> {
+        let ids: Int64Array = if self.sessions.has_merged() {
+            let resolve = |id: &Option<SessionId>| id.map(|id| self.sessions.resolve(id));
+            placed.iter().map(resolve).collect()
+        } else {
+            placed.iter().copied().collect()
+        };
+        let has_session = (ids.null_count() > 0).then(|| is_not_null(&ids));
+        let ids = Int64Array::new(ids.values().clone(), None);
+        let mut columns = records.columns().to_vec();
+        columns.push(Arc::new(ids));
+        let rows = RecordBatch::try_new(Arc::clone(&self.numbered), columns)?;
+        match has_session {
+            Some(has_session) => Ok(filter_record_batch(&rows, &has_session?)?),
+            None => Ok(rows),
+        }
     }
 
     /// Takes partial states of sessions in.
@@ -185,16 +201,15 @@ impl SessionAggregate {
         });
         self.merge(&states.collect::<Vec<_>>())?;
         let results = self.accumulators.drain_results()?;
-        let of_id: HashMap<_, _> = closed.iter().map(|(id, session)| (*id, session)).collect();
         let ids = results[0].as_primitive::<Int64Type>().values();
-        let sessions: Vec<_> = ids.iter().map(|id| of_id[id]).collect();
-        let mut columns = self
-            .keys
-            .decode(sessions.iter().map(|session| &*session.key))?;
+        let in_order = ids.iter().eq(closed.iter().map(|(id, _)| id));
+        assert!(in_order, "results come in the order of the states");
+        let keys = closed.iter().map(|(_, session)| session.key);
+        let mut columns = self.sessions.keys().columns_of(keys)?;
         columns.extend_from_slice(&results[1..]);
         let time = EventTime::from_millis;
-        let windows = sessions.iter();
-        let windows = windows.map(|session| (time(session.start), time(session.end)));
+        let windows = closed.iter();
+        let windows = windows.map(|(_, session)| (time(session.start), time(session.end)));
         columns.extend(window_columns(&windows));
         Ok(RecordBatch::try_new(
             Arc::clone(&self.spec.schema),
@@ -207,11 +222,11 @@ impl SessionAggregate {
         let changes = self.sessions.take_changes();
         let mut parts = Vec::new();
         if !changes.put.is_empty() {
-            let sessions = &changes.put;
-            let mut columns = self
-                .keys
-                .decode(sessions.iter().map(|session| &*session.key))?;
-            let bound = |of: fn(&Session) -> i64| -> ArrayRef {
+            let sessions = changes.put.iter().map(|id| self.sessions.session(*id));
+            let sessions: Vec<_> = sessions.collect();
+            let keys = sessions.iter().map(|session| session.key);
+            let mut columns = self.sessions.keys().columns_of(keys)?;
+            let bound = |of: fn(&&Session) -> i64| -> ArrayRef {
                 Arc::new(Int64Array::from_iter_values(sessions.iter().map(of)))
             };
             columns.push(bound(|session| session.start));
@@ -222,7 +237,8 @@ impl SessionAggregate {
         }
         if !changes.gone.is_empty() {
             let gone = &changes.gone;
-            let mut columns = self.keys.decode(gone.iter().map(|(key, _)| &**key))?;
+            let keys = gone.iter().map(|(key, _)| &**key);
+            let mut columns = self.sessions.keys().columns(keys)?;
             let starts = gone.iter().map(|(_, start)| *start);
             columns.push(Arc::new(Int64Array::from_iter_values(starts)));
             let fields = self.state.schema.fields();
@@ -250,12 +266,12 @@ impl SessionAggregate {
         let mut known = HashMap::new();
         for (_, records) in parts {
             let (keys, others) = records.columns().split_at(self.spec.keys);
-            let keys = self.keys.encode(keys)?;
+            let keys = self.sessions.keys().encode(keys)?;
             let states = self.states.encode(&others[2..others.len() - 1])?;
             let number = |column: usize| others[column].as_primitive::<Int64Type>();
             let exists = others[others.len() - 1].as_boolean();
             for row in 0..records.num_rows() {
-                let key: Arc<[u8]> = keys.row(row).into();
+                let key: Box<[u8]> = keys.row(row).into();
                 let identity = (key, number(0).value(row));
                 if exists.value(row) {
                     let state: Box<[u8]> = states.row(row).into();
@@ -266,7 +282,7 @@ impl SessionAggregate {
             }
         }
         for ((key, start), (end, state)) in known {
-            self.sessions.restore(key, start, end, state);
+            self.sessions.restore(&key, start, end, state);
         }
         Ok(())
     }

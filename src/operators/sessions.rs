@@ -1,43 +1,55 @@
 //! The open sessions of keys: which rows are near enough to each other to be of one session,
-//! and which sessions a watermark closes. Keys and partial states are nothing but bytes here.
+//! and which sessions a watermark closes. Partial states are nothing but bytes here.
 //!
 //! *Invariant.* Sessions of one key neither overlap nor touch. A row is a session of its own
 //! from its time until a gap later; sessions that touch are one (as Flink's
 //! `TimeWindow.intersects` has it, a row that comes exactly a gap later still belongs).
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::mem;
-use std::sync::Arc;
+use std::ops::Range;
 
+use super::session_slots::Slots;
+use crate::expr::KeyIndex;
 use crate::stream::EventTime;
 
-/// The name of an open session, as long as it does not become part of another one.
-pub type SessionId = i64;
+pub use super::session_slots::SessionId;
 
 /// The open sessions of one task.
-#[derive(Debug)]
 pub struct Sessions {
     gap_ms: i64,
-    open: HashMap<SessionId, Session>,
-    /// The sessions of each key, by their starts.
-    of_key: HashMap<Arc<[u8]>, Vec<(i64, SessionId)>>,
-    /// By their ends, as they were before the rows that have not been settled.
-    ends: BTreeSet<(i64, SessionId)>,
-    next: SessionId,
+    keys: KeyIndex,
+    /// By the index of their key, and of each by their starts.
+    of_key: Vec<Vec<Place>>,
+    open: Slots<Session>,
+    /// Each open session once, with an end that it had: it may have grown since, and what has
+    /// closed otherwise is still there.
+    ends: BinaryHeap<Reverse<(i64, SessionId)>>,
     /// Sessions that rows have gone into since the last settlement, and those that have
     /// become part of others.
-    touched: HashSet<SessionId>,
+    touched: Vec<SessionId>,
     merged: HashMap<SessionId, SessionId>,
     /// What the durable state does not know yet.
-    changed: HashSet<SessionId>,
-    gone: HashSet<(Arc<[u8]>, i64)>,
+    changed: Vec<SessionId>,
+    gone: HashSet<(Box<[u8]>, i64)>,
+    /// Keys that may have no sessions any more.
+    idle: Vec<u32>,
+}
+
+/// Where a session of a key lies.
+#[derive(Clone, Copy)]
+struct Place {
+    start: i64,
+    end: i64,
+    id: SessionId,
 }
 
 /// A session.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Session {
-    /// Whose it is.
-    pub key: Arc<[u8]>,
+    /// The index of its key.
+    pub key: u32,
     /// The time of its first row, in milliseconds.
     pub start: i64,
     /// A gap behind its last row.
@@ -45,119 +57,130 @@ pub struct Session {
     /// The aggregates of its rows: one partial state, or several where sessions have just
     /// become one.
     pub states: Vec<Box<[u8]>>,
-    /// The end under which it is found.
-    filed: Option<i64>,
     /// The start under which the durable state has it.
     kept: Option<i64>,
+    is_touched: bool,
+    is_changed: bool,
 }
 
 /// What the durable state is to be told.
 #[derive(Debug, Default)]
 pub struct Changes {
     /// Sessions that take the place of what is there under their key and start.
-    pub put: Vec<Session>,
+    pub put: Vec<SessionId>,
     /// Keys and starts of sessions that are there no more.
-    pub gone: Vec<(Arc<[u8]>, i64)>,
+    pub gone: Vec<(Box<[u8]>, i64)>,
 }
 
 impl Sessions {
-    /// No sessions yet; a session ends when there is no row for `gap_ms`.
-    pub fn new(gap_ms: i64) -> Self {
+    /// No sessions of these keys yet; a session ends when there is no row for `gap_ms`.
+    pub fn new(gap_ms: i64, keys: KeyIndex) -> Self {
         Self {
             gap_ms,
-            open: HashMap::new(),
-            of_key: HashMap::new(),
-            ends: BTreeSet::new(),
-            next: 0,
-            touched: HashSet::new(),
+            keys,
+            of_key: Vec::new(),
+            open: Slots::new(),
+            ends: BinaryHeap::new(),
+            touched: Vec::new(),
             merged: HashMap::new(),
-            changed: HashSet::new(),
+            changed: Vec::new(),
             gone: HashSet::new(),
+            idle: Vec::new(),
         }
+    }
+
+    /// Their keys.
+    pub fn keys(&self) -> &KeyIndex {
+        &self.keys
+    }
+
+    /// An open session.
+    pub fn session(&self, id: SessionId) -> &Session {
+        self.open.get(id).expect("an open session")
     }
 
     /// The session that a row belongs to, which is opened, grows or joins others by it; `None`
     /// if the row is late: no open session takes it, and its own would be closed already.
     pub fn place(&mut self, key: &[u8], time: i64, watermark: EventTime) -> Option<SessionId> {
         let end = time.saturating_add(self.gap_ms);
+        let key = self.index(key);
         let touching = self.touching(key, time, end);
-        let id = if touching.is_empty() {
-            if end <= closed_by(watermark) {
-                return None;
-            }
-            self.insert(key.into(), time, end)
-        } else {
+        let id = if !touching.is_empty() {
             self.grow(key, touching, time, end)
+        } else if end > closed_by(watermark) {
+            self.insert(key, touching.start, time, end)
+        } else {
+            self.idle.push(key);
+            return None;
         };
-        self.touched.insert(id);
+        let session = self.open.get_mut(id).expect("an open session");
+        if !mem::replace(&mut session.is_touched, true) {
+            self.touched.push(id);
+        }
         Some(id)
     }
 
-    /// Which of a key's sessions a session from `start` to `end` would touch.
-    fn touching(&self, key: &[u8], start: i64, end: i64) -> std::ops::Range<usize> {
-        let Some(sessions) = self.of_key.get(key) else {
-            return 0..0;
-        };
+    fn index(&mut self, key: &[u8]) -> u32 {
+        let index = self.keys.index(key);
+        if self.of_key.len() < self.keys.index_bound() {
+            self.of_key.resize_with(self.keys.index_bound(), Vec::new);
+        }
+        index
+    }
+
+    /// Which of a key's sessions a session from `start` to `end` would touch; if none, where it
+    /// would lie.
+    fn touching(&self, key: u32, start: i64, end: i64) -> Range<usize> {
+        let sessions = &self.of_key[key as usize];
         // By their starts they are in the order of their ends, too.
-        let behind = sessions.partition_point(|(known, _)| *known <= end);
+        let behind = sessions.partition_point(|known| known.start <= end);
         let before = sessions[..behind].iter().rev();
-        let touching = before.take_while(|(_, id)| self.open[id].end >= start);
+        let touching = before.take_while(|known| known.end >= start);
         behind - touching.count()..behind
     }
 
-    fn insert(&mut self, key: Arc<[u8]>, start: i64, end: i64) -> SessionId {
-        let id = self.next;
-        self.next += 1;
-        let sessions = self.of_key.entry(Arc::clone(&key)).or_default();
-        let place = sessions.partition_point(|(known, _)| *known < start);
-        sessions.insert(place, (start, id));
-        let session = Session {
+    fn insert(&mut self, key: u32, place: usize, start: i64, end: i64) -> SessionId {
+        let id = self.open.insert(Session {
             key,
             start,
             end,
             states: Vec::new(),
-            filed: None,
             kept: None,
-        };
-        self.open.insert(id, session);
+            is_touched: false,
+            is_changed: false,
+        });
+        self.of_key[key as usize].insert(place, Place { start, end, id });
+        self.ends.push(Reverse((end, id)));
         id
     }
 
     /// Makes the sessions at these places of a key one, from `start` to `end` at least.
-    fn grow(
-        &mut self,
-        key: &[u8],
-        touching: std::ops::Range<usize>,
-        start: i64,
-        end: i64,
-    ) -> SessionId {
-        let sessions = self.of_key.get_mut(key).expect("a key with sessions");
-        let (first, others) = (touching.start, touching.start + 1..touching.end);
-        let others: Vec<_> = sessions.drain(others).map(|(_, id)| id).collect();
-        let (known, id) = &mut sessions[first];
-        *known = start.min(*known);
-        let (start, id) = (*known, *id);
-        let others = others.into_iter().map(|other| (other, self.take(other)));
-        let others: Vec<_> = others.collect();
-        let session = self.open.get_mut(&id).expect("an open session");
-        session.start = start;
-        session.end = session.end.max(end);
-        for (other, taken) in others {
-            session.end = session.end.max(taken.end);
-            session.states.extend(taken.states);
-            self.merged.insert(other, id);
+    fn grow(&mut self, key: u32, touching: Range<usize>, start: i64, end: i64) -> SessionId {
+        let sessions = &mut self.of_key[key as usize];
+        let last = sessions[touching.end - 1].end;
+        let first = &mut sessions[touching.start];
+        first.start = start.min(first.start);
+        first.end = end.max(last);
+        let Place { start, end, id } = *first;
+        let mut states = Vec::new();
+        if touching.len() > 1 {
+            let others: Vec<_> = sessions.drain(touching.start + 1..touching.end).collect();
+            for other in others {
+                states.extend(self.take(other.id).states);
+                self.merged.insert(other.id, id);
+            }
         }
+        let session = self.open.get_mut(id).expect("an open session");
+        (session.start, session.end) = (start, end);
+        session.states.extend(states);
         id
     }
 
     /// Takes a session out, of which nothing is left but its place among those of its key.
     fn take(&mut self, id: SessionId) -> Session {
-        let session = self.open.remove(&id).expect("an open session");
-        if let Some(filed) = session.filed {
-            self.ends.remove(&(filed, id));
-        }
+        let session = self.open.remove(id).expect("an open session");
         if let Some(kept) = session.kept {
-            self.gone.insert((Arc::clone(&session.key), kept));
+            self.gone.insert((self.keys.key(session.key).into(), kept));
         }
         session
     }
@@ -171,14 +194,18 @@ impl Sessions {
         id
     }
 
+    /// Whether sessions have become one since the last settlement.
+    pub fn has_merged(&self) -> bool {
+        !self.merged.is_empty()
+    }
+
     /// Takes the partial states out of all sessions that rows have gone into, by rising
     /// starts of what became one; they have to be settled then.
     pub fn take_states(&mut self) -> Vec<(SessionId, Box<[u8]>)> {
         let mut taken = Vec::new();
         for id in &self.touched {
-            if let Some(session) = self.open.get_mut(id) {
-                let states = mem::take(&mut session.states);
-                taken.extend(states.into_iter().map(|state| (*id, state)));
+            if let Some(session) = self.open.get_mut(*id) {
+                taken.extend(session.states.drain(..).map(|state| (*id, state)));
             }
         }
         taken
@@ -186,52 +213,78 @@ impl Sessions {
 
     /// Gives a session its partial state.
     pub fn put_state(&mut self, id: SessionId, state: Box<[u8]>) {
-        let session = self.open.get_mut(&id).expect("an open session");
+        let session = self.open.get_mut(id).expect("an open session");
         session.states.push(state);
     }
 
     /// Ends what began with the first row that was placed: from now on a watermark may come.
     pub fn settle(&mut self) {
         self.merged.clear();
-        for id in self.touched.drain() {
-            let Some(session) = self.open.get_mut(&id) else {
+        for id in self.touched.drain(..) {
+            let Some(session) = self.open.get_mut(id) else {
                 continue;
             };
-            if session.filed != Some(session.end) {
-                if let Some(filed) = session.filed {
-                    self.ends.remove(&(filed, id));
-                }
-                self.ends.insert((session.end, id));
-                session.filed = Some(session.end);
+            session.is_touched = false;
+            if !mem::replace(&mut session.is_changed, true) {
+                self.changed.push(id);
             }
-            self.changed.insert(id);
+        }
+        self.correct_first();
+        self.forget_idle_keys();
+    }
+
+    /// Makes the first of the ends one that a session has.
+    fn correct_first(&mut self) {
+        while let Some(&Reverse((end, id))) = self.ends.peek() {
+            match self.open.get(id) {
+                Some(session) if session.end == end => return,
+                Some(session) => {
+                    let grown = Reverse((session.end, id));
+                    *self.ends.peek_mut().expect("it was just seen") = grown;
+                }
+                None => {
+                    self.ends.pop();
+                }
+            }
         }
     }
 
     /// Takes out sessions that the watermark closes, those that end first, `count_max` of
-    /// them at most.
+    /// them at most. Their keys are known until something is settled.
     pub fn close(&mut self, watermark: EventTime, count_max: usize) -> Vec<(SessionId, Session)> {
         let closed = closed_by(watermark);
         let mut sessions = Vec::new();
-        while let Some(&(end, id)) = self.ends.first()
+        while let Some(&Reverse((end, id))) = self.ends.peek()
             && end <= closed
             && sessions.len() < count_max
         {
+            self.ends.pop();
             let session = self.take(id);
-            let of_key = self.of_key.get_mut(&session.key);
-            let of_key = of_key.expect("a key with sessions");
-            of_key.retain(|(_, other)| *other != id);
+            let of_key = &mut self.of_key[session.key as usize];
+            of_key.retain(|other| other.id != id);
             if of_key.is_empty() {
-                self.of_key.remove(&session.key);
+                self.idle.push(session.key);
             }
             sessions.push((id, session));
+            self.correct_first();
         }
         sessions
     }
 
+    /// Forgets keys that have no sessions.
+    fn forget_idle_keys(&mut self) {
+        self.idle.sort_unstable();
+        self.idle.dedup();
+        for key in self.idle.drain(..) {
+            if self.of_key[key as usize].is_empty() {
+                self.keys.remove(key);
+            }
+        }
+    }
+
     /// The end of the session that ends first.
     pub fn next_close(&self) -> Option<EventTime> {
-        let (end, _) = self.ends.first()?;
+        let Reverse((end, _)) = self.ends.peek()?;
         Some(EventTime::from_millis(*end))
     }
 
@@ -239,30 +292,38 @@ impl Sessions {
     pub fn take_changes(&mut self) -> Changes {
         let mut put = Vec::new();
         for id in mem::take(&mut self.changed) {
-            let Some(session) = self.open.get_mut(&id) else {
+            let Some(session) = self.open.get_mut(id) else {
                 continue;
             };
-            if let Some(kept) = session.kept.replace(session.start) {
-                self.gone.insert((Arc::clone(&session.key), kept));
+            session.is_changed = false;
+            let key = self.keys.key(session.key);
+            if let Some(kept) = session.kept.replace(session.start)
+                && kept != session.start
+            {
+                self.gone.insert((key.into(), kept));
             }
-            put.push(session.clone());
+            put.push(id);
         }
         // Where one has gone another one may be now.
-        for session in &put {
-            self.gone.remove(&(Arc::clone(&session.key), session.start));
+        for id in &put {
+            if self.gone.is_empty() {
+                break;
+            }
+            let Session { key, start, .. } = self.open.get(*id).expect("an open session");
+            self.gone.remove(&(self.keys.key(*key).into(), *start));
         }
         let gone = self.gone.drain().collect();
         Changes { put, gone }
     }
 
     /// Takes back a session that the durable state has.
-    pub fn restore(&mut self, key: Arc<[u8]>, start: i64, end: i64, state: Box<[u8]>) {
-        let id = self.insert(key, start, end);
-        let session = self.open.get_mut(&id).expect("it was just inserted");
+    pub fn restore(&mut self, key: &[u8], start: i64, end: i64, state: Box<[u8]>) {
+        let key = self.index(key);
+        let place = self.touching(key, start, start).start;
+        let id = self.insert(key, place, start, end);
+        let session = self.open.get_mut(id).expect("it was just inserted");
         session.states.push(state);
         session.kept = Some(start);
-        session.filed = Some(end);
-        self.ends.insert((end, id));
     }
 }
 

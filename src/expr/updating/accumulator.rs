@@ -13,11 +13,10 @@ use arrow::datatypes::{
 
 use super::collected::Collected;
 use super::collection::Collection;
-use super::keys::KeyIndex;
 use super::rows::SelectedRows;
 use super::sketches::Sketches;
 use crate::expr::sketch::check_hashed;
-use crate::expr::{AggregateCall, AggregateFunction, Error, Result, RowBytes};
+use crate::expr::{AggregateCall, AggregateFunction, Error, KeyIndex, Result, RowBytes};
 
 /// One call for all keys.
 pub(super) trait Accumulator: Send {

@@ -6,10 +6,9 @@ use arrow::datatypes::{DataType, Schema};
 
 use super::accumulator::Accumulator;
 use super::collection::{Collection, Order};
-use super::keys::KeyIndex;
 use super::rows::SelectedRows;
 use crate::expr::listed_values::ListedValues;
-use crate::expr::{AggregateCall, AggregateFunction, Result};
+use crate::expr::{AggregateCall, AggregateFunction, KeyIndex, Result};
 
 /// A call whose result is made of the values that there are.
 pub(super) struct Collected {

@@ -8,9 +8,9 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBat
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema, SchemaRef};
 
 use super::accumulator::one_or_null;
-use super::keys::{KeyIndex, batch};
+use super::batch;
 use super::rows::SelectedRows;
-use crate::expr::{EncodedRows, Error, Result, RowBytes};
+use crate::expr::{EncodedRows, Error, KeyIndex, Result, RowBytes};
 
 /// The order in which values stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,6 @@ mod accumulator;
 mod changes;
 mod collected;
 mod collection;
-mod keys;
 mod results;
 mod rows;
 mod sketches;
@@ -22,15 +21,16 @@ mod view;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, new_null_array};
+use arrow::array::{
+    ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, new_null_array,
+};
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema, SchemaRef};
 
 pub use changes::{KeyChange, KeyChanges};
 pub use results::KeyResults;
 
-use super::{AggregateCall, Result};
+use super::{AggregateCall, KeyIndex, Result};
 use changes::{Touched, equal_rows};
-use keys::{KeyIndex, batch};
 use time_to_live::TimeToLive;
 use view::View;
 
@@ -99,7 +99,7 @@ impl UpdatingAggregates {
         let views = View::of_calls(&spec.calls, &spec.input, &keys, spec.retracts)?;
         let state = Self::state_of(&keys, &views);
         Ok(Self {
-            keys: KeyIndex::new(&keys)?,
+            keys: KeyIndex::new(keys.fields())?,
             rows: Vec::new(),
             views,
             state,
@@ -213,7 +213,7 @@ impl UpdatingAggregates {
     }
 
     fn grow(&mut self) {
-        let indexes = self.keys.len();
+        let indexes = self.keys.index_bound();
         if self.rows.len() == indexes {
             return;
         }
@@ -276,7 +276,7 @@ impl UpdatingAggregates {
         });
         let changes = KeyChanges {
             changes: changes.collect(),
-            keys: self.keys.columns_of(&indexes)?,
+            keys: self.keys.columns_of(indexes.iter().copied())?,
             old,
             new,
         };
@@ -352,7 +352,7 @@ impl UpdatingAggregates {
         // A index that has become another key's may stand here twice.
         indexes.retain(|&index| std::mem::replace(&mut self.is_dirty[index as usize], false));
         if !indexes.is_empty() {
-            let mut columns = self.keys.columns_of(&indexes)?;
+            let mut columns = self.keys.columns_of(indexes.iter().copied())?;
             let rows = indexes.iter().map(|&index| self.rows[index as usize]);
             columns.push(Arc::new(Int64Array::from_iter_values(rows)));
             columns.push(self.time_to_live.stamps(&indexes));
@@ -393,4 +393,13 @@ impl UpdatingAggregates {
         }
         Ok(())
     }
+}
+
+/// A batch of columns, of which there may be none.
+fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    let schema = SchemaRef::clone(schema);
+    Ok(RecordBatch::try_new_with_options(
+        schema, columns, &options,
+    )?)
 }

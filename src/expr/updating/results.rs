@@ -33,7 +33,7 @@ impl UpdatingAggregates {
         }
         Ok(KeyResults {
             num_keys: indexes.len(),
-            keys: self.keys.columns_of(&indexes)?,
+            keys: self.keys.columns_of(indexes.iter().copied())?,
             results: self.results(&indexes)?,
         })
     }

@@ -6,10 +6,9 @@ use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::datatypes::DataType;
 
 use super::accumulator::Accumulator;
-use super::keys::KeyIndex;
 use super::rows::SelectedRows;
-use crate::expr::Result;
 use crate::expr::sketch::{Sketch, hashes, sketches_to_column};
+use crate::expr::{KeyIndex, Result};
 
 /// A sketch for each index.
 #[derive(Default)]

@@ -8,9 +8,8 @@ use arrow::datatypes::{DataType, Schema};
 
 use super::accumulator::{Accumulator, accumulator};
 use super::collection::{Collection, Order};
-use super::keys::KeyIndex;
 use super::rows::SelectedRows;
-use crate::expr::{AggregateCall, AggregateFunction, Result};
+use crate::expr::{AggregateCall, AggregateFunction, KeyIndex, Result};
 
 /// Calls with one argument, one filter and one `DISTINCT`.
 pub(super) struct View {

@@ -1,16 +1,16 @@
 //! Which index a key has.
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::array::ArrayRef;
+use arrow::datatypes::Fields;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::expr::{Result, RowBytes};
+use super::{EncodedRows, Result, RowBytes};
 
 /// The keys of a task, each with an index of its own: the place of everything that is
 /// aggregated of it. An index that is free is used again.
-pub(super) struct KeyIndex {
+pub struct KeyIndex {
     bytes: RowBytes,
     table: HashTable<u32>,
     /// By index, as bytes.
@@ -19,9 +19,13 @@ pub(super) struct KeyIndex {
 }
 
 impl KeyIndex {
-    pub fn new(keys: &Schema) -> Result<Self> {
+    /// No keys yet, of these columns.
+    ///
+    /// # Errors
+    /// If one of them is of a type whose values cannot be keys.
+    pub fn new(keys: &Fields) -> Result<Self> {
         Ok(Self {
-            bytes: RowBytes::new(keys.fields())?,
+            bytes: RowBytes::new(keys)?,
             table: HashTable::new(),
             keys: Vec::new(),
             free: Vec::new(),
@@ -29,17 +33,29 @@ impl KeyIndex {
     }
 
     /// One more than the highest index that there has been.
-    pub fn len(&self) -> usize {
+    pub fn index_bound(&self) -> usize {
         self.keys.len()
     }
 
+    /// Keys as the bytes under which they are known.
+    ///
+    /// # Errors
+    /// If the columns are not of the types.
+    pub fn encode(&self, columns: &[ArrayRef]) -> Result<EncodedRows> {
+        Ok(self.bytes.encode(columns)?)
+    }
+
     /// The indexes of the keys of `rows` rows; keys that are new get one.
+    ///
+    /// # Errors
+    /// If the columns are not of the types.
     pub fn indexes(&mut self, columns: &[ArrayRef], rows: usize) -> Result<Vec<u32>> {
-        let keys = self.bytes.encode(columns)?;
+        let keys = self.encode(columns)?;
         Ok((0..rows).map(|row| self.index(keys.row(row))).collect())
     }
 
-    fn index(&mut self, key: &[u8]) -> u32 {
+    /// The index of a key, which it gets if it is new.
+    pub fn index(&mut self, key: &[u8]) -> u32 {
         let Self {
             table, keys, free, ..
         } = self;
@@ -81,25 +97,18 @@ impl KeyIndex {
     }
 
     /// The key columns of indexes.
-    pub fn columns_of(&self, indexes: &[u32]) -> Result<Vec<ArrayRef>> {
-        self.columns(indexes.iter().map(|index| self.key(*index)))
+    ///
+    /// # Errors
+    /// As [`Self::columns`].
+    pub fn columns_of(&self, indexes: impl IntoIterator<Item = u32>) -> Result<Vec<ArrayRef>> {
+        self.columns(indexes.into_iter().map(|index| self.key(index)))
     }
 
     /// The columns of keys.
+    ///
+    /// # Errors
+    /// If the bytes are not those of keys.
     pub fn columns<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>> {
         Ok(self.bytes.decode(keys)?)
     }
-}
-
-/// A batch of columns, of which there may be none.
-pub(super) fn batch(
-    schema: &SchemaRef,
-    columns: Vec<ArrayRef>,
-    rows: usize,
-) -> Result<RecordBatch> {
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    let schema = SchemaRef::clone(schema);
-    Ok(RecordBatch::try_new_with_options(
-        schema, columns, &options,
-    )?)
 }
