@@ -1,7 +1,7 @@
 //! `FROM t CROSS JOIN UNNEST(array) AS u (x)`: how it is taken out of the joins, and its plan.
 
 use arrow::datatypes::DataType;
-use datafusion_common::{Column, Result, UnnestOptions};
+use datafusion_common::{Column, Result, Span, UnnestOptions};
 use datafusion_expr::planner::{PlannedRelation, RelationPlannerContext, RelationPlanning};
 use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, col, lit};
 use datafusion_sql::sqlparser::ast::{
@@ -134,7 +134,9 @@ pub(super) fn planned(
         return Ok(RelationPlanning::Original(Box::new(relation)));
     };
     let Some(UnnestCall {
-        arguments, alias, ..
+        arguments,
+        alias,
+        with_ordinality,
     }) = call_of(&join.relation)
     else {
         return Ok(RelationPlanning::Original(Box::new(relation)));
@@ -145,10 +147,33 @@ pub(super) fn planned(
     let input = plan_with_flink_types(context.plan(table_with_joins.relation.clone())?)?;
     let collection = context.sql_to_expr(collection.clone(), input.schema())?;
     let collection = with_flink_types(collection, input.schema())?;
+    let collection = elements_of(collection, &input, alias)?;
+    let collection = if with_ordinality {
+        call(functions::numbered(), vec![collection])
+    } else {
+        collection
+    };
     let keeps_rows = keeps_rows(&join.join_operator).unwrap_or(false);
     let plan = taken_apart(input, collection, alias, keeps_rows)?;
     let planned = PlannedRelation::new(plan, None);
     Ok(RelationPlanning::Planned(Box::new(planned)))
+}
+
+/// The array of what is taken apart.
+fn elements_of(collection: Expr, input: &LogicalPlan, alias: Option<&TableAlias>) -> Result<Expr> {
+    match collection.get_type(input.schema())? {
+        DataType::List(_) => Ok(collection),
+        DataType::Map(..) => Ok(call(functions::entries(), vec![collection])),
+        other => {
+            let message = format!("UNNEST takes an ARRAY or a MAP, not {}", type_name(&other));
+            Err(refusal(message, place_of(alias), None))
+        }
+    }
+}
+
+/// Where messages about the elements point to.
+fn place_of(alias: Option<&TableAlias>) -> Option<Span> {
+    library_span(alias?.name.span)
 }
 
 fn taken_apart(
@@ -163,15 +188,6 @@ fn taken_apart(
         .into_iter()
         .map(Expr::Column)
         .collect();
-    let place = alias.and_then(|alias| library_span(alias.name.span));
-    let collection = match collection.get_type(input.schema())? {
-        DataType::List(_) => collection,
-        DataType::Map(..) => call(functions::entries(), vec![collection]),
-        other => {
-            let message = format!("UNNEST takes an ARRAY or a MAP, not {}", type_name(&other));
-            return Err(refusal(message, place, None));
-        }
-    };
     let mut columns = of_input.clone();
     columns.push(collection.alias(COLLECTION));
     let options = options(keeps_rows);
@@ -189,7 +205,7 @@ fn taken_apart(
             });
             fields.collect()
         }
-        _ => vec![(element, "EXPR$0".to_owned())],
+        _ => vec![(element, functions::ELEMENT.to_owned())],
     };
     let names: Vec<&str> = alias
         .iter()
@@ -202,7 +218,7 @@ fn taken_apart(
             own.len(),
             names.len()
         );
-        return Err(refusal(message, place, None));
+        return Err(refusal(message, place_of(alias), None));
     }
     let relation = alias.map(|alias| alias.name.value.clone());
     let mut columns = of_input;

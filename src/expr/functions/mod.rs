@@ -18,6 +18,7 @@ mod maps;
 mod micros;
 mod narrowed_row;
 mod nested;
+mod numbered;
 mod numeric;
 mod printf;
 mod regular;
@@ -44,6 +45,7 @@ pub use maps::{map_entries, map_from_arrays, map_keys, map_union, map_values, pl
 pub use micros::{micros_of, moment_of};
 pub use narrowed_row::NarrowedRow;
 pub use nested::{cardinality, entries, field, item};
+pub use numbered::{ELEMENT, numbered};
 pub use numeric::{decimal_divide, decimal_multiply, decimal_shorten, narrow};
 pub use regular::{check_regex, check_similar};
 pub use temporal::{

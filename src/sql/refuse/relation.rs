@@ -138,9 +138,6 @@ impl Walk<'_> {
                 _ => self.refuse_here("UNNEST takes an array or a map", UNNEST),
             }
         }
-        if call.with_ordinality {
-            self.refuse_with("WITH", "WITH ORDINALITY is not supported yet", UNNEST);
-        }
         self.alias(call.alias);
     }
 
