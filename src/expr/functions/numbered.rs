@@ -27,9 +27,11 @@ pub fn numbered() -> Arc<ScalarUDF> {
                 }
                 _ => DataType::Null,
             },
-            evaluate: |arguments, result| match (arguments, result) {
-                ([lists], DataType::List(element)) => with_numbers(lists.as_list(), element),
-                _ => internal_err!("NUMBERED is planned with an array"),
+            evaluate: |arguments, result| {
+                let ([lists], DataType::List(element)) = (arguments, result) else {
+                    return internal_err!("NUMBERED is planned with an array");
+                };
+                with_numbers(lists.as_list(), element)
             },
         }
         .function()
