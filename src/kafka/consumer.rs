@@ -112,10 +112,16 @@ impl Consumer {
     }
 
     fn begin(&self, partition: &Partition, offset: Offset) -> Result<()> {
-        self.queue.forward(&partition.topic, partition.number)?;
+        let forward = || self.queue.forward(&partition.topic, partition.number);
+        // Before, or the first records would come to the library's own queue.
+        forward()?;
         let list = list(partition, offset)?;
         let assigned = self.queue.client.incremental_assign(&list);
-        assigned.map_err(|error| Error::of(&format!("read {partition}"), &error))
+        assigned.map_err(|error| Error::of(&format!("read {partition}"), &error))?;
+        // And behind: a partition that was just left is stopped by the library's own thread,
+        // which takes the queue away from it. It has been by now, as that thread does one thing
+        // after the other; what has come meanwhile moves here.
+        forward()
     }
 
     fn leave(&self, partition: &Partition) -> Result<()> {
