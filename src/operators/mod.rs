@@ -20,7 +20,7 @@ mod row_errors;
 mod session_aggregate;
 #[cfg(test)]
 mod session_model;
-mod session_slots;
+mod session_shelf;
 mod sessions;
 mod slice_rows;
 mod unnest;

@@ -10,11 +10,11 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::mem;
 use std::ops::Range;
 
-use super::session_slots::Slots;
+use super::session_shelf::Shelf;
 use crate::expr::KeyIndex;
 use crate::stream::EventTime;
 
-pub use super::session_slots::SessionId;
+pub use super::session_shelf::SessionId;
 
 /// The open sessions of one task.
 pub struct Sessions {
@@ -22,7 +22,7 @@ pub struct Sessions {
     keys: KeyIndex,
     /// By the index of their key, and of each by their starts.
     of_key: Vec<Vec<Place>>,
-    open: Slots<Session>,
+    open: Shelf<Session>,
     /// Each open session once, with an end that it had: it may have grown since, and what has
     /// closed otherwise is still there.
     ends: BinaryHeap<Reverse<(i64, SessionId)>>,
@@ -79,7 +79,7 @@ impl Sessions {
             gap_ms,
             keys,
             of_key: Vec::new(),
-            open: Slots::new(),
+            open: Shelf::new(),
             ends: BinaryHeap::new(),
             touched: Vec::new(),
             merged: HashMap::new(),

@@ -233,8 +233,10 @@ fn what_cannot_come_right_ends_the_job_with_a_sentence() {
         if is_right && !is_restarted && !ended.stderr.contains("canary") {
             return Ok(());
         }
-        let said = ended.stderr;
-        Err(format!("{listener} {options}: not {expected:?}: {said}"))
+        let (status, said) = (ended.status, ended.stderr);
+        Err(format!(
+            "{listener} {options}: {status}, not {expected:?}: {said}"
+        ))
     });
 }
 
