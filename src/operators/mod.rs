@@ -11,6 +11,8 @@ mod expand;
 mod filter;
 mod group_aggregate;
 mod late_rows;
+#[cfg(test)]
+mod model_rows;
 mod not_null;
 mod project;
 mod retracting_window_aggregate;
@@ -20,7 +22,6 @@ mod row_errors;
 mod session_aggregate;
 #[cfg(test)]
 mod session_model;
-mod session_shelf;
 mod sessions;
 mod slice_rows;
 mod unnest;

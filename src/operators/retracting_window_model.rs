@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use arrow::array::{Array, TimestampMillisecondArray};
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
-use arrow::datatypes::{
-    DataType, Field, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMillisecondType,
-};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, TimestampMillisecondType};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use proptest::prelude::*;
 
 use super::collected::Collected;
+use super::model_rows::{input, window_fields};
 use super::{RetractingWindowAggregate, RetractingWindowAggregateSpec, Slicing, WindowsOfRow};
 use crate::expr::{AggregateCall, AggregateFunction};
 use crate::runtime::{Operator, Output, Progress};
@@ -49,18 +48,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..40)
 }
 
-fn time() -> DataType {
-    DataType::Timestamp(TimeUnit::Millisecond, None)
-}
-
-fn input() -> SchemaRef {
-    Arc::new(Schema::new(vec![
-        Field::new("key", DataType::Int64, true),
-        Field::new("time", time(), true),
-        Field::new("value", DataType::Int64, false),
-    ]))
-}
-
 fn aggregate(slicing: Slicing) -> RetractingWindowAggregate {
     let result = |name: &str| Field::new(name, DataType::Int64, true);
     let call = |function, argument, distinct| AggregateCall {
@@ -70,14 +57,12 @@ fn aggregate(slicing: Slicing) -> RetractingWindowAggregate {
         filter: None,
         result: Arc::new(result("result")),
     };
-    let bounds = ["window_start", "window_end", "window_time"];
     let fields = ["key", "rows", "sum", "least", "different"].map(result);
-    let bounds = bounds.map(|name| Field::new(name, time(), false));
     let spec = RetractingWindowAggregateSpec {
         operator: OperatorId(7),
         range: KeyGroups::DEFAULT.all(),
         input: input(),
-        schema: Arc::new(Schema::new([&fields[..], &bounds[..]].concat())),
+        schema: Arc::new(Schema::new([&fields[..], &window_fields()[..]].concat())),
         keys: 1,
         windows: WindowsOfRow::Time { time: 1, slicing },
         calls: vec![

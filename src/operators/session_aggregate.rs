@@ -151,6 +151,7 @@ impl SessionAggregate {
         let encoded = self.states.encode(&states.columns()[1..])?;
         let ids = states.column(0).as_primitive::<Int64Type>();
         for (row, &id) in ids.values().iter().enumerate() {
+            let id = SessionId::of_number(id);
             self.sessions.put_state(id, encoded.row(row).into());
         }
         self.sessions.settle();
@@ -163,12 +164,8 @@ impl SessionAggregate {
         records: &RecordBatch,
         placed: &[Option<SessionId>],
     ) -> expr::Result<RecordBatch> {
-        let ids: Int64Array = if self.sessions.has_merged() {
-            let resolve = |id: &Option<SessionId>| id.map(|id| self.sessions.resolve(id));
-            placed.iter().map(resolve).collect()
-        } else {
-            placed.iter().copied().collect()
-        };
+        let number = |id: &Option<SessionId>| id.map(|id| self.sessions.resolve(id).number());
+        let ids: Int64Array = placed.iter().map(number).collect();
         let has_session = (ids.null_count() > 0).then(|| is_not_null(&ids));
         let ids = Int64Array::new(ids.values().clone(), None);
         let mut columns = records.columns().to_vec();
@@ -185,7 +182,7 @@ impl SessionAggregate {
         if states.is_empty() {
             return Ok(());
         }
-        let ids = states.iter().map(|(id, _)| *id);
+        let ids = states.iter().map(|(id, _)| id.number());
         let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(ids));
         let mut columns = vec![ids];
         columns.extend(self.states.decode(states.iter().map(|(_, state)| *state))?);
@@ -202,7 +199,8 @@ impl SessionAggregate {
         self.merge(&states.collect::<Vec<_>>())?;
         let results = self.accumulators.drain_results()?;
         let ids = results[0].as_primitive::<Int64Type>().values();
-        let in_order = ids.iter().eq(closed.iter().map(|(id, _)| id));
+        let of_closed = closed.iter().map(|(id, _)| id.number());
+        let in_order = ids.iter().copied().eq(of_closed);
         assert!(in_order, "results come in the order of the states");
         let keys = closed.iter().map(|(_, session)| session.key);
         let mut columns = self.sessions.keys().columns_of(keys)?;

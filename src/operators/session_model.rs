@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMillisecondArray};
-use arrow::datatypes::{
-    DataType, Field, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMillisecondType,
-};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, TimestampMillisecondType};
 use proptest::prelude::*;
 
 use super::collected::Collected;
 use super::late_rows::LateRows;
+use super::model_rows::{input, window_fields};
 use super::session_aggregate::{SessionAggregate, Spec};
 use crate::expr::{AggregateCall, AggregateFunction};
 use crate::runtime::{Operator, Output, Progress};
@@ -48,18 +47,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..60)
 }
 
-fn time() -> DataType {
-    DataType::Timestamp(TimeUnit::Millisecond, None)
-}
-
-fn input() -> SchemaRef {
-    Arc::new(Schema::new(vec![
-        Field::new("key", DataType::Int64, true),
-        Field::new("time", time(), true),
-        Field::new("value", DataType::Int64, false),
-    ]))
-}
-
 fn aggregate(keyed: bool) -> SessionAggregate {
     let result = |name: &str| Field::new(name, DataType::Int64, true);
     let call = |function, argument, name| AggregateCall {
@@ -69,13 +56,8 @@ fn aggregate(keyed: bool) -> SessionAggregate {
         filter: None,
         result: Arc::new(result(name)),
     };
-    let mut fields = vec![
-        result("rows"),
-        result("sum"),
-        Field::new("window_start", time(), false),
-        Field::new("window_end", time(), false),
-        Field::new("window_time", time(), false),
-    ];
+    let mut fields = vec![result("rows"), result("sum")];
+    fields.extend(window_fields());
     if keyed {
         fields.insert(0, result("key"));
     }

@@ -10,11 +10,27 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::mem;
 use std::ops::Range;
 
-use super::session_shelf::Shelf;
+use slotmap::{Key, KeyData, SlotMap, new_key_type};
+
 use crate::expr::KeyIndex;
 use crate::stream::EventTime;
 
-pub use super::session_shelf::SessionId;
+new_key_type! {
+    /// The name of an open session, as long as it does not become part of another one.
+    pub struct SessionId;
+}
+
+impl SessionId {
+    /// The name as a number.
+    pub fn number(self) -> i64 {
+        self.data().as_ffi().cast_signed()
+    }
+
+    /// The name that a number is.
+    pub fn of_number(number: i64) -> Self {
+        KeyData::from_ffi(number.cast_unsigned()).into()
+    }
+}
 
 /// The open sessions of one task.
 pub struct Sessions {
@@ -22,7 +38,7 @@ pub struct Sessions {
     keys: KeyIndex,
     /// By the index of their key, and of each by their starts.
     of_key: Vec<Vec<Place>>,
-    open: Shelf<Session>,
+    open: SlotMap<SessionId, Session>,
     /// Each open session once, with an end that it had: it may have grown since, and what has
     /// closed otherwise is still there.
     ends: BinaryHeap<Reverse<(i64, SessionId)>>,
@@ -79,7 +95,7 @@ impl Sessions {
             gap_ms,
             keys,
             of_key: Vec::new(),
-            open: Shelf::new(),
+            open: SlotMap::with_key(),
             ends: BinaryHeap::new(),
             touched: Vec::new(),
             merged: HashMap::new(),
@@ -187,16 +203,14 @@ impl Sessions {
 
     /// The session that one has become part of, or itself.
     pub fn resolve(&self, id: SessionId) -> SessionId {
+        if self.merged.is_empty() {
+            return id;
+        }
         let mut id = id;
         while let Some(&other) = self.merged.get(&id) {
             id = other;
         }
         id
-    }
-
-    /// Whether sessions have become one since the last settlement.
-    pub fn has_merged(&self) -> bool {
-        !self.merged.is_empty()
     }
 
     /// Takes the partial states out of all sessions that rows have gone into, by rising

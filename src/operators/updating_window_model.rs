@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMillisecondArray};
-use arrow::datatypes::{
-    DataType, Field, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMillisecondType,
-};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, TimestampMillisecondType};
 use proptest::prelude::*;
 
 use super::late_rows::LateRows;
+use super::model_rows::{input, window_fields};
 use super::{Firing, Slicing, UpdatingWindowAggregate, UpdatingWindowAggregateSpec, WindowsOfRow};
 use crate::expr::{AggregateCall, AggregateFunction};
 use crate::runtime::{Operator, Output, Progress};
@@ -50,18 +49,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..30)
 }
 
-fn time() -> DataType {
-    DataType::Timestamp(TimeUnit::Millisecond, None)
-}
-
-fn input() -> SchemaRef {
-    Arc::new(Schema::new(vec![
-        Field::new("key", DataType::Int64, true),
-        Field::new("time", time(), true),
-        Field::new("value", DataType::Int64, false),
-    ]))
-}
-
 /// How one play goes.
 #[derive(Clone, Copy, Debug)]
 struct Way {
@@ -80,14 +67,8 @@ fn aggregate(way: Way) -> UpdatingWindowAggregate {
         filter: None,
         result: Arc::new(result(name)),
     };
-    let fields = vec![
-        result("key"),
-        result("rows"),
-        result("sum"),
-        Field::new("window_start", time(), false),
-        Field::new("window_end", time(), false),
-        Field::new("window_time", time(), false),
-    ];
+    let mut fields = vec![result("key"), result("rows"), result("sum")];
+    fields.extend(window_fields());
     let spec = UpdatingWindowAggregateSpec {
         operator: OperatorId(7),
         range: KeyGroups::DEFAULT.all(),
